@@ -1,0 +1,167 @@
+"""What a kind of block is: one class that holds everything the house knows about it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from scv.blocks.message import Message, mark, say
+from scv.blocks.params import Param, ParamError, Values
+from scv.blocks.shapes import Shape, is_tensor, size, written
+
+CATEGORIES: tuple[tuple[str, str], ...] = (
+    ("convolution", mark("Convolution")),
+    ("pooling", mark("Pooling")),
+    ("activation", mark("Activation")),
+    ("normalization", mark("Normalization")),
+    ("regularization", mark("Regularization")),
+    ("linear", mark("Linear")),
+    ("shape", mark("Shape")),
+    ("padding", mark("Padding")),
+)
+"""Key and title of every category, in the palette's order."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A PyTorch call as data: `str()` is what the user reads, and `ml.build` makes exactly that."""
+
+    function: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        words = [repr(arg) for arg in self.args]
+        words += [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        return f"{self.function}({', '.join(words)})"
+
+
+class SetHere(msgspec.Struct, frozen=True):
+    """A cure: set parameters of the block itself."""
+
+    label: Message
+    params: dict[str, Any]
+
+
+class InsertBefore(msgspec.Struct, frozen=True):
+    """A cure: put new blocks, each a type and its parameters, before this one."""
+
+    label: Message
+    blocks: tuple[tuple[str, dict[str, Any]], ...]
+
+
+class RemoveHere(msgspec.Struct, frozen=True):
+    """A cure: take the block out."""
+
+    label: Message
+
+
+Cure = SetHere | InsertBefore | RemoveHere
+
+
+class ShapeError(Exception):
+    """The input does not fit the block. `detail` is the arithmetic that shows it; cures are relative to it."""
+
+    def __init__(self, code: str, message: Message, detail: Message | None = None, cures: Sequence[Cure] = ()) -> None:
+        self.code = code
+        self.message = message
+        self.detail = detail
+        self.cures = tuple(cures)
+        super().__init__(str(message))
+
+
+class BlockType(ABC):
+    """One kind of block. Subclasses with a `type` register themselves in `REGISTRY` where they are defined.
+
+    Shapes are without the batch. Methods take complete, canonical parameters (see `complete`).
+    """
+
+    type: ClassVar[str]
+    """PyTorch's own name of the layer, never translated."""
+    category: ClassVar[str]
+    stem: ClassVar[str]
+    """What its attribute in the generated code is called, before its number: `conv` gives `self.conv1`."""
+    summary: ClassVar[str]
+    help: ClassVar[str]
+    params: ClassVar[tuple[Param, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "type" in cls.__dict__:
+            REGISTRY[cls.type] = cls()
+
+    @abstractmethod
+    def output(self, p: Values, shape: Shape) -> Shape:
+        """The output shape for an input shape; raises `ShapeError`."""
+
+    @abstractmethod
+    def call(self, p: Values, shape: Shape) -> Call:
+        """The PyTorch call for an input shape that fits."""
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        """How many numbers are learned."""
+        return 0
+
+    def multiply_adds(self, p: Values, shape: Shape) -> int:
+        """Multiplications with addition for one image, biases left out."""
+        return 0
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        """Lines of arithmetic with this block's own numbers, for an input shape that fits."""
+        return ()
+
+    def complete(self, given: Values) -> tuple[dict[str, Any], dict[str, Message]]:
+        """All parameters in canonical form, defaults filled in, and why each refused one was, by its name.
+
+        A refused value is replaced by its default, so that what follows can still be checked.
+        """
+        values = {param.name: param.default for param in self.params}
+        refused: dict[str, Message] = {}
+        known = {param.name: param for param in self.params}
+        for name, value in given.items():
+            if name not in known:
+                refused[name] = say("{type} has no parameter {name}.", type=self.type, name=name[:40])
+                continue
+            try:
+                values[name] = known[name].validate(value)
+            except ParamError as error:
+                refused[name] = error.message
+        return values, refused
+
+    def changed(self, p: Values, *names: str) -> dict[str, Any]:
+        """Keyword arguments for those of the named parameters that differ from their defaults."""
+        defaults = {param.name: param.default for param in self.params}
+        return {name: p[name] for name in names if p[name] != defaults[name]}
+
+    def needs_tensor(self, shape: Shape) -> tuple[int, int, int]:
+        """Channels, height and width of the input; raises `ShapeError` for a vector."""
+        if is_tensor(shape):
+            return shape[0], shape[1], shape[2]
+        raise ShapeError(
+            "needs_tensor",
+            say(
+                "{type} needs a tensor (channels × height × width), but a vector of {size} numbers arrives.",
+                type=self.type,
+                size=size(shape),
+            ),
+            say("Place it above the Flatten that makes the vector."),
+            [RemoveHere(say("Remove {type}", type=self.type))],
+        )
+
+
+class Elementwise(BlockType):
+    """A block that keeps the shape and treats every number alike."""
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        return shape
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call(f"nn.{self.type}", (), self.changed(p, *(param.name for param in self.params)))
+
+
+REGISTRY: dict[str, BlockType] = {}
+
+
+def shape_line(before: Shape, after: Shape) -> str:
+    """`16 × 28 × 28 → 16 × 14 × 14`."""
+    return f"{written(before)} → {written(after)}"

@@ -1,0 +1,229 @@
+"""Activations: the bends that let a network be more than one large multiplication."""
+
+from typing import ClassVar
+
+from scv.blocks.block import Call, Elementwise, SetHere, ShapeError
+from scv.blocks.message import mark, say
+from scv.blocks.params import Choice, Decimal, Flag, Integer, Param, Values
+from scv.blocks.shapes import Shape
+
+
+class ReLU(Elementwise):
+    """torch.nn.ReLU."""
+
+    type = "ReLU"
+    category = "activation"
+    stem = "relu"
+    summary = mark("Lets positive numbers pass and makes negative ones zero.")
+    help = mark(
+        "Without a bend between them, two layers are no more than one. ReLU is the simplest bend and the usual choice: "
+        "fast, and it does not weaken the signal that teaches the layers before it."
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = max(0, x)",)
+
+
+class LeakyReLU(Elementwise):
+    """torch.nn.LeakyReLU."""
+
+    type = "LeakyReLU"
+    category = "activation"
+    stem = "leaky_relu"
+    summary = mark("Like ReLU, but negative numbers leak through a little.")
+    help = mark("A unit whose inputs are all negative can still learn, because a small slope is left there.")
+    params: ClassVar[tuple[Param, ...]] = (
+        Decimal(
+            name="negative_slope",
+            default=0.01,
+            minimum=0.0,
+            maximum=10.0,
+            label="slope",
+            main=True,
+            help=mark("What negative numbers are multiplied with."),
+        ),
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return (f"y = x > 0 ? x : {p['negative_slope']:g}·x",)
+
+
+class ELU(Elementwise):
+    """torch.nn.ELU."""
+
+    type = "ELU"
+    category = "activation"
+    stem = "elu"
+    summary = mark("Like ReLU, but negative numbers bend smoothly towards a floor.")
+    help = mark("Its outputs are centred nearer to zero than those of ReLU, which can help deep networks learn.")
+    params: ClassVar[tuple[Param, ...]] = (
+        Decimal(
+            name="alpha",
+            default=1.0,
+            minimum=0.0,
+            maximum=100.0,
+            main=True,
+            help=mark("The floor is at minus this number."),
+        ),
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return (f"y = x > 0 ? x : {p['alpha']:g}·(exp(x) − 1)",)
+
+
+class PReLU(Elementwise):
+    """torch.nn.PReLU."""
+
+    type = "PReLU"
+    category = "activation"
+    stem = "prelu"
+    summary = mark("Like LeakyReLU, but the slope is learned.")
+    help = mark("The network finds the best slope for negative numbers by itself, one for all or one a channel.")
+    params: ClassVar[tuple[Param, ...]] = (
+        Decimal(
+            name="init",
+            default=0.25,
+            minimum=-10.0,
+            maximum=10.0,
+            main=True,
+            help=mark("The slope at the start."),
+        ),
+        Flag(name="per_channel", default=False, help=mark("Learn one slope for each channel.")),
+    )
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        return shape[0] if p["per_channel"] else 1
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        kwargs = {"num_parameters": shape[0]} if p["per_channel"] else {}
+        return Call("nn.PReLU", (), kwargs | self.changed(p, "init"))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = x > 0 ? x : a·x", f"a: {self.parameters(p, shape):,}")
+
+
+class Sigmoid(Elementwise):
+    """torch.nn.Sigmoid."""
+
+    type = "Sigmoid"
+    category = "activation"
+    stem = "sigmoid"
+    summary = mark("Squeezes every number between 0 and 1.")
+    help = mark(
+        "Far from zero its curve is flat, so deep stacks of it learn slowly. It serves as a gate: 0 is closed, 1 open."
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = 1 / (1 + exp(−x))",)
+
+
+class Tanh(Elementwise):
+    """torch.nn.Tanh."""
+
+    type = "Tanh"
+    category = "activation"
+    stem = "tanh"
+    summary = mark("Squeezes every number between −1 and 1.")
+    help = mark("Like Sigmoid but centred on zero. The first convolutional networks used it.")
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = (exp(x) − exp(−x)) / (exp(x) + exp(−x))",)
+
+
+class GELU(Elementwise):
+    """torch.nn.GELU."""
+
+    type = "GELU"
+    category = "activation"
+    stem = "gelu"
+    summary = mark("A smooth relative of ReLU.")
+    help = mark("It weighs each number by how likely it is the larger one; transformers use it.")
+    params: ClassVar[tuple[Param, ...]] = (
+        Choice(
+            name="approximate",
+            default="none",
+            options=("none", "tanh"),
+            help=mark("Compute it exactly or by a faster formula."),
+        ),
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = x·Φ(x)",)
+
+
+class _Normalizing(Elementwise):
+    """Softmax and LogSoftmax: the numbers along one dimension share a total."""
+
+    category = "activation"
+    params: ClassVar[tuple[Param, ...]] = (
+        Integer(
+            name="dim",
+            default=1,
+            minimum=-3,
+            maximum=3,
+            main=True,
+            help=mark("The dimension that is shared out: 1 is the classes or channels."),
+        ),
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        rank = len(shape) + 1
+        dim = p["dim"] if p["dim"] >= 0 else p["dim"] + rank
+        if 1 <= dim < rank:
+            return shape
+        cure = SetHere(say("Set dim to 1"), {"dim": 1})
+        if dim == 0:
+            raise ShapeError(
+                "dim_is_batch",
+                say(
+                    "dim {dim} of {type} is the batch: pictures would compete with each other.",
+                    dim=p["dim"],
+                    type=self.type,
+                ),
+                None,
+                [cure],
+            )
+        raise ShapeError(
+            "dim_out_of_range",
+            say(
+                "dim {dim} of {type} does not exist: the dimensions after the batch are 1 to {last}.",
+                dim=p["dim"],
+                type=self.type,
+                last=rank - 1,
+            ),
+            None,
+            [cure],
+        )
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call(f"nn.{self.type}", (), {"dim": p["dim"]})
+
+
+class Softmax(_Normalizing):
+    """torch.nn.Softmax."""
+
+    type = "Softmax"
+    stem = "softmax"
+    summary = mark("Turns numbers into shares that add up to 1.")
+    help = mark(
+        "The largest number gets the largest share. Training applies it by itself inside the loss, so a network "
+        "that is trained here needs none at its end."
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("yᵢ = exp(xᵢ) / Σ exp(xⱼ)",)
+
+
+class LogSoftmax(_Normalizing):
+    """torch.nn.LogSoftmax."""
+
+    type = "LogSoftmax"
+    stem = "log_softmax"
+    summary = mark("The logarithm of Softmax.")
+    help = mark(
+        "Logarithms of shares are easier to compute with than shares. The loss does this by itself; a second time does "
+        "no harm."
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("yᵢ = xᵢ − log Σ exp(xⱼ)",)

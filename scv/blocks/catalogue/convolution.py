@@ -1,0 +1,300 @@
+"""Convolutions: small filters that slide over the picture."""
+
+from math import prod
+from typing import ClassVar
+
+from scv.blocks.block import BlockType, Call, Cure, RemoveHere, SetHere, ShapeError
+from scv.blocks.message import mark, say
+from scv.blocks.params import Choice, Flag, Integer, Param, Size, Values, pair
+from scv.blocks.shapes import Shape
+from scv.blocks.windows import arithmetic, slide
+
+_OUT_CHANNELS = Integer(
+    name="out_channels",
+    default=16,
+    minimum=1,
+    maximum=4096,
+    label="out",
+    main=True,
+    help=mark("How many filters: each makes one output channel."),
+)
+_GROUPS = Integer(
+    name="groups",
+    default=1,
+    minimum=1,
+    maximum=4096,
+    help=mark("Split the channels into this many groups that do not see each other."),
+)
+_BIAS = Flag(name="bias", default=True, help=mark("Add one learned number to every output channel."))
+_DILATION = Size(name="dilation", default=1, minimum=1, maximum=32, help=mark("Distance between the kernel's points."))
+
+
+def _kernel(default: int) -> Size:
+    return Size(
+        name="kernel_size",
+        default=default,
+        minimum=1,
+        maximum=64,
+        label="kernel",
+        main=True,
+        help=mark("Height and width of each filter in pixels."),
+    )
+
+
+def _check_groups(type_name: str, groups: int, arriving: int, out_channels: int) -> None:
+    """Groups must divide the channels on both sides; raises `ShapeError` with a count that does."""
+    if arriving % groups == 0 and out_channels % groups == 0:
+        return
+    fitting = max(n for n in range(1, groups + 1) if arriving % n == 0 and out_channels % n == 0)
+    raise ShapeError(
+        "groups_do_not_divide",
+        say(
+            "{groups} groups of {type} must divide both the {arriving} channels that arrive "
+            "and the {leaving} that leave.",
+            type=type_name,
+            groups=groups,
+            arriving=arriving,
+            leaving=out_channels,
+        ),
+        say(
+            "{arriving} mod {groups} = {first}, {leaving} mod {groups} = {second}",
+            arriving=arriving,
+            leaving=out_channels,
+            groups=groups,
+            first=arriving % groups,
+            second=out_channels % groups,
+        ),
+        [SetHere(say("Set groups to {groups}", groups=fitting), {"groups": fitting})],
+    )
+
+
+class Conv2d(BlockType):
+    """torch.nn.Conv2d."""
+
+    type = "Conv2d"
+    category = "convolution"
+    stem = "conv"
+    summary = mark("Slides small filters over the picture; each answers where it finds its pattern.")
+    help = mark(
+        "A filter is a small window of learned weights. It is laid on every place of the input, multiplied with what "
+        "lies below and summed up: a large sum means that the pattern is there. Early convolutions learn edges and "
+        "strokes, later ones combine them into parts and objects."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        _OUT_CHANNELS,
+        _kernel(3),
+        Size(
+            name="stride",
+            default=1,
+            minimum=1,
+            maximum=32,
+            main=True,
+            help=mark("How far the filter moves each step; 2 halves the picture."),
+        ),
+        Size(
+            name="padding",
+            default=0,
+            minimum=0,
+            maximum=64,
+            words=("same", "valid"),
+            main=True,
+            help=mark("A rim added around the picture; same keeps its size."),
+        ),
+        _DILATION,
+        _GROUPS,
+        _BIAS,
+        Choice(
+            name="padding_mode",
+            default="zeros",
+            options=("zeros", "reflect", "replicate", "circular"),
+            help=mark("What the rim is filled with."),
+        ),
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        channels, *sides = self.needs_tensor(shape)
+        _check_groups(self.type, p["groups"], channels, p["out_channels"])
+        kernel, stride, dilation = pair(p["kernel_size"]), pair(p["stride"]), pair(p["dilation"])
+        if p["padding"] == "same":
+            if stride != (1, 1):
+                raise ShapeError(
+                    "same_needs_stride_1",
+                    say("Padding same keeps the size, so {type} cannot also move by a stride.", type=self.type),
+                    None,
+                    [
+                        SetHere(say("Set the stride to 1"), {"stride": 1}),
+                        SetHere(
+                            say("Pad by half the kernel instead"),
+                            {"padding": [d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)]},
+                        ),
+                    ],
+                )
+            self._check_mode(p, sides, [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)])
+            return (p["out_channels"], *sides)
+        padding = self._padding(p)
+        self._check_mode(p, sides, padding)
+        return (p["out_channels"], *slide(self.type, sides, kernel, stride, padding, dilation))
+
+    @staticmethod
+    def _padding(p: Values) -> tuple[int, int]:
+        return (0, 0) if p["padding"] == "valid" else pair(p["padding"])
+
+    def _check_mode(self, p: Values, sides: list[int], rim: list[int] | tuple[int, ...]) -> None:
+        """Mirrored and wrapped rims are taken from the picture itself, so it must be large enough.
+
+        For padding same `rim` holds both sides together; PyTorch gives the larger half to the end.
+        """
+        if p["padding_mode"] in ("zeros", "replicate"):
+            return
+        for side, wanted in zip(sides, rim, strict=True):
+            needed = wanted - wanted // 2 if p["padding"] == "same" else wanted
+            available = side - 1 if p["padding_mode"] == "reflect" else side
+            if needed > available:
+                raise ShapeError(
+                    "padding_too_large",
+                    say(
+                        "A rim of {padding} cannot be made from a side of {side} pixels with padding_mode {mode}.",
+                        padding=needed,
+                        side=side,
+                        mode=p["padding_mode"],
+                    ),
+                    None,
+                    [SetHere(say("Fill the rim with zeros"), {"padding_mode": "zeros"})],
+                )
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        weights = p["out_channels"] * (shape[0] // p["groups"]) * prod(pair(p["kernel_size"]))
+        return int(weights + (p["out_channels"] if p["bias"] else 0))
+
+    def multiply_adds(self, p: Values, shape: Shape) -> int:
+        per_number = shape[0] // p["groups"] * prod(pair(p["kernel_size"]))
+        return prod(self.output(p, shape)) * int(per_number)
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        kwargs = {"kernel_size": p["kernel_size"]}
+        kwargs |= self.changed(p, "stride", "padding", "dilation", "groups", "bias", "padding_mode")
+        return Call("nn.Conv2d", (shape[0], p["out_channels"]), kwargs)
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        out = self.output(p, shape)
+        kernel = pair(p["kernel_size"])
+        lines = [f"out = {shape[1]} × {shape[2]}"]
+        if p["padding"] != "same":
+            stride, padding, dilation = pair(p["stride"]), self._padding(p), pair(p["dilation"])
+            lines = [
+                "out = " + arithmetic(shape[1 + i], kernel[i], stride[i], padding[i], dilation[i], out[1 + i])
+                for i in ((0,) if out[1] == out[2] and shape[1] == shape[2] else (0, 1))
+            ]
+        bias = f" + {p['out_channels']}" if p["bias"] else ""
+        return (
+            *lines,
+            f"weights = {p['out_channels']}·({shape[0] // p['groups']}·{kernel[0]}·{kernel[1]}){bias}"
+            f" = {self.parameters(p, shape):,}",
+        )
+
+
+class ConvTranspose2d(BlockType):
+    """torch.nn.ConvTranspose2d."""
+
+    type = "ConvTranspose2d"
+    category = "convolution"
+    stem = "deconv"
+    summary = mark("Paints a small pattern for every number: the picture grows.")
+    help = mark(
+        "The way back of a convolution: every number of the input paints its filter, scaled by it, into a larger "
+        "output. With stride 2 the picture doubles in size. It is used where detail has to be rebuilt."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        _OUT_CHANNELS,
+        _kernel(2),
+        Size(
+            name="stride",
+            default=1,
+            minimum=1,
+            maximum=16,
+            main=True,
+            help=mark("How far apart the patterns are painted; 2 doubles the picture."),
+        ),
+        Size(
+            name="padding",
+            default=0,
+            minimum=0,
+            maximum=64,
+            main=True,
+            help=mark("How much is cut from the rim of the result."),
+        ),
+        Size(
+            name="output_padding",
+            default=0,
+            minimum=0,
+            maximum=31,
+            help=mark("Rows and columns added at the end, to reach an exact size."),
+        ),
+        _GROUPS,
+        _BIAS,
+        _DILATION,
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        channels, *sides = self.needs_tensor(shape)
+        _check_groups(self.type, p["groups"], channels, p["out_channels"])
+        axes = list(
+            zip(
+                sides,
+                *(pair(p[name]) for name in ("kernel_size", "stride", "padding", "output_padding", "dilation")),
+                strict=True,
+            )
+        )
+        if any(extra >= max(stride, spread) for _, _, stride, _, extra, spread in axes):
+            raise ShapeError(
+                "output_padding_too_large",
+                say("output_padding of {type} must be smaller than its stride or dilation.", type=self.type),
+                None,
+                [SetHere(say("Set output_padding to 0"), {"output_padding": 0})],
+            )
+        out = [
+            (side - 1) * stride - 2 * pad + spread * (kernel - 1) + extra + 1
+            for side, kernel, stride, pad, extra, spread in axes
+        ]
+        if min(out) < 1:
+            cures: list[Cure] = [
+                SetHere(say("Set the padding to 0"), {"padding": 0}),
+                RemoveHere(say("Remove {type}", type=self.type)),
+            ]
+            side, kernel, stride, pad, extra, spread = axes[out.index(min(out))]
+            raise ShapeError(
+                "padding_too_large",
+                say("The padding of {type} cuts away the whole picture.", type=self.type),
+                say(
+                    "{sum}",
+                    sum=f"({side} − 1)·{stride} − 2·{pad} + {spread}·({kernel} − 1) + {extra} + 1 = {min(out)}",
+                ),
+                cures,
+            )
+        return (p["out_channels"], *out)
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        weights = shape[0] * (p["out_channels"] // p["groups"]) * prod(pair(p["kernel_size"]))
+        return int(weights + (p["out_channels"] if p["bias"] else 0))
+
+    def multiply_adds(self, p: Values, shape: Shape) -> int:
+        per_number = p["out_channels"] // p["groups"] * prod(pair(p["kernel_size"]))
+        return prod(shape) * int(per_number)
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        kwargs = {"kernel_size": p["kernel_size"]}
+        kwargs |= self.changed(p, "stride", "padding", "output_padding", "groups", "bias", "dilation")
+        return Call("nn.ConvTranspose2d", (shape[0], p["out_channels"]), kwargs)
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        out = self.output(p, shape)
+        k, s, pad, extra, d = (
+            pair(p[name])[0] for name in ("kernel_size", "stride", "padding", "output_padding", "dilation")
+        )
+        kernel = pair(p["kernel_size"])
+        bias = f" + {p['out_channels']}" if p["bias"] else ""
+        return (
+            f"out = ({shape[1]} − 1)·{s} − 2·{pad} + {d}·({k} − 1) + {extra} + 1 = {out[1]}",
+            f"weights = {shape[0]}·{p['out_channels'] // p['groups']}·{kernel[0]}·{kernel[1]}{bias}"
+            f" = {self.parameters(p, shape):,}",
+        )

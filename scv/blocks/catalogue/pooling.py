@@ -1,0 +1,171 @@
+"""Pools: many numbers become one, so the picture shrinks."""
+
+from typing import ClassVar
+
+from scv.blocks.block import BlockType, Call, SetHere, ShapeError, shape_line
+from scv.blocks.message import mark, say
+from scv.blocks.params import Flag, Param, Size, Values, pair
+from scv.blocks.shapes import Shape
+from scv.blocks.windows import arithmetic, slide
+
+_KERNEL = Size(
+    name="kernel_size",
+    default=2,
+    minimum=1,
+    maximum=64,
+    label="kernel",
+    main=True,
+    help=mark("Height and width of the window."),
+)
+_STRIDE = Size(
+    name="stride",
+    default=None,
+    minimum=1,
+    maximum=64,
+    empty=True,
+    main=True,
+    help=mark("How far the window moves; empty means by its own size."),
+)
+_PADDING = Size(
+    name="padding",
+    default=0,
+    minimum=0,
+    maximum=32,
+    help=mark("A rim added around the picture, at most half the kernel."),
+)
+_CEIL_MODE = Flag(name="ceil_mode", default=False, help=mark("Keep a last window that reaches over the edge."))
+
+
+class _SlidingPool(BlockType):
+    """What MaxPool2d and AvgPool2d have in common."""
+
+    category = "pooling"
+    stem = "pool"
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        channels, *sides = self.needs_tensor(shape)
+        kernel, stride, padding, dilation = self._window(p)
+        # torch 2.13 measures the half on the bare kernel, whatever the dilation.
+        if any(pad > k // 2 for pad, k in zip(padding, kernel, strict=True)):
+            raise ShapeError(
+                "padding_too_large",
+                say("The padding of {type} may be at most half its kernel.", type=self.type),
+                say(
+                    "{sum}",
+                    sum=f"{padding[0]} > {kernel[0]} / 2"
+                    if padding[0] > kernel[0] // 2
+                    else f"{padding[1]} > {kernel[1]} / 2",
+                ),
+                [SetHere(say("Set the padding to 0"), {"padding": 0})],
+            )
+        return (
+            channels,
+            *slide(self.type, sides, kernel, stride, padding, dilation, ceil=p["ceil_mode"]),
+        )
+
+    @staticmethod
+    def _window(p: Values) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+        kernel = pair(p["kernel_size"])
+        stride = kernel if p["stride"] is None else pair(p["stride"])
+        return kernel, stride, pair(p["padding"]), pair(p.get("dilation", 1))
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        names = [param.name for param in self.params if param.name != "kernel_size"]
+        return Call(f"nn.{self.type}", (p["kernel_size"],), self.changed(p, *names))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        out = self.output(p, shape)
+        if p["ceil_mode"]:
+            return (shape_line(shape, out),)
+        kernel, stride, padding, dilation = self._window(p)
+        axes = (0,) if out[1] == out[2] and shape[1] == shape[2] else (0, 1)
+        return tuple(
+            "out = " + arithmetic(shape[1 + i], kernel[i], stride[i], padding[i], dilation[i], out[1 + i]) for i in axes
+        )
+
+
+class MaxPool2d(_SlidingPool):
+    """torch.nn.MaxPool2d."""
+
+    type = "MaxPool2d"
+    summary = mark("Keeps the strongest answer of every small window.")
+    help = mark(
+        "The window slides over each channel and only its largest number goes on. What was found still counts; where "
+        "exactly it was matters less. The picture shrinks, so the layers behind it are faster and see more at once."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        _KERNEL,
+        _STRIDE,
+        _PADDING,
+        Size(
+            name="dilation",
+            default=1,
+            minimum=1,
+            maximum=32,
+            help=mark("Distance between the window's points."),
+        ),
+        _CEIL_MODE,
+    )
+
+
+class AvgPool2d(_SlidingPool):
+    """torch.nn.AvgPool2d."""
+
+    type = "AvgPool2d"
+    summary = mark("Averages every small window.")
+    help = mark(
+        "The window slides over each channel and its mean goes on: the picture becomes smaller and smoother. The first "
+        "convolutional networks shrank their pictures this way."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        _KERNEL,
+        _STRIDE,
+        _PADDING,
+        _CEIL_MODE,
+        Flag(
+            name="count_include_pad",
+            default=True,
+            help=mark("Count the zeros of the rim in the mean."),
+        ),
+    )
+
+
+class AdaptiveAvgPool2d(BlockType):
+    """torch.nn.AdaptiveAvgPool2d."""
+
+    type = "AdaptiveAvgPool2d"
+    category = "pooling"
+    stem = "pool"
+    summary = mark("Averages down to a size of your choice.")
+    help = mark(
+        "It cuts the picture into as many regions as you ask for and averages each. Size 1 leaves one number a "
+        "channel, which makes a network small and independent of the size of its pictures."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Size(
+            name="output_size",
+            default=1,
+            minimum=1,
+            maximum=256,
+            label="size",
+            main=True,
+            help=mark("Height and width of the result."),
+        ),
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        channels, _, _ = self.needs_tensor(shape)
+        return (channels, *pair(p["output_size"]))
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call("nn.AdaptiveAvgPool2d", (p["output_size"],))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        out = self.output(p, shape)
+        if shape[1] % out[1] or shape[2] % out[2]:
+            return (shape_line(shape, out),)
+        window = (shape[1] // out[1], shape[2] // out[2])
+        return (
+            shape_line(shape, out),
+            f"y = 1/({window[0]}·{window[1]}) · Σ x",
+        )

@@ -1,0 +1,35 @@
+"""Regularizations: against learning by heart."""
+
+from typing import ClassVar
+
+from scv.blocks.block import Elementwise
+from scv.blocks.message import mark
+from scv.blocks.params import Decimal, Param, Values
+from scv.blocks.shapes import Shape
+
+
+class Dropout(Elementwise):
+    """torch.nn.Dropout."""
+
+    type = "Dropout"
+    category = "regularization"
+    stem = "dropout"
+    summary = mark("Switches off numbers at random while training.")
+    help = mark(
+        "No unit can rely on one other, so the network learns several ways to the answer and less by heart. When "
+        "predicting, everything is switched on."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Decimal(
+            name="p",
+            default=0.5,
+            minimum=0.0,
+            maximum=1.0,
+            main=True,
+            help=mark("The share that is switched off."),
+        ),
+    )
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        kept = 1 - p["p"]
+        return (f"y = x / {kept:g}  (P = {kept:g})", f"y = 0  (P = {p['p']:g})") if kept else ("y = 0",)

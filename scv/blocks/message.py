@@ -1,0 +1,25 @@
+"""Messages to a user: an English sentence with named places, translated only where it is shown."""
+
+from typing import Any
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True):
+    """`template` is the gettext id, `values` fill its `{places}`. `str()` gives the English sentence."""
+
+    template: str
+    values: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return self.template.format_map(self.values) if self.values else self.template
+
+
+def say(template: str, /, **values: Any) -> Message:
+    """Build a message; Babel extracts the template from calls of this name."""
+    return Message(template, values)
+
+
+def mark(text: str) -> str:
+    """Mark a constant text for extraction without translating it here (gettext's `N_`)."""
+    return text

@@ -1,0 +1,86 @@
+"""What a training run says while it runs: the vocabulary between `ml.train`, the child, the stream and the page.
+
+Accuracies are shares from 0 to 1, losses are mean cross-entropies in nats, times are seconds, epochs count from 1.
+"""
+
+import msgspec
+
+
+class Started(msgspec.Struct, tag="started", frozen=True, kw_only=True):
+    """The data is resident and the network is built; training begins, or goes on after `resumed_epoch`."""
+
+    device: str
+    parameters: int
+    epochs: int
+    steps_per_epoch: int
+    train_images: int
+    validation_images: int
+    test_images: int
+    resumed_epoch: int = 0
+
+
+class Progress(msgspec.Struct, tag="progress", frozen=True, kw_only=True):
+    """Sent at most five times a second; the means are over this epoch so far."""
+
+    epoch: int
+    step: int
+    steps: int
+    train_loss: float
+    train_accuracy: float
+    images_per_second: float
+    seconds_left: float
+    done: float
+    """Share of the whole run that is done, 0 to 1."""
+
+
+class EpochMetrics(msgspec.Struct, tag="epoch", frozen=True, kw_only=True):
+    """One finished epoch. `best` says that its weights are the best by validation accuracy so far."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+    best: bool
+
+
+class Testing(msgspec.Struct, tag="testing", frozen=True, kw_only=True):
+    """The best weights are being tested, once, on the whole test set."""
+
+    best_epoch: int
+
+
+class Result(msgspec.Struct, tag="result", frozen=True, kw_only=True):
+    """A finished training. `weights` is the path of the safetensors file with the best weights."""
+
+    test_accuracy: float
+    test_loss: float
+    epochs: int
+    best_epoch: int
+    validation_accuracy: float
+    seconds: float
+    parameters: int
+    device: str
+    dataset_hash: str
+    libraries: dict[str, str]
+    weights: str
+
+
+class Stopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
+    """Ended on request after `epochs` whole epochs; the best weights so far are kept where there are any."""
+
+    epochs: int
+
+
+class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
+    """Ended by an error. `code`: diverged, out_of_memory, dataset_missing, invalid_document, internal.
+
+    `message` is one English sentence and a gettext id.
+    """
+
+    code: str
+    message: str
+
+
+Event = Started | Progress | EpochMetrics | Testing | Result | Stopped | Failed

@@ -1,0 +1,86 @@
+"""The arithmetic of sliding windows, shared by convolutions and pools.
+
+Sources: the shape sections of torch.nn.Conv2d, ConvTranspose2d and MaxPool2d.
+"""
+
+from collections.abc import Sequence
+
+from scv.blocks.block import Cure, RemoveHere, SetHere, ShapeError
+from scv.blocks.message import mark, say
+
+AXES = (mark("height"), mark("width"))
+
+
+def positions(side: int, kernel: int, stride: int, padding: int, dilation: int, *, ceil: bool = False) -> int:
+    """How many positions a window takes along one side; 0 or less means that it does not fit.
+
+    With `ceil` a last window may start inside the image or its left padding and reach over the end.
+    """
+    room = side + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= side + padding else count
+
+
+def arithmetic(side: int, kernel: int, stride: int, padding: int, dilation: int, result: int) -> str:
+    """The same in writing: `(28 + 2·1 − 3) / 1 + 1 = 28`."""
+    reach = f"{kernel}" if dilation == 1 else f"{dilation}·({kernel} − 1) − 1"
+    value = f"{result}" if result >= 0 else f"−{-result}"
+    return f"({side} + 2·{padding} − {reach}) / {stride} + 1 = {value}"
+
+
+def slide(
+    type_name: str,
+    sides: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    *,
+    ceil: bool = False,
+) -> tuple[int, int]:
+    """Output height and width of a sliding window; raises `ShapeError` where it does not fit."""
+    counts = [positions(*axis, ceil=ceil) for axis in zip(sides, kernel, stride, padding, dilation, strict=True)]
+    for axis, count in enumerate(counts):
+        if count < 1 or sides[axis] + 2 * padding[axis] < dilation[axis] * (kernel[axis] - 1) + 1:
+            raise _too_large(type_name, axis, sides, kernel, stride, padding, dilation)
+    return counts[0], counts[1]
+
+
+def _too_large(
+    type_name: str,
+    axis: int,
+    sides: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> ShapeError:
+    reach = dilation[axis] * (kernel[axis] - 1) + 1
+    fitting = tuple(
+        min(k, (side + 2 * pad - 1) // spread + 1)
+        for k, side, pad, spread in zip(kernel, sides, padding, dilation, strict=True)
+    )
+    shown = f"{fitting[0]}" if fitting[0] == fitting[1] else f"{fitting[0]} × {fitting[1]}"
+    cures: list[Cure] = [
+        SetHere(say("Shrink the kernel to {kernel}", kernel=shown), {"kernel_size": list(fitting)}),
+        RemoveHere(say("Remove {type}", type=type_name)),
+    ]
+    result = positions(sides[axis], kernel[axis], stride[axis], padding[axis], dilation[axis])
+    return ShapeError(
+        "kernel_too_large",
+        say(
+            "The kernel of {type} spans {reach}, but the {axis} that arrives has only {room} with its padding.",
+            type=type_name,
+            reach=reach,
+            axis=say(AXES[axis]),
+            room=sides[axis] + 2 * padding[axis],
+        ),
+        say(
+            "{axis}: {sum}",
+            axis=say(AXES[axis]),
+            sum=arithmetic(sides[axis], kernel[axis], stride[axis], padding[axis], dilation[axis], result),
+        ),
+        cures,
+    )

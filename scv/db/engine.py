@@ -1,0 +1,94 @@
+"""The connection to the database: short reading and writing transactions, and migrations at start."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from scv.settings import Settings
+
+BUSY_MILLISECONDS = 15_000
+"""How long a SQLite writer waits for another one. Transactions are short, so this is never seen in practice."""
+
+
+class Database:
+    """One database by its SQLAlchemy URL (SQLite or PostgreSQL). Shared by all tasks of a process.
+
+    On SQLite a writing transaction begins with BEGIN IMMEDIATE: under WAL a transaction that reads first and
+    writes later would otherwise fail, or lose another writer's update.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_async_engine(url)
+        if self.engine.dialect.name == "sqlite":
+            _prepare_sqlite(self.engine)
+        self._reading = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing = async_sessionmaker(self.engine.execution_options(immediate=True), expire_on_commit=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one state of the database and writes nothing."""
+        async with self._reading() as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed when the block ends, and dropped when it raises."""
+        async with self._writing() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, record: object) -> None:
+        # The driver's own transaction handling begins too late; the "begin" event below does it instead.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {BUSY_MILLISECONDS}",
+            "journal_mode = WAL",
+            "foreign_keys = ON",
+            "synchronous = NORMAL",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def migrations() -> Config:
+    """Alembic's configuration; there is no alembic.ini to find."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest state, in one transaction; makes a SQLite file and its folder."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    try:
+        async with database.engine.execution_options(immediate=True).begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = migrations()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,12 @@
+"""Run by Alembic, on the connection that `scv.db.engine.migrate` hands over."""
+
+from alembic import context
+
+from scv.db.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,212 @@
+"""The tables. One class a noun; nothing loads by itself (`lazy="raise"`), each query says what it needs."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
+
+ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
+"""A run in one of these goes on; in any other it has ended for good."""
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, kept in UTC also where the database keeps no zone (SQLite). Refuses naive ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Constraint names are fixed, so that a migration can name what it changes on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}
+
+
+class User(Base):
+    """A person. The first one to sign in is the owner of the installation."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(60))
+    owner: Mapped[bool] = mapped_column(default=False)
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SigninLink(Base):
+    """A link that signs its bearer in once. Only the hash of its token is kept."""
+
+    __tablename__ = "signin_links"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Session(Base):
+    """A browser that is signed in. Only the hash of its token is kept."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+
+class Model(Base):
+    """A network somebody builds for one dataset; its documents are in its versions."""
+
+    __tablename__ = "models"
+    __table_args__ = (Index(None, "user_id", "updated_at"), Index(None, "user_id", "created_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(60))
+    dataset: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship(lazy="raise")
+    versions: Mapped[list["Version"]] = relationship(
+        lazy="raise", back_populates="model", passive_deletes=True, order_by="Version.number"
+    )
+
+
+class Version(Base):
+    """One state of a model: a block document and training settings, both JSON text.
+
+    `revision` grows by one with every saved change; a writer must name the one it has seen.
+    """
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("model_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    document: Mapped[str] = mapped_column(Text)
+    settings: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    model: Mapped[Model] = relationship(lazy="raise", back_populates="versions")
+    runs: Mapped[list["Run"]] = relationship(
+        lazy="raise", back_populates="version", passive_deletes=True, order_by="Run.id.desc()"
+    )
+
+
+class Run(Base):
+    """One training of a snapshot of a version, with what came of it.
+
+    While it is running, `lease_token` says which worker may write to it and `lease_until` how long that
+    worker is believed to be alive. Accuracies are shares from 0 to 1, `seconds` the training's wall time.
+    Ids are never used again, since files and event streams are named after them.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'running', 'finished', 'stopped', 'failed')", name="status"),
+        Index(None, "status", "lease_until"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
+    status: Mapped[RunStatus] = mapped_column(String(8), default="queued")
+    document: Mapped[str] = mapped_column(Text)
+    settings: Mapped[str] = mapped_column(Text)
+    dataset: Mapped[str] = mapped_column(String(60))
+    dataset_hash: Mapped[str | None] = mapped_column(String(80))
+    attempt: Mapped[int] = mapped_column(default=1)
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    failure_code: Mapped[str | None] = mapped_column(String(40))
+    failure_message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    device: Mapped[str | None] = mapped_column(String(60))
+    parameters: Mapped[int | None]
+    test_accuracy: Mapped[float | None]
+    test_loss: Mapped[float | None]
+    best_epoch: Mapped[int | None]
+    seconds: Mapped[float | None]
+    libraries: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    weights: Mapped[str | None] = mapped_column(String(200))
+
+    version: Mapped[Version] = relationship(lazy="raise", back_populates="runs")
+    metrics: Mapped[list["EpochMetric"]] = relationship(
+        lazy="raise", passive_deletes=True, order_by="EpochMetric.epoch"
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether the run still goes on: waiting or running."""
+        return self.status in ACTIVE
+
+
+class EpochMetric(Base):
+    """One finished epoch of a run; epochs count from 1. `best`: the best validation accuracy until then."""
+
+    __tablename__ = "epoch_metrics"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    train_loss: Mapped[float]
+    train_accuracy: Mapped[float]
+    validation_loss: Mapped[float]
+    validation_accuracy: Mapped[float]
+    seconds: Mapped[float]
+    best: Mapped[bool]

@@ -1,0 +1,23 @@
+"""Domain exceptions. Each carries a `Message` a user can act on; how it is shown is the caller's business."""
+
+from scv.blocks.message import Message, say
+
+
+class SCVError(Exception):
+    """Something a user can understand and act on; never a defect of the program."""
+
+    def __init__(self, message: Message | str) -> None:
+        self.message = say(message) if isinstance(message, str) else message
+        super().__init__(str(self.message))
+
+
+class NotFoundError(SCVError):
+    """There is no such thing, or it is not this user's to see: the two are never told apart."""
+
+
+class ConflictError(SCVError):
+    """The thing changed since the user last saw it; nothing was written."""
+
+
+class RefusedError(SCVError):
+    """The request is understood and not allowed as it stands; nothing was written."""

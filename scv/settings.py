@@ -1,0 +1,59 @@
+"""Every setting, read once from `SCV_*` environment variables and passed in; nothing else reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from scv.errors import RefusedError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project folder, which holds `templates/`, `static/` and `translations/` beside the package."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One field, one variable: `data_dir` is `SCV_DATA_DIR`. docs/SETTINGS.md says what each is for."""
+
+    data_dir: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database_url: str = ""
+    redis_url: str = ""
+    device: str = "auto"
+    lease_seconds: float = 10.0
+    attempts: int = 3
+    session_days: int = 30
+    signin_link_minutes: int = 1440
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read all settings. Raises `RefusedError` naming the variable whose value cannot be read."""
+        types = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"SCV_{field.name.upper()}"
+            text = environment.get(variable, "")
+            if not text:
+                continue
+            try:
+                values[field.name] = types[field.name](text)
+            except ValueError:
+                kind = types[field.name].__name__
+                raise RefusedError(f"{variable} is {text!r}, but must be of type {kind}.") from None
+        return cls(**values).resolved()
+
+    def resolved(self) -> Self:
+        """Fill what depends on the data folder; paths become absolute so every process agrees on them."""
+        data_dir = self.data_dir.expanduser().resolve()
+        return replace(
+            self,
+            data_dir=data_dir,
+            database_url=self.database_url or f"sqlite+aiosqlite:///{data_dir / 'scv.sqlite3'}",
+            redis_url=self.redis_url or f"unix://{data_dir / 'broker' / 'valkey.sock'}",
+        )
+
+    def environment(self) -> dict[str, str]:
+        """These settings as variables, for the processes that are started from this one."""
+        return {f"SCV_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
