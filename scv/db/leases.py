@@ -1,0 +1,176 @@
+"""What a worker may do to a run, and when: the lease.
+
+A running run belongs to whoever knows its lease token. Every statement here is one conditional UPDATE, so the
+database decides who wins however many workers try; a worker whose token is no longer the run's is told so by
+`LeaseLostError` and must leave the run alone. Moments come from the workers' clocks, which must agree to well
+within the length of a lease.
+"""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Update, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scv.blocks.progress import EpochMetrics, Failed, Result, Started
+from scv.db.tables import EpochMetric, Run, now
+
+
+class LeaseLostError(Exception):
+    """The run is another worker's by now, or was deleted; nothing was written."""
+
+
+def _held(run_id: int, token: str) -> Update:
+    return update(Run).where(Run.id == run_id, Run.lease_token == token, Run.status == "running")
+
+
+async def _write(session: AsyncSession, run_id: int, token: str, **values: Any) -> None:
+    if await session.scalar(_held(run_id, token).values(**values).returning(Run.id)) is None:
+        raise LeaseLostError(f"run {run_id}")
+
+
+def _ended(status: str, **values: Any) -> dict[str, Any]:
+    return {"status": status, "ended_at": now(), "lease_token": None, "lease_until": None, **values}
+
+
+async def take_lease(session: AsyncSession, run_id: int, attempt: int, seconds: float) -> Run | None:
+    """Begin the queued run's attempt: the run with its new `lease_token`.
+
+    None when there is nothing to do: it has ended, somebody else has it, or another attempt is due.
+    """
+    moment = now()
+    return await session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.status == "queued", Run.attempt == attempt)
+        .values(
+            status="running",
+            lease_token=secrets.token_urlsafe(16),
+            lease_until=moment + timedelta(seconds=seconds),
+            started_at=func.coalesce(Run.started_at, moment),
+        )
+        .returning(Run)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def renew_lease(session: AsyncSession, run_id: int, token: str, seconds: float) -> bool:
+    """Stay the run's worker for so many seconds from now; returns whether a stop was requested."""
+    until = now() + timedelta(seconds=seconds)
+    stop: bool | None = await session.scalar(
+        _held(run_id, token).values(lease_until=until).returning(Run.stop_requested)
+    )
+    if stop is None:
+        raise LeaseLostError(f"run {run_id}")
+    return stop
+
+
+async def record_started(session: AsyncSession, run_id: int, token: str, started: Started) -> None:
+    """Note what the training found out at its start."""
+    await _write(session, run_id, token, device=started.device, parameters=started.parameters)
+
+
+async def record_epoch(session: AsyncSession, run_id: int, token: str, metrics: EpochMetrics) -> None:
+    """Keep an epoch's figures; an epoch that is done again after a lost worker replaces itself."""
+    # Changes nothing, but holds the row: the lease cannot be lost between this and the commit.
+    await _write(session, run_id, token, device=Run.device)
+    await session.execute(delete(EpochMetric).where(EpochMetric.run_id == run_id, EpochMetric.epoch >= metrics.epoch))
+    await session.execute(
+        insert(EpochMetric).values(
+            run_id=run_id,
+            epoch=metrics.epoch,
+            train_loss=metrics.train_loss,
+            train_accuracy=metrics.train_accuracy,
+            validation_loss=metrics.validation_loss,
+            validation_accuracy=metrics.validation_accuracy,
+            seconds=metrics.seconds,
+            best=metrics.best,
+        )
+    )
+
+
+async def count_epochs(session: AsyncSession, run_id: int) -> int:
+    """How many epochs of the run are recorded."""
+    query = select(func.count()).select_from(EpochMetric).where(EpochMetric.run_id == run_id)
+    return await session.scalar(query) or 0
+
+
+async def finish(session: AsyncSession, run_id: int, token: str, result: Result, weights: str) -> None:
+    """The run has finished; `weights` is the key of its weights file."""
+    await _write(
+        session,
+        run_id,
+        token,
+        **_ended(
+            "finished",
+            dataset_hash=result.dataset_hash,
+            device=result.device,
+            parameters=result.parameters,
+            test_accuracy=result.test_accuracy,
+            test_loss=result.test_loss,
+            best_epoch=result.best_epoch,
+            seconds=result.seconds,
+            libraries=result.libraries,
+            weights=weights,
+        ),
+    )
+
+
+async def stop(session: AsyncSession, run_id: int, token: str) -> None:
+    """The run was stopped on request."""
+    await _write(session, run_id, token, **_ended("stopped"))
+
+
+async def fail(session: AsyncSession, run_id: int, token: str, failed: Failed) -> None:
+    """The run has failed for good."""
+    await _write(
+        session,
+        run_id,
+        token,
+        **_ended("failed", failure_code=failed.code, failure_message=failed.message),
+    )
+
+
+async def next_attempt(session: AsyncSession, run_id: int, token: str, attempt: int) -> None:
+    """The same worker tries once more, as this attempt."""
+    await _write(session, run_id, token, attempt=attempt)
+
+
+async def release(session: AsyncSession, run_id: int, token: str) -> None:
+    """Give the run back unfinished, without blame: the worker is ending. It goes on from its checkpoint."""
+    await _write(session, run_id, token, status="queued", lease_token=None, lease_until=None)
+
+
+async def end_lost(session: AsyncSession, run: Run, failed: Failed | None) -> bool:
+    """End a run of `list_lost`: failed, or stopped where nothing failed. False when it is not lost after all."""
+    if failed is None:
+        values = _ended("stopped")
+    else:
+        values = _ended("failed", failure_code=failed.code, failure_message=failed.message)
+    return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
+
+
+async def requeue_lost(session: AsyncSession, run: Run) -> bool:
+    """Queue the next attempt of a run of `list_lost`. False when it is not lost after all."""
+    values = {"status": "queued", "attempt": run.attempt + 1, "lease_token": None, "lease_until": None}
+    return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
+
+
+def _still_lost(run: Run) -> Update:
+    return _held(run.id, run.lease_token or "").where(Run.lease_until == run.lease_until)
+
+
+async def list_queued(session: AsyncSession) -> list[Run]:
+    """All runs that wait for a worker, the oldest first."""
+    return list(await session.scalars(select(Run).where(Run.status == "queued").order_by(Run.id)))
+
+
+async def list_lost(session: AsyncSession) -> list[Run]:
+    """All runs whose worker has not renewed its lease in time."""
+    query = select(Run).where(Run.status == "running", Run.lease_until < now()).order_by(Run.id)
+    return list(await session.scalars(query))
+
+
+async def run_exists(session: AsyncSession, run_id: int) -> bool:
+    """Whether the run is still there: its model may have been deleted."""
+    return await session.get(Run, run_id) is not None

@@ -1,0 +1,143 @@
+"""Models: what a user builds. Every loader takes the user, and finds nothing that is somebody else's."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scv.blocks.message import say
+from scv.db.tables import Model, Run, User, Version, now
+from scv.errors import NotFoundError, RefusedError
+
+NAME_LENGTH = 60
+PAGE_SIZE = 12
+
+Sort = Literal["updated", "created"]
+Order = Literal["newest", "oldest"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """A model as a list shows it: with its newest version and the newest run of any version."""
+
+    model: Model
+    version: Version
+    run: Run | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPage:
+    """One page of a list. `total` counts all models found; pages count from 1 and there is always one."""
+
+    cards: tuple[ModelCard, ...]
+    total: int
+    page: int
+    pages: int
+
+
+def _clean_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= NAME_LENGTH:
+        raise RefusedError(say("A name has 1 to {most} characters.", most=NAME_LENGTH))
+    return name
+
+
+async def get_model_for(session: AsyncSession, user: User, model_id: int) -> Model:
+    """The user's model; raises `NotFoundError`."""
+    model = await session.scalar(select(Model).where(Model.id == model_id, Model.user_id == user.id))
+    if model is None:
+        raise NotFoundError(say("There is no such model."))
+    return model
+
+
+async def list_models_for(
+    session: AsyncSession,
+    user: User,
+    *,
+    search: str = "",
+    dataset: str = "",
+    sort: Sort = "updated",
+    order: Order = "newest",
+    page: int = 1,
+) -> ModelPage:
+    """One page of the user's models, in four statements. A page out of range gives the nearest there is.
+
+    `search` is found anywhere in the name, `dataset` must be equal; an empty one does not filter.
+    """
+    found = select(Model).where(Model.user_id == user.id)
+    if search.strip():
+        found = found.where(Model.name.icontains(search.strip(), autoescape=True))
+    if dataset:
+        found = found.where(Model.dataset == dataset)
+    total = await session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    pages = max(1, math.ceil(total / PAGE_SIZE))
+    page = min(max(page, 1), pages)
+
+    column = Model.updated_at if sort == "updated" else Model.created_at
+    by = (column.desc(), Model.id.desc()) if order == "newest" else (column, Model.id)
+    models = (await session.scalars(found.order_by(*by).limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE))).all()
+    ids = [model.id for model in models]
+    versions = {version.model_id: version for version in await session.scalars(_newest_versions(ids))}
+    runs = {model_id: run for run, model_id in await session.execute(_newest_runs(ids))}
+    cards = tuple(ModelCard(model=model, version=versions[model.id], run=runs.get(model.id)) for model in models)
+    return ModelPage(cards=cards, total=total, page=page, pages=pages)
+
+
+def _newest_versions(model_ids: list[int]) -> Select[Version]:
+    newest = (
+        select(func.max(Version.number).label("number"), Version.model_id)
+        .where(Version.model_id.in_(model_ids))
+        .group_by(Version.model_id)
+        .subquery()
+    )
+    return select(Version).join(newest, (Version.model_id == newest.c.model_id) & (Version.number == newest.c.number))
+
+
+def _newest_runs(model_ids: list[int]) -> Select[Run, int]:
+    newest = (
+        select(func.max(Run.id).label("id"), Version.model_id)
+        .join(Version, Run.version_id == Version.id)
+        .where(Version.model_id.in_(model_ids))
+        .group_by(Version.model_id)
+        .subquery()
+    )
+    return select(Run, newest.c.model_id).join(newest, Run.id == newest.c.id)
+
+
+async def create_model(
+    session: AsyncSession, user: User, name: str, dataset: str, document: str, settings: str
+) -> Model:
+    """A new model with its first version. `document` and `settings` are JSON text.
+
+    Raises `RefusedError` when the name is empty or too long.
+    """
+    moment = now()
+    model = Model(user_id=user.id, name=_clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
+    model.versions = [Version(number=1, document=document, settings=settings, created_at=moment, updated_at=moment)]
+    session.add(model)
+    await session.flush()
+    return model
+
+
+async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
+    """Give the model another name; raises `NotFoundError`, `RefusedError`."""
+    model = await get_model_for(session, user, model_id)
+    model.name = _clean_name(name)
+    model.updated_at = now()
+    await session.flush()
+    return model
+
+
+async def delete_model(session: AsyncSession, user: User, model_id: int) -> list[int]:
+    """Delete the model with all its versions and runs; a run that goes on is ended by its worker.
+
+    Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
+    Raises `NotFoundError`.
+    """
+    model = await get_model_for(session, user, model_id)
+    runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
+    run_ids = list(runs)
+    await session.execute(delete(Model).where(Model.id == model.id))
+    return run_ids

@@ -1,0 +1,104 @@
+"""Who somebody is: one-time sign-in links, and the sessions of signed-in browsers.
+
+Tokens are 256 random bits. The database holds their SHA-256 only, so whoever reads it can sign in as nobody.
+"""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from scv.blocks.message import say
+from scv.db.tables import Session, SigninLink, User, now
+from scv.errors import RefusedError
+
+OWNER_NAME = "Owner"
+
+_SEEN_GRAIN = timedelta(minutes=5)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def create_signin_link(session: AsyncSession, *, minutes: int) -> str:
+    """The token of a new link that signs its bearer in once within so many minutes.
+
+    Links and sessions that can no longer be used are cleared away on the way.
+    """
+    moment = now()
+    await session.execute(
+        delete(SigninLink).where(or_(SigninLink.expires_at <= moment, SigninLink.used_at.is_not(None)))
+    )
+    await session.execute(delete(Session).where(Session.expires_at <= moment))
+    token = secrets.token_urlsafe(32)
+    session.add(SigninLink(token_hash=_hash(token), expires_at=moment + timedelta(minutes=minutes)))
+    await session.flush()
+    return token
+
+
+async def redeem_signin_link(session: AsyncSession, token: str) -> User:
+    """Use up the link and return the owner, who is made here at the very first sign-in.
+
+    Raises `RefusedError` when the link is unknown, used or too old: which of them is not told.
+    """
+    moment = now()
+    used = await session.scalar(
+        update(SigninLink)
+        .where(
+            SigninLink.token_hash == _hash(token),
+            SigninLink.used_at.is_(None),
+            SigninLink.expires_at > moment,
+        )
+        .values(used_at=moment)
+        .returning(SigninLink.id)
+    )
+    if used is None:
+        raise RefusedError(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
+    owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
+    if owner is None:
+        owner = User(name=OWNER_NAME, owner=True)
+        session.add(owner)
+        await session.flush()
+    return owner
+
+
+async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
+    """Sign a browser in: the token of a new session that lasts so many days."""
+    token = secrets.token_urlsafe(32)
+    session.add(Session(token_hash=_hash(token), user_id=user.id, expires_at=now() + timedelta(days=days)))
+    await session.flush()
+    return token
+
+
+async def user_of_session(session: AsyncSession, token: str) -> User | None:
+    """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
+    found = await session.scalar(
+        select(Session)
+        .where(Session.token_hash == _hash(token), Session.expires_at > now())
+        .options(selectinload(Session.user))
+    )
+    return found.user if found else None
+
+
+async def touch_session(session: AsyncSession, token: str) -> None:
+    """Note that the session is in use; writes at most once in five minutes."""
+    moment = now()
+    await session.execute(
+        update(Session)
+        .where(Session.token_hash == _hash(token), Session.seen_at < moment - _SEEN_GRAIN)
+        .values(seen_at=moment)
+    )
+
+
+async def end_session(session: AsyncSession, token: str) -> None:
+    """Sign the browser out; a token that is not known is fine."""
+    await session.execute(delete(Session).where(Session.token_hash == _hash(token)))
+
+
+async def set_language(session: AsyncSession, user: User, language: str) -> None:
+    """Keep the language that the user wants to read, such as "en" or "ko"."""
+    await session.execute(update(User).where(User.id == user.id).values(language=language))

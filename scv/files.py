@@ -1,0 +1,48 @@
+"""Artefacts by key: weights, checkpoints, pictures. A key is a relative path such as `runs/7/weights.safetensors`."""
+
+import re
+import shutil
+from pathlib import Path
+
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+def run_folder(run_id: int) -> str:
+    """The key prefix of everything a run leaves behind."""
+    return f"runs/{run_id}"
+
+
+def weights_key(run_id: int) -> str:
+    """The key of a run's best weights."""
+    return f"{run_folder(run_id)}/weights.safetensors"
+
+
+class Files:
+    """Files below one root folder; what lies outside of it cannot be named."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where the key's file or folder lies, whether it exists or not.
+
+        Raises `ValueError` for a key that is not plain names joined by single slashes.
+        """
+        parts = key.split("/")
+        if not all(_PART.fullmatch(part) for part in parts):
+            raise ValueError(f"not a key: {key!r}")
+        return self.root.joinpath(*parts)
+
+    def folder(self, key: str) -> Path:
+        """The key's folder, made if it is not there."""
+        path = self.path(key)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def delete(self, prefix: str) -> None:
+        """Delete the file of this key, or all files below it; nothing there is fine."""
+        path = self.path(prefix)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""A migrated database in a temporary file, and people and models in it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from scv.db.engine import Database, migrate
+from scv.db.models import create_model
+from scv.db.tables import Model, Run, User, Version
+from scv.settings import Settings
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    settings = Settings(data_dir=tmp_path).resolved()
+    await migrate(settings)
+    database = Database(settings.database_url)
+    yield database
+    await database.close()
+
+
+async def add_user(database: Database, name: str = "Ada") -> User:
+    async with database.writing() as session:
+        user = User(name=name)
+        session.add(user)
+    return user
+
+
+async def add_model(database: Database, user: User, name: str = "First", dataset: str = "digits") -> Model:
+    async with database.writing() as session:
+        return await create_model(session, user, name, dataset, '{"format":1,"blocks":[]}', "{}")
+
+
+async def add_run(database: Database, version: Version) -> Run:
+    async with database.writing() as session:
+        run = Run(version_id=version.id, document="{}", settings="{}", dataset="digits")
+        session.add(run)
+    return run

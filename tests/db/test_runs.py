@@ -1,0 +1,87 @@
+import pytest
+
+from scv.db import leases, runs
+from scv.db.engine import Database
+from scv.db.models import delete_model
+from scv.db.tables import Run, User
+from scv.db.versions import get_editable_version_for
+from scv.errors import NotFoundError, RefusedError
+from tests.db.conftest import add_model, add_user
+
+
+async def start_run(database: Database, user: User, model_id: int) -> Run:
+    async with database.writing() as session:
+        version = await get_editable_version_for(session, user, model_id, 1)
+        return await runs.create_run(session, version)
+
+
+async def load(database: Database, user: User, run_id: int) -> Run:
+    async with database.reading() as session:
+        return await runs.get_run_for(session, user, run_id)
+
+
+async def test_a_run_is_a_snapshot_of_its_version(database: Database) -> None:
+    ada = await add_user(database)
+    model = await add_model(database, ada)
+    run = await load(database, ada, (await start_run(database, ada, model.id)).id)
+    version = model.versions[0]
+    assert (run.document, run.settings, run.dataset) == (version.document, version.settings, "digits")
+    assert (run.status, run.active, run.attempt, run.metrics) == ("queued", True, 1, [])
+    assert run.version.model.name == "First"
+
+
+async def test_a_stranger_finds_no_run(database: Database) -> None:
+    ada, eve = await add_user(database), await add_user(database, "Eve")
+    run = await start_run(database, ada, (await add_model(database, ada)).id)
+    with pytest.raises(NotFoundError):
+        await load(database, eve, run.id)
+
+
+async def test_a_version_is_trained_once_at_a_time(database: Database) -> None:
+    ada = await add_user(database)
+    model = await add_model(database, ada)
+    first = await start_run(database, ada, model.id)
+    with pytest.raises(RefusedError):
+        await start_run(database, ada, model.id)
+    async with database.writing() as session:
+        await runs.request_stop(session, first)
+    second = await start_run(database, ada, model.id)
+    async with database.reading() as session:
+        listed = await runs.list_runs_for_version(session, model.versions[0])
+    assert [run.id for run in listed] == [second.id, first.id]
+
+
+async def test_stopping_a_waiting_run_ends_it_at_once_and_only_once(database: Database) -> None:
+    ada = await add_user(database)
+    run = await start_run(database, ada, (await add_model(database, ada)).id)
+    async with database.writing() as session:
+        assert await runs.request_stop(session, run)
+        assert not await runs.request_stop(session, run)
+    stopped = await load(database, ada, run.id)
+    assert stopped.status == "stopped"
+    assert stopped.ended_at is not None
+
+
+async def test_stopping_a_running_one_is_left_to_its_worker(database: Database) -> None:
+    ada = await add_user(database)
+    run = await start_run(database, ada, (await add_model(database, ada)).id)
+    async with database.writing() as session:
+        leased = await leases.take_lease(session, run.id, 1, seconds=10)
+        assert leased is not None
+        assert not await runs.request_stop(session, run)
+        assert await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
+    assert (await load(database, ada, run.id)).status == "running"
+
+
+async def test_a_worker_whose_run_was_deleted_is_told(database: Database) -> None:
+    ada = await add_user(database)
+    model = await add_model(database, ada)
+    run = await start_run(database, ada, model.id)
+    async with database.writing() as session:
+        leased = await leases.take_lease(session, run.id, 1, seconds=10)
+        await delete_model(session, ada, model.id)
+    assert leased is not None
+    async with database.writing() as session:
+        assert not await leases.run_exists(session, run.id)
+        with pytest.raises(leases.LeaseLostError):
+            await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
