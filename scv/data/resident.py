@@ -1,0 +1,176 @@
+"""The resident form of a dataset: uint8 arrays on disk that are mapped into memory, never decoded again.
+
+A folder `{data_dir}/datasets/{name}/` holds four `.npy` files and `meta.json` (format, mean, standard
+deviation, content hash). It appears by one rename, so that it is there whole or not at all.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scv.data.splits import every_nth_of_each_class
+
+_FORMAT = 1
+_VALIDATION = 10
+
+
+class ResidentError(Exception):
+    """The resident form is missing, torn or of another format: it has to be written (again)."""
+
+
+class Arrays(NamedTuple):
+    """A dataset: images are uint8 (N, C, H, W), labels int64 (N,) counting from 0."""
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    format: int
+    hash: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resident:
+    """An open dataset. The arrays are read-only views of the files and cost no memory until they are read.
+
+    `mean` and `std` are per channel, over all pixels of all training images, with pixels from 0 to 1.
+    `hash` names the content, not the file: `sha256:` and 64 hex digits.
+    """
+
+    name: str
+    train_images: NDArray[np.uint8]  # (N, C, H, W)
+    train_labels: NDArray[np.int64]  # (N,)
+    test_images: NDArray[np.uint8]  # (M, C, H, W)
+    test_labels: NDArray[np.int64]  # (M,)
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    hash: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image, `(C, H, W)`."""
+        _, channels, height, width = self.train_images.shape
+        return channels, height, width
+
+    @cached_property
+    def _validation(self) -> NDArray[np.bool_]:
+        return every_nth_of_each_class(self.train_labels, _VALIDATION)
+
+    @property
+    def train_indices(self) -> NDArray[np.intp]:
+        """The training images that are trained on, ascending."""
+        return np.flatnonzero(~self._validation)
+
+    @property
+    def validation_indices(self) -> NDArray[np.intp]:
+        """Every tenth training image of each class, ascending: they choose the best weights."""
+        return np.flatnonzero(self._validation)
+
+
+def is_prepared(data_dir: Path, name: str) -> bool:
+    """Whether `open_resident` would succeed."""
+    try:
+        open_resident(data_dir, name)
+    except ResidentError:
+        return False
+    return True
+
+
+def open_resident(data_dir: Path, name: str) -> Resident:
+    """Map a dataset into memory, which reads next to nothing. Raises `ResidentError`."""
+    folder = _folder(data_dir, name)
+    try:
+        meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
+        arrays = Arrays(*(np.load(folder / f"{field}.npy", mmap_mode="r") for field in Arrays._fields))
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise ResidentError(f"{folder} cannot be read: {error}") from error
+    if meta.format != _FORMAT:
+        raise ResidentError(f"{folder} has format {meta.format}, this program reads {_FORMAT}")
+    return Resident(name=name, mean=meta.mean, std=meta.std, hash=meta.hash, **arrays._asdict())
+
+
+def write_resident(data_dir: Path, name: str, arrays: Arrays) -> Resident:
+    """Write the resident form in place of any earlier one, and open it."""
+    folder = _folder(data_dir, name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+    try:
+        for field, array in arrays._asdict().items():
+            with (temporary / f"{field}.npy").open("wb") as file:
+                np.save(file, np.ascontiguousarray(array))
+                _to_disk(file.fileno())
+        mean, std = _mean_and_std(arrays.train_images)
+        with (temporary / "meta.json").open("wb") as file:
+            file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), mean, std)))
+            file.flush()
+            _to_disk(file.fileno())
+        _replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return open_resident(data_dir, name)
+
+
+def content_hash(arrays: Arrays) -> str:
+    """`sha256:` and the hex digest over the types, the shapes and the bytes of all four arrays."""
+    digest = hashlib.sha256()
+    for field, array in arrays._asdict().items():
+        digest.update(f"{field} {array.dtype.name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def sample_images(resident: Resident, per_class: int = 1) -> NDArray[np.uint8]:
+    """The first training images of each class, class by class: (classes × per_class, C, H, W)."""
+    labels = resident.train_labels
+    indices = [np.flatnonzero(labels == label)[:per_class] for label in np.unique(labels)]
+    return np.asarray(resident.train_images[np.concatenate(indices)])
+
+
+def _folder(data_dir: Path, name: str) -> Path:
+    return data_dir / "datasets" / name
+
+
+def _mean_and_std(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, from exact counts of the 256 values: the same on every machine, without a float copy."""
+    values = np.arange(256) / 255
+    means, stds = [], []
+    for channel in range(images.shape[1]):
+        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size  # (256,)
+        mean = float(share @ values)
+        means.append(mean)
+        stds.append(float(np.sqrt(share @ (values - mean) ** 2)))
+    return tuple(means), tuple(stds)
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Rename into place; a folder that is there already is first moved out of the way."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        folder.rename(old)
+        temporary.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        temporary.rename(folder)
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        _to_disk(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _to_disk(descriptor: int) -> None:
+    os.fsync(descriptor)
