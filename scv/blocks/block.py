@@ -31,9 +31,13 @@ class Call(msgspec.Struct, frozen=True):
     kwargs: dict[str, Any] = {}
 
     def __str__(self) -> str:
-        words = [repr(arg) for arg in self.args]
-        words += [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        words = [_literal(arg) for arg in self.args]
+        words += [f"{name}={_literal(value)}" for name, value in self.kwargs.items()]
         return f"{self.function}({', '.join(words)})"
+
+
+def _literal(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 class SetHere(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ def slide(
     """Output height and width of a sliding window; raises `ShapeError` where it does not fit."""
     counts = [positions(*axis, ceil=ceil) for axis in zip(sides, kernel, stride, padding, dilation, strict=True)]
     for axis, count in enumerate(counts):
-        if count < 1 or sides[axis] + 2 * padding[axis] < dilation[axis] * (kernel[axis] - 1) + 1:
+        if count < 1:
             raise _too_large(type_name, axis, sides, kernel, stride, padding, dilation)
     return counts[0], counts[1]
 

@@ -1,0 +1,89 @@
+"""Hypothesis strategies for parameters, blocks and documents, drawn from the catalogue itself.
+
+A new block is covered by every property the moment its class exists.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from scv.blocks.block import BlockType
+from scv.blocks.catalogue.all import CATALOGUE
+from scv.blocks.check import Check, check
+from scv.blocks.document import Add, Block, Document, apply
+from scv.blocks.params import Choice, Decimal, Flag, Integer, Numbers, Param
+from scv.blocks.shapes import Shape
+
+LARGEST = 9
+"""Sizes beyond this show nothing new and make tensors huge."""
+
+
+def values(param: Param) -> st.SearchStrategy[Any]:
+    """Any value that the parameter takes, small ones where it counts something."""
+    match param:
+        case Integer():
+            return st.integers(param.minimum, max(param.minimum, min(param.maximum, LARGEST)))
+        case Decimal():
+            return st.floats(param.minimum, min(param.maximum, 1e3))
+        case Flag():
+            return st.booleans()
+        case Choice():
+            return st.sampled_from(param.options)
+        case Numbers():
+            number = st.integers(param.minimum, max(param.minimum, min(param.maximum, LARGEST)))
+            options: list[st.SearchStrategy[Any]] = [number, st.tuples(*[number] * param.length).map(list)]
+            if param.words:
+                options.append(st.sampled_from(param.words))
+            if param.empty:
+                options.append(st.none())
+            return st.one_of(options)
+        case _:
+            raise AssertionError(f"no strategy for {param}")
+
+
+def parameters(kind: BlockType) -> st.SearchStrategy[dict[str, Any]]:
+    """Some parameters of a block, the others left to their defaults."""
+    return st.fixed_dictionaries({}, optional={param.name: values(param) for param in kind.params})
+
+
+def tensors() -> st.SearchStrategy[Shape]:
+    """Shapes of pictures, down to a single pixel."""
+    return st.tuples(st.integers(1, 8), st.integers(1, 20), st.integers(1, 20))
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> Block:
+    """One block with an id that may repeat itself within a document."""
+    kind = draw(st.sampled_from(list(CATALOGUE.values())))
+    return Block(draw(st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True)), kind.type, draw(parameters(kind)))
+
+
+def documents() -> st.SearchStrategy[Document]:
+    """Any well-formed document, sound or not."""
+    return st.lists(blocks(), max_size=8).map(lambda chain: Document(blocks=tuple(chain)))
+
+
+@st.composite
+def sound_documents(draw: st.DrawFn, shape: Shape, classes: int, *, largest: int = 8) -> Document:
+    """A document that can be trained: blocks that fit are kept, others dropped, and the end is repaired."""
+    document = Document()
+    for _ in range(draw(st.integers(0, largest))):
+        kind = draw(st.sampled_from(list(CATALOGUE.values())))
+        longer = apply(document, Add(kind.type, None, draw(parameters(kind))))
+        if not [p for p in check(longer, shape, classes).blocks[-1].problems if p.code != "wrong_output"]:
+            document = longer
+    return repaired(document, shape, classes)[0]
+
+
+def repaired(document: Document, shape: Shape, classes: int, *, most: int = 40) -> tuple[Document, Check]:
+    """Apply the first fix of the first error that has one, over and over, as a user who clicks would."""
+    result = check(document, shape, classes)
+    for _ in range(most):
+        problems = [p for block in result.blocks for p in block.problems] + list(result.problems)
+        fixes = [p.fixes[0] for p in problems if p.level == "error" and p.fixes]
+        if not fixes:
+            break
+        for operation in fixes[0].operations:
+            document = apply(document, operation)
+        result = check(document, shape, classes)
+    return document, result

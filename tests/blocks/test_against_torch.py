@@ -1,0 +1,117 @@
+"""The whole catalogue against PyTorch itself: shapes, refusals, parameter counts, multiply-adds, code."""
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from scv.blocks.block import BlockType, ShapeError
+from scv.blocks.catalogue.all import CATALOGUE
+from scv.blocks.check import check
+from scv.blocks.codegen import module_code, named_calls
+from scv.blocks.document import Document
+from scv.blocks.shapes import Shape, size
+from scv.ml.build import build
+from tests.blocks.generate import parameters, sound_documents, tensors
+
+BATCH = 2
+
+pytestmark = pytest.mark.filterwarnings(
+    # A hint about speed: padding "same" with an even kernel copies its input once.
+    "ignore:Using padding='same' with even kernel lengths:UserWarning"
+)
+
+
+def torch_module(kind: BlockType, values: dict[str, Any], shape: Shape) -> nn.Module:
+    call = kind.call(values, shape)
+    with torch.device("meta"):
+        module: nn.Module = getattr(nn, call.function.removeprefix("nn."))(*call.args, **call.kwargs)
+    return module
+
+
+@pytest.mark.parametrize("kind", CATALOGUE.values(), ids=CATALOGUE)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_shape_rule_agrees_with_torch(kind: BlockType, data: st.DataObject) -> None:
+    """Where our rule gives a shape torch gives the same; where ours refuses, torch does as well."""
+    shape = data.draw(tensors())
+    values, refused = kind.complete(data.draw(parameters(kind)))
+    assert not refused
+    try:
+        expected = kind.output(values, shape)
+    except ShapeError as error:
+        # Two refusals are ours alone: torch would apply Linear to the width and Softmax over the batch.
+        if error.code not in ("needs_vector", "dim_is_batch"):
+            with pytest.raises((RuntimeError, IndexError, ValueError)):
+                run(kind, values, shape)
+        return
+    if size(expected) > 4_000_000:
+        return
+    assert run(kind, values, shape) == expected
+
+
+def run(kind: BlockType, values: dict[str, Any], shape: Shape) -> Shape:
+    """The shape that torch gives. Small tensors are real: the meta device skips some of torch's own checks."""
+    call = kind.call(values, shape)
+    module = getattr(nn, call.function.removeprefix("nn."))(*call.args, **call.kwargs)
+    with torch.no_grad():
+        return tuple(module(torch.zeros(BATCH, *shape)).shape[1:])
+
+
+@pytest.mark.parametrize("kind", CATALOGUE.values(), ids=CATALOGUE)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_costs_agree_with_torch(kind: BlockType, data: st.DataObject) -> None:
+    """Parameters are torch's own; multiply-adds are half of what torch's counter calls flops."""
+    shape = data.draw(st.integers(1, 50).map(lambda n: (n,)) if kind.category == "linear" else tensors())
+    values, _ = kind.complete(data.draw(parameters(kind)))
+    try:
+        expected = kind.output(values, shape)
+    except ShapeError:
+        return
+    if size(expected) > 4_000_000:
+        return
+    module = torch_module(kind, values, shape)
+    assert kind.parameters(values, shape) == sum(p.numel() for p in module.parameters())
+    if kind.category in ("convolution", "linear"):
+        with FlopCounterMode(display=False) as counter, warnings.catch_warnings():
+            module(torch.zeros(1, *shape, device="meta"))
+        assert 2 * kind.multiply_adds(values, shape) == counter.get_total_flops()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None:
+    """Same attribute names in the same order, same shapes, and the check foretells the parameters."""
+    shape = data.draw(st.tuples(st.integers(1, 3), st.integers(4, 16), st.integers(4, 16)))
+    classes = data.draw(st.integers(2, 12))
+    document = data.draw(sound_documents(shape, classes))
+    result = check(document, shape, classes)
+    assert result.ok, result
+    if result.parameters > 2_000_000 or any(size(b.output or ()) > 2_000_000 for b in result.blocks):
+        return
+    built = build(document, shape, classes)
+    written = executed(document, shape, classes)
+    ours = {name: tuple(t.shape) for name, t in built.state_dict().items()}
+    theirs = {name: tuple(t.shape) for name, t in written.state_dict().items()}
+    assert list(ours.items()) == list(theirs.items())
+    assert sum(p.numel() for p in built.parameters()) == result.parameters
+    written.load_state_dict(built.state_dict())
+    images = torch.rand(BATCH, *shape)
+    with torch.no_grad():
+        answer = built.eval()(images)
+        assert answer.shape == (BATCH, classes)
+        assert torch.equal(answer.nan_to_num(), written.eval()(images).nan_to_num())
+    assert [c.block for c in named_calls(document, shape, classes)] == [b.id for b in document.blocks]
+
+
+def executed(document: Document, shape: Shape, classes: int) -> nn.Module:
+    namespace: dict[str, Any] = {"nn": nn}
+    exec(module_code(document, shape, classes), namespace)  # noqa: S102 - this is the code we generate
+    model: nn.Module = namespace["Model"]()
+    return model
