@@ -1,0 +1,115 @@
+"""The way from the web to the workers. With `worker` the only place that knows arq.
+
+A job carries ids only. That it was delivered means nothing: a worker first takes the lease in the database.
+"""
+
+from typing import Any, Self
+from urllib.parse import unquote
+
+import msgspec
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
+from redis.asyncio import ConnectionPool, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from scv.jobs.events import RunEvent, broker_needed, publish
+from scv.settings import Settings
+
+TRAIN_QUEUE = "scv:train"
+INTERACTIVE_QUEUE = "scv:interactive"
+
+TRAIN_TIMEOUT = 7 * 24 * 3600
+"""Seconds after which a training is taken from its worker; it then goes on from its checkpoint."""
+
+IN_PROGRESS_SECONDS = TRAIN_TIMEOUT + 10
+"""How long arq keeps its mark on a job that a worker has picked."""
+
+
+def write_job(job: dict[str, Any]) -> bytes:
+    """arq's serializer, instead of its default, pickle."""
+    return msgspec.msgpack.encode(job)
+
+
+def read_job(data: bytes) -> dict[str, Any]:
+    """arq's deserializer."""
+    return msgspec.msgpack.decode(data, type=dict[str, Any])
+
+
+def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
+    """A client that connects when it is first used. A broker that restarts is tried again `retries` times."""
+    options: dict[str, Any] = {
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        "retry_on_error": [RedisConnectionError],
+        "socket_connect_timeout": 2.0,
+    }
+    url = settings.redis_url
+    if url.startswith("unix://"):
+        # Not by `from_url`, which takes "?" and "#" in a folder's name for the end of the path.
+        pool = ConnectionPool(UnixDomainSocketConnection, path=unquote(url.removeprefix("unix://")), **options)
+    else:
+        pool = ConnectionPool.from_url(url, **options)
+    return ArqRedis(pool, job_serializer=write_job, job_deserializer=read_job)
+
+
+def training_job(run_id: int, attempt: int) -> str:
+    """The job's id; every attempt has its own, since arq never runs the same id beside itself."""
+    return f"train:{run_id}:{attempt}"
+
+
+class Queue:
+    """Hands work to the workers. Works again by itself once a broker that was away is back."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self.redis = redis
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open without connecting: the broker may be away at this moment."""
+        return cls(open_redis(settings, retries=1))
+
+    async def close(self) -> None:
+        await self.redis.aclose(close_connection_pool=True)
+
+    async def publish(self, run_id: int, event: RunEvent) -> None:
+        """Append to the run's stream; raises `BrokerAwayError`."""
+        await publish(self.redis, run_id, event)
+
+    async def enqueue_training(self, run_id: int, attempt: int) -> bool:
+        """Have the queued run trained. False when this attempt is in the queue already.
+
+        Raises `BrokerAwayError`; the reaper then enqueues the run as soon as the broker is back.
+        """
+        with broker_needed():
+            job = await self.redis.enqueue_job(
+                "train", run_id, attempt, _job_id=training_job(run_id, attempt), _queue_name=TRAIN_QUEUE
+            )
+        return job is not None
+
+    async def enqueue_preparation(self, dataset: str) -> bool:
+        """Have the dataset's resident form made. False when that is under way already.
+
+        Raises `BrokerAwayError`.
+        """
+        with broker_needed():
+            job = await self.redis.enqueue_job(
+                "prepare", dataset, _job_id=f"prepare:{dataset}", _queue_name=INTERACTIVE_QUEUE
+            )
+        return job is not None
+
+    async def picked_seconds_ago(self, run_id: int, attempt: int) -> float | None:
+        """How long ago a worker picked the attempt's job; None when none has. Raises `BrokerAwayError`."""
+        with broker_needed():
+            left = await self.redis.pttl(in_progress_key_prefix + training_job(run_id, attempt))
+        return IN_PROGRESS_SECONDS - left / 1000 if left >= 0 else None
+
+    async def forget_training(self, run_id: int, attempt: int) -> None:
+        """Remove all that a killed worker left of the attempt's job. Raises `BrokerAwayError`."""
+        job_id = training_job(run_id, attempt)
+        with broker_needed():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.zrem(TRAIN_QUEUE, job_id)
+                for prefix in (job_key_prefix, in_progress_key_prefix, retry_key_prefix):
+                    pipe.delete(prefix + job_id)
+                await pipe.execute()
