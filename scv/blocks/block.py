@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from scv.blocks.message import Message, mark, say
+from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.params import Param, ParamError, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
 
@@ -124,7 +124,7 @@ class BlockType(ABC):
         known = {param.name: param for param in self.params}
         for name, value in given.items():
             if name not in known:
-                refused[name] = say("{type} has no parameter {name}.", type=self.type, name=name[:40])
+                refused[name] = say("{type} has no parameter {name}.", type=self.type, name=foreign(name))
                 continue
             try:
                 values[name] = known[name].validate(value)

@@ -11,7 +11,7 @@ import msgspec
 from scv.blocks.block import BlockType, Cure, InsertBefore, RemoveHere, SetHere, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, Add, Block, Document, Operation, Remove, SetParams, valid_id
-from scv.blocks.message import Message, say
+from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape, is_tensor, size, written
 
 MAX_PARAMETERS = 100_000_000
@@ -69,13 +69,20 @@ def check(document: Document, input_shape: Shape, classes: int) -> Check:
         return Check(False, 0, 0, (), (_too_many(document),))
     shape: Shape | None = input_shape
     seen: set[str] = set()
+    repeated: list[int] = []
     found: list[BlockCheck] = []
     for position, block in enumerate(document.blocks):
         checked = _check_block(block, position, shape, block.id in seen)
+        if block.id in seen:
+            repeated.append(position)
         seen.add(block.id)
         found.append(checked)
         shape = checked.output
     found, problems = _check_end(document, found, shape, classes)
+    for position in repeated:
+        # An operation on this id would meet the first block of that name, so none is offered.
+        unfixed = tuple(msgspec.structs.replace(problem, fixes=()) for problem in found[position].problems)
+        found[position] = msgspec.structs.replace(found[position], problems=unfixed)
     parameters = sum(block.parameters for block in found)
     multiply_adds = sum(block.multiply_adds for block in found)
     problems += _check_totals(document, shape, parameters, multiply_adds)
@@ -98,18 +105,18 @@ def _all_problems(found: Iterable[BlockCheck], problems: Iterable[Problem]) -> I
 
 def _check_block(block: Block, position: int, shape: Shape | None, taken: bool) -> BlockCheck:
     problems: list[Problem] = []
-    remove = Fix(say("Remove {type}", type=block.type[:40]), (Remove(block.id),))
+    remove = Fix(say("Remove {type}", type=foreign(block.type)), (Remove(block.id),))
     if not valid_id(block.id):
         problems.append(
-            Problem("bad_id", "error", say("{id} is no valid id for a block.", id=repr(block.id[:40])), None, ())
+            Problem("bad_id", "error", say("{id} is no valid id for a block.", id=repr(foreign(block.id))), None, ())
         )
     if taken:
         problems.append(
-            Problem("duplicate_id", "error", say("Another block has the id {id} as well.", id=block.id[:40]))
+            Problem("duplicate_id", "error", say("Another block has the id {id} as well.", id=foreign(block.id)))
         )
     kind = CATALOGUE.get(block.type)
     if kind is None:
-        message = say("There is no block of the type {type}.", type=block.type[:40])
+        message = say("There is no block of the type {type}.", type=foreign(block.type))
         problems.append(Problem("unknown_type", "error", message, None, (remove,)))
         return BlockCheck(block.id, block.type, shape, None, 0, 0, tuple(problems))
     if block.branches is not None:
@@ -146,7 +153,9 @@ def _bad_parameter(block: Block, kind: BlockType, name: str, message: Message) -
     default = {param.name: param for param in kind.params}.get(name)
     reset = (SetParams(block.id, {name: None}),)
     if default is None:
-        return Problem("unknown_parameter", "error", message, None, (Fix(say("Remove {name}", name=name[:40]), reset),))
+        return Problem(
+            "unknown_parameter", "error", message, None, (Fix(say("Remove {name}", name=foreign(name)), reset),)
+        )
     label = say("Set {name} to {value}", name=name, value=default.written(default.default) or "–")
     return Problem("bad_parameter", "error", message, None, (Fix(label, reset),))
 
@@ -251,7 +260,7 @@ def _too_many(document: Document) -> Problem:
             "The network has {count} blocks; at most {limit} are allowed. The first one too many is {block} ({type}).",
             count=f"{len(document.blocks):,}",
             limit=MAX_BLOCKS,
-            block=extra.id[:40],
-            type=extra.type[:40],
+            block=foreign(extra.id),
+            type=foreign(extra.type),
         ),
     )

@@ -11,7 +11,7 @@ from scv.blocks.block import Call
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import BlockCheck, Check, Problem, check, errors
 from scv.blocks.document import Document
-from scv.blocks.message import Message, say
+from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape
 
 
@@ -46,7 +46,9 @@ def in_place(block: BlockCheck | None, problem: Problem) -> Message:
     """A problem's message with the block that it is about."""
     if block is None:
         return problem.message
-    return say("Block {block} ({type}): {message}", block=block.id[:40], type=block.type[:40], message=problem.message)
+    return say(
+        "Block {block} ({type}): {message}", block=foreign(block.id), type=foreign(block.type), message=problem.message
+    )
 
 
 def named_calls(document: Document, input_shape: Shape, classes: int) -> tuple[NamedCall, ...]:
@@ -64,7 +66,7 @@ def module_lines(document: Document, input_shape: Shape, classes: int) -> tuple[
     made, used = [], []
     for block in result.blocks:
         if (layer := calls.get(block.id)) is None:
-            made.append(CodeLine(f"        # {_one_line(block.type)} does not fit here yet", block.id))
+            made.append(CodeLine(f"        # {foreign(block.type)} does not fit here yet", block.id))
             continue
         made.append(CodeLine(f"        self.{layer.name} = {layer.call}", block.id))
         used.append((f"        x = self.{layer.name}(x)", layer))
@@ -106,8 +108,3 @@ def _calls(document: Document, result: Check) -> tuple[NamedCall, ...]:
 
 def _batch(shape: Shape) -> str:
     return f"(batch, {', '.join(map(str, shape))})"
-
-
-def _one_line(text: str) -> str:
-    """A type from a foreign document may hold anything; in a comment it must not end the line."""
-    return "".join(c if c.isprintable() else "?" for c in text[:40])

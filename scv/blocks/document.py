@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.message import Message, say
+from scv.blocks.message import Message, foreign, say
 
 MAX_BYTES = 4_000_000
 """Longest JSON text that is read at all."""
@@ -169,7 +169,7 @@ def _accepted(kind: str, params: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_unknown(kind: str) -> None:
     if kind not in CATALOGUE:
-        raise OperationError(say("There is no block of the type {type}.", type=kind[:40]))
+        raise OperationError(say("There is no block of the type {type}.", type=foreign(kind)))
 
 
 def _refuse_full(blocks: Sequence[Block]) -> None:
@@ -181,7 +181,7 @@ def _index(blocks: Sequence[Block], block_id: str) -> int:
     for index, block in enumerate(blocks):
         if block.id == block_id:
             return index
-    raise OperationError(say("The block {block} is no longer there.", block=block_id[:40]))
+    raise OperationError(say("The block {block} is no longer there.", block=foreign(block_id)))
 
 
 def _within(position: int, last: int) -> int:

@@ -23,3 +23,9 @@ def say(template: str, /, **values: Any) -> Message:
 def mark(text: str) -> str:
     """Mark a constant text for extraction without translating it here (gettext's `N_`)."""
     return text
+
+
+def foreign(text: str, most: int = 40) -> str:
+    """Text from somebody's file, made fit to stand in a message: short, on one line, nothing unprintable."""
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in text[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"

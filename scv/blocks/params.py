@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from scv.blocks.message import Message, say
+from scv.blocks.message import Message, foreign, say
 
 Values = Mapping[str, Any]
 """A block's parameters by name, complete and in canonical form."""
@@ -66,7 +66,7 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
             say(
                 "{name} is {value}, but must be {range}.",
                 name=self.name,
-                value=shown if len(shown) <= 40 else shown[:39] + "…",
+                value=foreign(shown),
                 range=self.range,
             )
         )
@@ -140,7 +140,11 @@ class Decimal(Param, frozen=True, kw_only=True):
 
     @property
     def range(self) -> Message:
-        return say("a number from {minimum} to {maximum}", minimum=self.minimum, maximum=self.maximum)
+        return say(
+            "a number from {minimum} to {maximum}",
+            minimum=self.written(self.minimum),
+            maximum=self.written(self.maximum),
+        )
 
 
 class Flag(Param, frozen=True, kw_only=True):

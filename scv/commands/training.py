@@ -1,0 +1,175 @@
+"""`scv train`: train a block document here and now, without a server."""
+
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from scv.blocks.params import ParamError
+from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
+from scv.blocks.training import FIELDS, TrainingSettings
+from scv.commands.documents import dataset, read
+from scv.commands.failure import MisuseError
+from scv.errors import SCVError
+from scv.settings import Settings
+
+
+class TrainingFailedError(SCVError):
+    """The training ended with an error that its message explains."""
+
+
+def train(arguments: Namespace) -> int:
+    """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
+    info = dataset(arguments.dataset)
+    chosen = settings_from(arguments)
+    document = read(arguments.document)
+    settings = Settings.from_environment()
+    if arguments.data_dir is not None:
+        settings = replace(settings, data_dir=arguments.data_dir).resolved()
+    device = arguments.device or settings.device
+
+    # Imported here: torch takes seconds, and no other command needs it.
+    from scv.ml.official import prepare
+    from scv.ml.train import TrainingError
+    from scv.ml.train import train as run
+
+    folder = _new_folder(settings.data_dir, arguments.document.stem)
+    show = _Display(sys.stderr.isatty())
+    try:
+        resident = prepare(settings.data_dir, info.name)
+        with _interruptible() as interrupted:
+            result = run(
+                document,
+                chosen,
+                resident,
+                folder=folder,
+                device=device,
+                emit=show,
+                should_stop=lambda: bool(interrupted),
+            )
+    except TrainingError as error:
+        raise TrainingFailedError(error.message) from None
+    finally:
+        show.close()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    if isinstance(result, Stopped):
+        print(f"scv: stopped after {result.epochs} whole epochs; weights so far in {folder}", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(msgspec.json.encode(as_json(result)).decode())
+    else:
+        print(
+            f"test accuracy {result.test_accuracy:.2%}, test loss {result.test_loss:.4f}, "
+            f"{result.seconds:.1f} s, weights in {result.weights}"
+        )
+    return 0
+
+
+def settings_from(arguments: Namespace) -> TrainingSettings:
+    """The training settings as given, defaults elsewhere. Raises `MisuseError` naming the one out of range."""
+    values: dict[str, Any] = {}
+    for field in FIELDS:
+        text = getattr(arguments, field.name)
+        if text is None:
+            continue
+        try:
+            values[field.name] = field.parse(text)
+        except ParamError as error:
+            raise MisuseError(str(error.message)) from None
+    return TrainingSettings(**values)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as plain data; see docs/COMMANDS.md."""
+    return msgspec.structs.asdict(result)
+
+
+def _new_folder(data_dir: Path, name: str) -> Path:
+    """A fresh folder for this training: an older one's checkpoint must never be taken up by accident."""
+    base = data_dir / "trained"
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        folder = base / f"{moment}-{name}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise MisuseError(f"{folder} cannot be made: {(error.strerror or '').lower()}.") from None
+        return folder
+    raise MisuseError(f"There are too many trainings of this second in {base}.")
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Ctrl-C asks the training to stop and keep its weights; a second one ends it at once."""
+    seen: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Display:
+    """Progress on standard error: one line that is rewritten on a terminal, one line an epoch elsewhere."""
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal = terminal
+        self._epochs = 0
+        self._live = False
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._epochs = event.epochs
+                self._line(
+                    f"{event.parameters:,} parameters on {event.device}; {event.train_images:,} images to train, "
+                    f"{event.validation_images:,} to validate, {event.test_images:,} to test"
+                )
+            case Progress() if self._terminal:
+                width = 24
+                bar = "█" * round(event.done * width)
+                self._rewrite(
+                    f"epoch {event.epoch}/{self._epochs} {bar:·<{width}} loss {event.train_loss:.4f} "
+                    f"accuracy {event.train_accuracy:.2%} {event.images_per_second:,.0f} images/s "
+                    f"{event.seconds_left:.0f} s left"
+                )
+            case EpochMetrics():
+                self._line(
+                    f"epoch {event.epoch}/{self._epochs}: loss {event.train_loss:.4f}, validation loss "
+                    f"{event.validation_loss:.4f}, accuracy {event.validation_accuracy:.2%}, {event.seconds:.1f} s"
+                )
+            case Testing():
+                self._line(f"testing the weights of epoch {event.best_epoch}")
+            case _:
+                pass
+
+    def _rewrite(self, text: str) -> None:
+        self._live = True
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+    def _line(self, text: str) -> None:
+        self.close()
+        print(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the terminal on a clean line."""
+        if self._live:
+            sys.stderr.write("\r\x1b[K")
+            self._live = False
