@@ -67,6 +67,11 @@ class Resident:
         return channels, height, width
 
     @cached_property
+    def classes(self) -> int:
+        """How many classes the labels tell apart."""
+        return int(self.train_labels.max()) + 1
+
+    @cached_property
     def _validation(self) -> NDArray[np.bool_]:
         return every_nth_of_each_class(self.train_labels, _VALIDATION)
 

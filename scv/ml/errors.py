@@ -1,0 +1,24 @@
+"""What can go wrong in the machine room, said so that a user can act on it."""
+
+from scv.blocks.message import Message
+
+
+class TrainingError(Exception):
+    """A training cannot begin or go on.
+
+    `code` is one of: invalid_document, invalid_settings, no_device, batch_too_small, diverged,
+    out_of_memory. `message` says what to try.
+    """
+
+    def __init__(self, code: str, message: Message) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(str(message))
+
+
+class DatasetMissingError(Exception):
+    """A dataset is neither on this machine nor to be had; `message` says which files belong where."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))

@@ -1,0 +1,45 @@
+"""Loss and accuracy of a network over images it does not learn from."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
+
+from scv.ml.device import Images, Normalize
+
+BATCH = 250
+"""Images at a time: large enough to be fast, small enough that a stop is noticed soon."""
+
+
+class Score(NamedTuple):
+    """`loss` is the mean cross-entropy over all images, `accuracy` the share that is right."""
+
+    loss: float
+    accuracy: float
+
+
+class Interrupted(Exception):  # noqa: N818 - a wish, not an error
+    """The work ends here because someone asked for it."""
+
+
+def evaluate(
+    network: nn.Module, images: Images, normalize: Normalize, should_stop: Callable[[], bool] = lambda: False
+) -> Score:
+    """Score the network in evaluation mode; its mode afterwards is as before. Raises `Interrupted`."""
+    was_training = network.training
+    network.eval()
+    loss_sum = torch.zeros((), device=images.pixels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=images.pixels.device)
+    try:
+        with torch.inference_mode():
+            for pixels, labels in zip(images.pixels.split(BATCH), images.labels.split(BATCH), strict=True):
+                if should_stop():
+                    raise Interrupted
+                logits = network(normalize(pixels))  # (B, classes)
+                loss_sum += F.cross_entropy(logits, labels, reduction="sum")
+                correct += (logits.argmax(1) == labels).sum()
+    finally:
+        network.train(was_training)
+    return Score(loss_sum.item() / len(images.labels), correct.item() / len(images.labels))
