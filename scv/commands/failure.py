@@ -2,8 +2,8 @@
 
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import DocumentError, OperationError
-from scv.data.catalogue import DatasetMissingError, UnknownDatasetError
 from scv.errors import SCVError
+from scv.ml.errors import DatasetMissingError, TrainingError
 
 
 class MisuseError(Exception):
@@ -17,7 +17,7 @@ FAILURES = (
     MisuseError,
     OperationError,
     SCVError,
-    UnknownDatasetError,
+    TrainingError,
 )
 """What is reported; anything else is a defect of the program and shows its traceback."""
 

@@ -18,12 +18,7 @@ from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, 
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.commands.documents import dataset, read
 from scv.commands.failure import MisuseError
-from scv.errors import SCVError
 from scv.settings import Settings
-
-
-class TrainingFailedError(SCVError):
-    """The training ended with an error that its message explains."""
 
 
 def train(arguments: Namespace) -> int:
@@ -38,7 +33,6 @@ def train(arguments: Namespace) -> int:
 
     # Imported here: torch takes seconds, and no other command needs it.
     from scv.ml.official import prepare
-    from scv.ml.train import TrainingError
     from scv.ml.train import train as run
 
     folder = _new_folder(settings.data_dir, arguments.document.stem)
@@ -55,8 +49,6 @@ def train(arguments: Namespace) -> int:
                 emit=show,
                 should_stop=lambda: bool(interrupted),
             )
-    except TrainingError as error:
-        raise TrainingFailedError(error.message) from None
     finally:
         show.close()
         if not any(folder.iterdir()):
