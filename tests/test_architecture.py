@@ -1,0 +1,51 @@
+"""What the import law cannot say: empty packages, files of one subject, no room that grew beyond reading."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scv.settings import ROOT
+
+SOURCES = sorted((ROOT / "scv").rglob("*.py"))
+MOST_LINES = 450
+
+
+def test_the_import_law_holds() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_package_files_are_empty() -> None:
+    assert [str(path) for path in SOURCES if path.name == "__init__.py" and path.stat().st_size] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_says_what_it_is_about_and_stays_readable(path: Path) -> None:
+    text = path.read_text()
+    if path.name != "__init__.py":
+        assert text.startswith(('"""', 'r"""')), "the file does not say what it is about"
+    assert text.count("\n") <= MOST_LINES, "is there a second subject in it?"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "static").glob("*.js")), ids=lambda path: path.name)
+def test_a_script_in_the_browser_stays_small(path: Path) -> None:
+    assert path.read_text().count("\n") <= 150
+
+
+def test_only_the_command_line_imports_the_pages() -> None:
+    importers = {
+        path.relative_to(ROOT).parts[1]
+        for path in SOURCES
+        if any(line.strip().startswith(("from scv.web", "import scv.web")) for line in path.read_text().splitlines())
+    }
+    assert importers <= {"web", "commands"}
+
+
+@pytest.mark.parametrize("module", ["scv.web.app", "scv.jobs.worker", "scv.supervisor", "scv.__main__"])
+def test_only_what_trains_loads_torch(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'torchvision', 'sklearn'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
