@@ -40,8 +40,8 @@ async def create_signin_link(session: AsyncSession, *, minutes: int) -> str:
     return token
 
 
-async def redeem_signin_link(session: AsyncSession, token: str) -> User:
-    """Use up the link and return the owner, who is made here at the very first sign-in.
+async def redeem_signin_link(session: AsyncSession, token: str, *, language: str = "en") -> User:
+    """Use up the link and return the owner, who is made here, reading `language`, at the very first sign-in.
 
     Raises `RefusedError` when the link is unknown, used or too old: which of them is not told.
     """
@@ -60,7 +60,7 @@ async def redeem_signin_link(session: AsyncSession, token: str) -> User:
         raise RefusedError(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
     owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
     if owner is None:
-        owner = User(name=OWNER_NAME, owner=True)
+        owner = User(name=OWNER_NAME, owner=True, language=language)
         session.add(owner)
         await session.flush()
     return owner

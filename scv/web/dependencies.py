@@ -1,0 +1,42 @@
+"""What handlers ask for by name: the house, the visit, and the signed-in user."""
+
+from litestar.datastructures import State
+
+from scv.blocks.message import say
+from scv.db import users
+from scv.db.tables import User
+from scv.errors import NotFoundError
+from scv.web.house import House
+from scv.web.render import AnyRequest, Visit
+from scv.web.visitor import SignInRequiredError, language_of
+
+LARGEST_ID = 2**31 - 1
+
+
+def provide_house(state: State) -> House:
+    house: House = state.house
+    return house
+
+
+async def provide_visit(request: AnyRequest, house: House) -> Visit:
+    """One statement for a signed-in browser, none for others. Kept on the request for the error pages."""
+    user: User | None = None
+    if token := house.session_cookie.read(request):
+        async with house.database.reading() as session:
+            user = await users.user_of_session(session, token)
+    code = language_of(request, user.language if user else None)
+    visit = Visit(user=user, language=house.languages[code], request=request)
+    request.state.visit = visit
+    return visit
+
+
+def provide_user(visit: Visit) -> User:
+    if visit.user is None:
+        raise SignInRequiredError
+    return visit.user
+
+
+async def refuse_huge_ids(request: AnyRequest) -> None:
+    """No database column holds such a number, so there is no such thing."""
+    if any(isinstance(value, int) and value > LARGEST_ID for value in request.path_params.values()):
+        raise NotFoundError(say("There is no such page."))

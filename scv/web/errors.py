@@ -1,0 +1,105 @@
+"""Exceptions as pages: a whole one for a browser, a notice for a fragment; never a traceback."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect
+from litestar.types import ExceptionHandlersMap
+
+from scv.blocks.message import Message, say
+from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.web.render import AnyRequest, Visit
+from scv.web.visitor import SignInRequiredError, language_of
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """What went wrong in one sentence, and what to do about it."""
+
+    status: int
+    title: Message
+    advice: Message
+
+
+PAGES = {
+    400: (say("This request cannot be read"), say("Go back and try again.")),
+    403: (
+        say("This form is no longer valid"),
+        say("It was open for too long, or came from another site. Reload the page and try again."),
+    ),
+    404: (say("There is nothing here"), say("The address is wrong, or what was here has been deleted.")),
+    405: (say("This address cannot do that"), say("Go back and use the buttons of the page.")),
+    409: (say("Somebody was faster"), say("Reload the page to see the present state.")),
+    413: (say("That is too much at once"), say("What you sent is larger than the limit.")),
+    422: (say("This cannot be done"), say("Go back and change what you sent.")),
+    500: (
+        say("Something broke on our side"),
+        say("Nothing you saved is lost. Try again; the server's log says what happened."),
+    ),
+}
+
+
+def _respond(request: AnyRequest, status: int, advice: Message | None = None) -> Response[Any]:
+    known = status if status in PAGES else (500 if status >= 500 else 400)
+    title, usual = PAGES[known]
+    page = ErrorPage(status, title, advice or usual)
+    state = request.app.state
+    visit: Visit = getattr(request.state, "visit", None) or Visit(
+        user=None, language=state.languages[language_of(request)], request=request
+    )
+    if request.headers.get("hx-request") == "true":
+        return state.renderer.respond(  # type: ignore[no-any-return]  # the state is untyped
+            visit,
+            "pages/error.html",
+            page,
+            block="notice",
+            status=status,
+            headers={"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
+        )
+    return state.renderer.respond(visit, "pages/error.html", page, status=status)  # type: ignore[no-any-return]
+
+
+def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    """What the framework refuses by itself; its details are English and technical, so they stay here."""
+    if error.status_code >= 500:
+        return on_defect(request, error)
+    return _respond(request, error.status_code)
+
+
+def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
+    return _respond(request, 404)
+
+
+def on_conflict(request: AnyRequest, error: ConflictError) -> Response[Any]:
+    return _respond(request, 409, error.message)
+
+
+def on_refused(request: AnyRequest, error: RefusedError) -> Response[Any]:
+    return _respond(request, 422, error.message)
+
+
+def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
+    if request.headers.get("hx-request") == "true":
+        return Response(None, status_code=200, headers={"HX-Redirect": "/sign-in"})
+    return Redirect("/sign-in", status_code=303)
+
+
+def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
+    """A defect of the program: the log gets everything, the browser a sentence."""
+    log.error("request failed", path=request.scope["path"], exc_info=error)
+    return _respond(request, 500)
+
+
+HANDLERS: ExceptionHandlersMap = {
+    HTTPException: on_http,
+    NotFoundError: on_not_found,
+    ConflictError: on_conflict,
+    RefusedError: on_refused,
+    SignInRequiredError: on_signed_out,
+    Exception: on_defect,
+}

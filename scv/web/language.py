@@ -1,0 +1,106 @@
+"""English and Korean: texts through gettext, numbers and times as each locale writes them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.support import Translations
+
+from scv.blocks.message import Message
+
+DOMAIN = "scv"
+NAMES = {"en": "English", "ko": "한국어"}
+"""The languages there are, each by its own name."""
+
+DEFAULT = "en"
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language: `text` shows a message, the others write figures."""
+
+    code: str
+    locale: Locale
+    catalogue: NullTranslations
+
+    def text(self, message: Message | str) -> str:
+        """The translated sentence; places are filled after translation, messages among them translated too."""
+        if isinstance(message, str):
+            return self.catalogue.gettext(message) if message else ""
+        sentence = self.catalogue.gettext(message.template)
+        if not message.values:
+            return sentence
+        return sentence.format_map({name: self._value(value) for name, value in message.values.items()})
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, Message):
+            return self.text(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.number(value)
+        return str(value)
+
+    def number(self, value: int | float) -> str:
+        """`21,114`; decimals keep three places."""
+        return str(format_decimal(value, locale=self.locale))
+
+    def compact(self, value: int) -> str:
+        """`1.2M` or `120만`, for large counts beside their exact value."""
+        return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
+
+    def percent(self, share: float, digits: int = 1) -> str:
+        """`97.8%` for a share of 0.978."""
+        pattern = "#,##0." + "0" * digits + "%" if digits else "#,##0%"
+        return str(format_percent(share, pattern, locale=self.locale))
+
+    def decimal(self, value: float, digits: int = 3) -> str:
+        """A fixed number of decimals, so that a column of them lines up."""
+        return str(format_decimal(value, "#,##0." + "0" * digits, locale=self.locale))
+
+    def moment(self, when: datetime) -> str:
+        """`Nov 21, 2026, 2:46 PM`, in UTC and saying so."""
+        return str(format_datetime(when.astimezone(UTC), "medium", locale=self.locale)) + " UTC"
+
+    def ago(self, when: datetime) -> str:
+        """`3 minutes ago`."""
+        return str(format_timedelta(when - datetime.now(UTC), add_direction=True, locale=self.locale))
+
+    def duration(self, seconds: float) -> str:
+        """`9 s`, `3 min 20 s` or `1 h 5 min`."""
+        whole = round(seconds)
+        units = {name: self.catalogue.gettext(name) for name in ("h", "min", "s")}
+        if whole < 60:
+            return f"{whole} {units['s']}"
+        if whole < 3600:
+            return f"{whole // 60} {units['min']} {whole % 60} {units['s']}"
+        return f"{whole // 3600} {units['h']} {whole % 3600 // 60} {units['min']}"
+
+
+def load_languages(translations: Path) -> Mapping[str, Language]:
+    """Every language of `NAMES` from the compiled catalogues; English needs none."""
+    found = {}
+    for code in NAMES:
+        catalogue = Translations.load(translations, [code], DOMAIN)
+        found[code] = Language(code, Locale.parse(code), catalogue)
+    return found
+
+
+def choose(wanted: Sequence[str | None], accept: str) -> str:
+    """The first wanted language there is, else the best of an Accept-Language header, else English."""
+    for code in wanted:
+        if code in NAMES:
+            return code
+    weighted: list[tuple[float, str]] = []
+    for part in accept[:200].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            weighted.append((float(weight or 1), tag[:2].lower()))
+        except ValueError:
+            continue
+    weighted.sort(key=lambda pair: -pair[0])
+    return next((code for _, code in weighted if code in NAMES), DEFAULT)

@@ -1,0 +1,78 @@
+"""Pictures of the datasets."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from litestar import Controller, Response, get
+from PIL import Image
+
+from scv.blocks.message import say
+from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+from scv.data.resident import ResidentError, is_prepared, open_resident, sample_images
+from scv.db.tables import User
+from scv.errors import NotFoundError
+from scv.web.house import House
+from scv.web.render import Visit
+
+SIDE = 64
+"""Pixels of one sample picture at least; smaller images are enlarged by a whole factor, without smoothing."""
+
+GAP = 6
+
+
+@dataclass(frozen=True)
+class SamplesPage:
+    dataset: DatasetInfo
+    samples_ready: bool
+
+
+def _find(name: str) -> DatasetInfo:
+    try:
+        return find(name)
+    except UnknownDatasetError as error:
+        raise NotFoundError(say("There is no such dataset.")) from error
+
+
+class DatasetController(Controller):
+    path = "/datasets/{name:str}"
+
+    @get("/samples")
+    async def samples(self, visit: Visit, user: User, house: House, name: str) -> Response[str]:
+        """The strip of pictures as a fragment; while they are being prepared it asks again by itself."""
+        dataset = _find(name)
+        page = SamplesPage(dataset, is_prepared(house.settings.data_dir, name))
+        return house.renderer.respond(visit, "partials/samples.html", page)
+
+    @get("/samples.png", sync_to_thread=True)
+    def picture(self, user: User, house: House, name: str) -> Response[Any]:
+        """One real picture of each class, side by side."""
+        _find(name)
+        try:
+            picture = _strip(house.settings.data_dir, name)
+        except ResidentError as error:
+            raise NotFoundError(say("The pictures are being prepared.")) from error
+        return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@lru_cache(64)
+def _strip(data_dir: Path, name: str) -> bytes:
+    """A PNG of one picture a class, with see-through gaps. Raises `ResidentError`, which is not kept."""
+    images = sample_images(open_resident(data_dir, name))  # (classes, C, H, W)
+    count, channels, height, width = images.shape
+    factor = max(1, SIDE // max(height, width))
+    pixels = images.transpose(0, 2, 3, 1).repeat(factor, axis=1).repeat(factor, axis=2)  # (classes, H, W, C)
+    if channels == 1:
+        pixels = pixels.repeat(3, axis=3)
+    height, width = height * factor, width * factor
+    strip = np.zeros((height, count * (width + GAP) - GAP, 4), np.uint8)
+    for index in range(count):
+        left = index * (width + GAP)
+        strip[:, left : left + width, :3] = pixels[index]
+        strip[:, left : left + width, 3] = 255
+    file = BytesIO()
+    Image.fromarray(strip).save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,160 @@
+"""The workspace: a user's models, making new ones, renaming and deleting them."""
+
+from dataclasses import dataclass
+from typing import Any, get_args
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.response import Redirect
+
+from scv.blocks.document import Document, decode, encode
+from scv.blocks.message import Message, say
+from scv.blocks.training import TrainingSettings
+from scv.data.catalogue import DATASETS, DatasetInfo
+from scv.data.resident import is_prepared
+from scv.db import models, versions
+from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
+from scv.db.tables import User
+from scv.errors import RefusedError
+from scv.files import run_folder
+from scv.web.editor import version_path
+from scv.web.figures import silhouette
+from scv.web.forms import read_form
+from scv.web.house import House
+from scv.web.render import AnyRequest, Visit
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the list is narrowed and ordered by; it travels in the address."""
+
+    search: str = ""
+    dataset: str = ""
+    sort: Sort = "updated"
+    order: Order = "newest"
+    page: int = 1
+
+    @classmethod
+    def read(cls, query: Any) -> "Filter":
+        """Anything that makes no sense counts as not given."""
+        dataset, sort, order = query.get("dataset", ""), query.get("sort", ""), query.get("order", "")
+        page = query.get("page", "1")
+        return cls(
+            search=query.get("search", "")[:NAME_LENGTH].replace("\0", ""),
+            dataset=dataset if dataset in DATASETS else "",
+            sort=sort if sort in get_args(Sort) else "updated",
+            order=order if order in get_args(Order) else "newest",
+            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1,
+        )
+
+    def href(self, page: int) -> str:
+        """The address of another page of the same list."""
+        fields = {"search": self.search, "dataset": self.dataset, "sort": self.sort, "order": self.order}
+        return f"/models?{urlencode({**fields, 'page': page})}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model in the list. `silhouette` holds its blocks' categories from top to bottom."""
+
+    card: ModelCard
+    dataset: DatasetInfo | None
+    silhouette: tuple[str, ...]
+
+    @property
+    def href(self) -> str:
+        return version_path(self.card.model.id, self.card.version.number)
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    filter: Filter
+    listed: ModelPage
+    cards: tuple[Card, ...]
+    datasets: tuple[DatasetInfo, ...]
+
+
+@dataclass(frozen=True)
+class NewModelPage:
+    """The form for a new model, with what was typed where it was refused. `ready`: datasets with pictures."""
+
+    name: str
+    dataset: str
+    datasets: tuple[DatasetInfo, ...]
+    ready: frozenset[str]
+    most: int
+    problem: Message | None
+
+
+class ModelController(Controller):
+    path = "/models"
+
+    @get()
+    async def index(self, request: AnyRequest, visit: Visit, user: User, house: House) -> Response[str]:
+        wanted = Filter.read(request.query_params)
+        async with house.database.reading() as session:
+            listed = await models.list_models_for(
+                session,
+                user,
+                search=wanted.search,
+                dataset=wanted.dataset,
+                sort=wanted.sort,
+                order=wanted.order,
+                page=wanted.page,
+            )
+        cards = tuple(
+            Card(card, DATASETS.get(card.model.dataset), silhouette(decode(card.version.document).blocks))
+            for card in listed.cards
+        )
+        page = ModelsPage(wanted, listed, cards, tuple(DATASETS.values()))
+        block = "list" if request.headers.get("hx-target") == "list" else None
+        return house.renderer.respond(visit, "pages/models.html", page, block=block)
+
+    @get("/new")
+    async def new(self, visit: Visit, user: User, house: House) -> Response[str]:
+        return house.renderer.respond(visit, "pages/new_model.html", _new_page(house))
+
+    @post("/new", status_code=200)
+    async def create(self, request: AnyRequest, visit: Visit, user: User, house: House) -> Response[Any]:
+        form = await read_form(request)
+        name, dataset = form.get("name", ""), form.get("dataset", "")
+        settings = msgspec.json.encode(TrainingSettings()).decode()
+        try:
+            if dataset not in DATASETS:
+                raise RefusedError(say("Choose the pictures that it learns from."))
+            async with house.database.writing() as session:
+                model = await models.create_model(session, user, name, dataset, encode(Document()).decode(), settings)
+        except RefusedError as error:
+            page = _new_page(house, name, dataset, error.message)
+            return house.renderer.respond(visit, "pages/new_model.html", page, status=422)
+        return Redirect(version_path(model.id, 1), status_code=303)
+
+    @get("/{model_id:int}")
+    async def newest(self, user: User, house: House, model_id: int) -> Redirect:
+        """On to the newest version."""
+        async with house.database.reading() as session:
+            version = await versions.get_newest_version_for(session, user, model_id)
+        return Redirect(version_path(model_id, version.number), status_code=303)
+
+    @post("/{model_id:int}/rename")
+    async def rename(self, request: AnyRequest, user: User, house: House, model_id: int) -> Redirect:
+        form = await read_form(request)
+        async with house.database.writing() as session:
+            await models.rename_model(session, user, model_id, form.get("name", ""))
+        return Redirect("/models", status_code=303)
+
+    @post("/{model_id:int}/delete")
+    async def delete(self, user: User, house: House, model_id: int) -> Redirect:
+        """Delete the model for good, then its files."""
+        async with house.database.writing() as session:
+            run_ids = await models.delete_model(session, user, model_id)
+        for run_id in run_ids:
+            house.files.delete(run_folder(run_id))
+        return Redirect("/models", status_code=303)
+
+
+def _new_page(house: House, name: str = "", dataset: str = "", problem: Message | None = None) -> NewModelPage:
+    ready = frozenset(key for key in DATASETS if is_prepared(house.settings.data_dir, key))
+    chosen = dataset if dataset in DATASETS else next(iter(DATASETS))
+    return NewModelPage(name, chosen, tuple(DATASETS.values()), ready, NAME_LENGTH, problem)

@@ -1,0 +1,84 @@
+"""Server-sent events of a run: its stream, folded into fragments of HTML."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from time import monotonic
+
+from litestar.response.sse import ServerSentEventMessage
+
+from scv.db import runs
+from scv.db.tables import User
+from scv.errors import NotFoundError
+from scv.jobs.events import BrokerAwayError, follow
+from scv.web.house import House
+from scv.web.live import LiveRun, fold, live_run
+
+INTERVAL = 0.15
+"""Seconds between two fragments at least; events in between are folded together."""
+
+TICK = 1.0
+"""Seconds without news after which what was folded in but not sent yet is sent."""
+
+QUIET = 15.0
+"""Seconds without a fragment after which the connection gets a comment, and the database is asked."""
+
+AWAY = 2.0
+"""Seconds between two tries while the broker is away."""
+
+
+async def run_events(
+    house: House, user: User, live: LiveRun, seen: str, render: Callable[[LiveRun], str]
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Fragments named `progress`, and one named `ended` at the end. Holds no database session while it waits.
+
+    The stream is read from its beginning, since what is shown is the sum of all events; what the browser has
+    `seen` already (its Last-Event-ID) is summed up without being sent again. Where the stream is lost, the
+    database is asked now and then and has the last word.
+    """
+    after, sent_at, owed = "0-0", 0.0, False
+    while not live.ended:
+        try:
+            news = follow(house.queue.redis, live.run_id, after, quiet_seconds=TICK)
+            async for event_id, event in news:
+                after = event_id
+                if event is not None:
+                    live = fold(live, event)
+                    owed = _later(after, seen)
+                now = monotonic()
+                if owed and (event is None or now - sent_at >= INTERVAL):
+                    yield ServerSentEventMessage(render(live), event="progress", id=after)
+                    sent_at, owed = now, False
+                elif event is None and now - sent_at >= QUIET:
+                    sent_at = now
+                    break
+        except BrokerAwayError:
+            await asyncio.sleep(AWAY)
+        if not live.ended:
+            yield ServerSentEventMessage(None, comment="still here")
+            live = await _on_record(house, user, live)
+    yield ServerSentEventMessage(render(live), event="progress", id=after)
+    yield ServerSentEventMessage("", event="ended", id=after)
+
+
+async def _on_record(house: House, user: User, live: LiveRun) -> LiveRun:
+    """The run as the database has it, if it has ended there or is gone; else what was known before."""
+    try:
+        async with house.database.reading() as session:
+            run = await runs.get_run_for(session, user, live.run_id)
+    except NotFoundError:
+        return replace(live, ended=True)
+    return live if run.active else live_run(run, live.epochs)
+
+
+def _later(event_id: str, seen: str) -> bool:
+    """Whether a stream id (`milliseconds-sequence`) comes after another one."""
+    return _numbers(event_id) > _numbers(seen)
+
+
+def _numbers(event_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = event_id.partition("-")
+    try:
+        return int(milliseconds[:20]), int(sequence[:20] or 0)
+    except ValueError:
+        return 0, 0
