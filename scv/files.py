@@ -17,6 +17,11 @@ def weights_key(run_id: int) -> str:
     return f"{run_folder(run_id)}/weights.safetensors"
 
 
+def checkpoint_key(run_id: int) -> str:
+    """The key of the state that a killed training goes on from; of no use once the run has ended."""
+    return f"{run_folder(run_id)}/checkpoint.safetensors"
+
+
 class Files:
     """Files below one root folder; what lies outside of it cannot be named."""
 

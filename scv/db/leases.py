@@ -71,10 +71,10 @@ async def record_started(session: AsyncSession, run_id: int, token: str, started
 
 
 async def record_epoch(session: AsyncSession, run_id: int, token: str, metrics: EpochMetrics) -> None:
-    """Keep an epoch's figures; an epoch that is done again after a lost worker replaces itself."""
+    """Keep an epoch's figures; an epoch that is told again, after a lost worker, replaces itself."""
     # Changes nothing, but holds the row: the lease cannot be lost between this and the commit.
     await _write(session, run_id, token, device=Run.device)
-    await session.execute(delete(EpochMetric).where(EpochMetric.run_id == run_id, EpochMetric.epoch >= metrics.epoch))
+    await session.execute(delete(EpochMetric).where(EpochMetric.run_id == run_id, EpochMetric.epoch == metrics.epoch))
     await session.execute(
         insert(EpochMetric).values(
             run_id=run_id,
@@ -116,9 +116,9 @@ async def finish(session: AsyncSession, run_id: int, token: str, result: Result,
     )
 
 
-async def stop(session: AsyncSession, run_id: int, token: str) -> None:
-    """The run was stopped on request."""
-    await _write(session, run_id, token, **_ended("stopped"))
+async def stop(session: AsyncSession, run_id: int, token: str, weights: str | None) -> None:
+    """The run was stopped on request; `weights` is the key of the best weights, if an epoch was finished."""
+    await _write(session, run_id, token, **_ended("stopped", weights=weights))
 
 
 async def fail(session: AsyncSession, run_id: int, token: str, failed: Failed) -> None:

@@ -93,12 +93,12 @@ async def test_a_run_is_recorded_from_start_to_finish(database: Database, ada: U
     await write(database, leases.record_started, run.id, token, started)
     for number in (1, 2, 3):
         await write(database, leases.record_epoch, run.id, token, epoch(number))
-    # After a lost worker the run goes on from its checkpoint: epochs are done again from there.
+    # After a lost worker the training tells again what its checkpoint knows.
     await write(database, leases.record_epoch, run.id, token, epoch(2, loss=0.5))
-    assert await write(database, leases.count_epochs, run.id) == 2
+    assert await write(database, leases.count_epochs, run.id) == 3
     await write(database, leases.finish, run.id, token, RESULT, "runs/1/weights.safetensors")
     done = await load(database, ada, run)
-    assert [(metric.epoch, metric.train_loss) for metric in done.metrics] == [(1, 1.0), (2, 0.5)]
+    assert [(metric.epoch, metric.train_loss) for metric in done.metrics] == [(1, 1.0), (2, 0.5), (3, 1.0)]
     assert (done.status, done.test_accuracy, done.libraries) == ("finished", 0.97, {"torch": "2"})
     assert done.lease_token is None
     assert done.ended_at is not None
@@ -111,7 +111,7 @@ async def test_a_run_is_recorded_from_start_to_finish(database: Database, ada: U
         (leases.renew_lease, (10,)),
         (leases.record_epoch, (epoch(1),)),
         (leases.finish, (RESULT, "key")),
-        (leases.stop, ()),
+        (leases.stop, (None,)),
         (leases.fail, (Failed(code="diverged", message="No."),)),
         (leases.next_attempt, (2,)),
         (leases.release, ()),

@@ -1,0 +1,125 @@
+"""The workers: one for training, one for interactive work. With `queue` the only place that knows arq.
+
+They never share a queue: arq keeps its mark on a job for as long as the longest job of a worker may last.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Literal
+
+from arq.worker import Worker, func
+
+from scv.db.engine import Database
+from scv.jobs.children import Spare
+from scv.jobs.lifeline import end_with_parent
+from scv.jobs.queue import (
+    INTERACTIVE_QUEUE,
+    TRAIN_QUEUE,
+    TRAIN_TIMEOUT,
+    Queue,
+    open_redis,
+    read_job,
+    write_job,
+)
+from scv.jobs.reaper import reap_for_ever
+from scv.jobs.trainer import Trainer
+from scv.settings import ROOT, Settings
+
+QueueName = Literal["train", "interactive"]
+
+INTERACTIVE_TIMEOUT = 3600
+
+_PATIENCE = 5
+"""How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, queue: QueueName) -> None:
+    """Work until SIGINT or SIGTERM. A run that is being trained then is given back and goes on later."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(_work(settings, queue))
+
+
+async def _work(settings: Settings, name: QueueName) -> None:
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.close)
+        queue = Queue.open(settings)
+        stack.push_async_callback(queue.close)
+        reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
+        stack.push_async_callback(_end, reaper)
+        if name == "train":
+            spare = Spare()
+            stack.push_async_callback(spare.close)
+            await spare.warm()
+            worker = _training_worker(settings, database, queue, spare)
+        else:
+            worker = _interactive_worker(settings)
+        # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
+        stack.push_async_callback(worker.close)
+        with suppress(asyncio.CancelledError):
+            await worker.async_run()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _training_worker(settings: Settings, database: Database, queue: Queue, spare: Spare) -> Worker:
+    trainer = Trainer(settings, database, queue.redis, spare)
+
+    async def train(ctx: dict[Any, Any], run_id: int, attempt: int) -> None:
+        await trainer.train(run_id, attempt)
+
+    return Worker(
+        [func(train, name="train", timeout=TRAIN_TIMEOUT)],
+        queue_name=TRAIN_QUEUE,
+        max_jobs=1,
+        job_timeout=TRAIN_TIMEOUT,
+        **_common(settings),
+    )
+
+
+def _interactive_worker(settings: Settings) -> Worker:
+    async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "scv.jobs.preparation",
+            dataset,
+            cwd=ROOT,
+            env={**os.environ, **settings.environment()},
+            preexec_fn=end_with_parent(),
+        )
+        try:
+            log.info("%s: prepared with status %s", dataset, await process.wait())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    return Worker(
+        [func(prepare, name="prepare", timeout=INTERACTIVE_TIMEOUT)],
+        queue_name=INTERACTIVE_QUEUE,
+        max_jobs=2,
+        job_timeout=INTERACTIVE_TIMEOUT,
+        **_common(settings),
+    )
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    return {
+        "redis_pool": open_redis(settings, retries=_PATIENCE),
+        "job_serializer": write_job,
+        "job_deserializer": read_job,
+        "poll_delay": 0.1,
+        "keep_result": 0,
+        "max_tries": 1,
+        "retry_jobs": False,
+        "health_check_interval": 10,
+    }

@@ -1,0 +1,249 @@
+"""`scv serve`: the broker, the web process and the workers, started together, kept alive and ended together."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn, TextIO
+from urllib.parse import quote, urlsplit
+
+from scv.blocks.message import say
+from scv.db.engine import Database, migrate
+from scv.db.users import create_signin_link
+from scv.errors import RefusedError
+from scv.jobs.broker import Broker, is_embedded
+from scv.jobs.lifeline import end_with_parent
+from scv.settings import ROOT, Settings
+
+START_SECONDS = 60.0
+DEATHS_AT_START = 3
+STOP_SECONDS = 6.0
+"""How long a process may take to end itself before it is killed."""
+
+SHORTEST_PAUSE = 0.25
+LONGEST_PAUSE = 10.0
+STEADY_SECONDS = 30.0
+"""The pause before a restart doubles each time, until the process has lived for so long."""
+
+LOG_BYTES = 10_000_000
+
+
+def serve(settings: Settings) -> int:
+    """Run everything until SIGINT or SIGTERM; returns the exit status.
+
+    Raises `RefusedError`, one line for the user, when something is in the way.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise RefusedError(
+            say("The folder {folder} cannot be made: {why}.", folder=str(settings.data_dir), why=error.strerror)
+        ) from error
+    with _only_one(settings.data_dir):
+        _refuse_busy_port(settings)
+        (settings.data_dir / "logs").mkdir(exist_ok=True)
+        return asyncio.run(_serve(settings))
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock. The kernel frees it however this process ends."""
+    with (data_dir / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RefusedError(
+                say("SCV is running on {folder} already. Stop it first, or set SCV_DATA_DIR.", folder=str(data_dir))
+            ) from None
+        yield
+
+
+def _refuse_busy_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise RefusedError(
+                say(
+                    "Port {port} of {host} cannot be used ({why}). Set SCV_PORT to another one.",
+                    port=settings.port,
+                    host=settings.host,
+                    why=error.strerror,
+                )
+            ) from None
+
+
+def address(settings: Settings) -> str:
+    """Where a browser on this machine finds the pages."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - shown only
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+async def new_signin_link(settings: Settings) -> str:
+    """The URL of a fresh one-time sign-in link; makes the database where there is none yet."""
+    await migrate(settings)
+    database = Database(settings.database_url)
+    try:
+        async with database.writing() as session:
+            token = await create_signin_link(session, minutes=settings.signin_link_minutes)
+    finally:
+        await database.close()
+    return f"{address(settings)}/sign-in?token={quote(token)}"
+
+
+async def _serve(settings: Settings) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    link = await new_signin_link(settings)
+    async with AsyncExitStack() as stack:
+        if is_embedded(settings):
+            broker = Broker(settings.data_dir, _log_file(settings, "broker"))
+            stack.push_async_callback(broker.close)
+            await broker.start()
+            settings = replace(settings, redis_url=broker.url)
+            await stack.enter_async_context(_beside(_keep_broker(broker)))
+        web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
+        training = _Program("training worker", ["worker"], settings, _log_file(settings, "worker-train"))
+        interactive = _Program(
+            "interactive worker",
+            ["worker", "--queue", "interactive"],
+            settings,
+            _log_file(settings, "worker-interactive"),
+        )
+        await stack.enter_async_context(_beside(web.keep(), training.keep(), interactive.keep()))
+        if await _answers(settings, web, stopped):
+            _tell(sys.stdout, f"SCV is running at {address(settings)} - sign in once with {link}")
+            await stopped.wait()
+    return 0
+
+
+@asynccontextmanager
+async def _beside(*works: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
+    """Do the works beside the block; they are all cancelled at its end, and have ended after it."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answers(settings: Settings, web: "_Program", stopped: asyncio.Event) -> bool:
+    """Wait until the pages are served. False when SCV is stopped before; raises `RefusedError`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while web.deaths < DEATHS_AT_START:
+                if stopped.is_set():
+                    return False
+                if await _is_healthy(settings):
+                    return True
+                await asyncio.sleep(0.05)
+    raise RefusedError(say("The web process does not start; {log} says why.", log=str(web.log)))
+
+
+async def _is_healthy(settings: Settings) -> bool:
+    parts = urlsplit(address(settings))
+    try:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /health HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+class _Program:
+    """One of SCV's own processes, by its command line; started again whenever it ends."""
+
+    def __init__(self, name: str, arguments: list[str], settings: Settings, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.deaths = 0
+        self._arguments = arguments
+        self._settings = settings
+
+    async def keep(self) -> NoReturn:
+        """Keep it running until cancelled, and end it then."""
+        clock = asyncio.get_running_loop().time
+        pause = SHORTEST_PAUSE
+        while True:
+            begun = clock()
+            process = await self._start()
+            try:
+                status = await process.wait()
+            finally:
+                await _end(process)
+            self.deaths += 1
+            _tell(sys.stderr, f"SCV: the {self.name} ended with status {status} and is started again: {self.log}")
+            pause = SHORTEST_PAUSE if clock() - begun > STEADY_SECONDS else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _start(self) -> Process:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "scv",
+                *self._arguments,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, **self._settings.environment()},
+                # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which sees to the rest.
+                start_new_session=True,
+                preexec_fn=end_with_parent(),
+            )
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _keep_broker(broker: Broker) -> NoReturn:
+    pause = SHORTEST_PAUSE
+    while True:
+        status = await broker.wait()
+        _tell(sys.stderr, f"SCV: the broker ended with status {status} and is started again: {broker.log}")
+        await asyncio.sleep(pause)
+        try:
+            await broker.start()
+            pause = SHORTEST_PAUSE
+        except RefusedError:
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _log_file(settings: Settings, name: str) -> Path:
+    """The log of a process; one that has grown large is put aside, and the one put aside before is dropped."""
+    path = settings.data_dir / "logs" / f"{name}.log"
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path
+
+
+def _tell(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()

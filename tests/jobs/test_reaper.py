@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+from arq.constants import in_progress_key_prefix
+from redis.asyncio import Redis
+
+from scv.blocks.progress import Stopped
+from scv.db import leases, runs
+from scv.db.engine import Database
+from scv.db.tables import Run
+from scv.jobs.broker import Broker
+from scv.jobs.events import Retrying, follow
+from scv.jobs.queue import IN_PROGRESS_SECONDS, TRAIN_QUEUE, Queue, training_job
+from scv.jobs.reaper import WORKER_LOST, reap
+from scv.settings import Settings
+from tests.jobs.conftest import add_run, load
+
+
+async def waiting(redis: Redis) -> list[str]:
+    return [job.decode() for job in await redis.zrange(TRAIN_QUEUE, 0, -1)]
+
+
+async def lose_worker(database: Database, run: Run) -> None:
+    """A worker takes the run and is never heard of again."""
+    async with database.writing() as session:
+        assert await leases.take_lease(session, run.id, run.attempt, seconds=-1) is not None
+
+
+async def test_a_lost_run_is_tried_again_as_the_next_attempt(
+    settings: Settings, database: Database, queue: Queue
+) -> None:
+    run = await add_run(database)
+    await queue.enqueue_training(run.id, 1)
+    await lose_worker(database, run)
+    await reap(settings, database, queue)
+    again = await load(database, run)
+    assert (again.status, again.attempt) == ("queued", 2)
+    assert await waiting(queue.redis) == [training_job(run.id, 2)]
+    _, event = await anext(follow(queue.redis, run.id))
+    assert event == Retrying(attempt=2, reason="worker_lost")
+
+
+async def test_a_run_that_is_lost_every_time_fails(settings: Settings, database: Database, queue: Queue) -> None:
+    run = await add_run(database)
+    await lose_worker(database, run)
+    await reap(replace(settings, attempts=1), database, queue)
+    failed = await load(database, run)
+    assert (failed.status, failed.failure_code) == ("failed", "worker_lost")
+    assert [event async for _, event in follow(queue.redis, run.id)] == [WORKER_LOST]
+    assert await waiting(queue.redis) == []
+
+
+async def test_a_lost_run_that_was_to_stop_is_stopped(settings: Settings, database: Database, queue: Queue) -> None:
+    run = await add_run(database)
+    await lose_worker(database, run)
+    async with database.writing() as session:
+        await runs.request_stop(session, run)
+    await reap(settings, database, queue)
+    assert (await load(database, run)).status == "stopped"
+    assert [event async for _, event in follow(queue.redis, run.id)] == [Stopped(epochs=0)]
+
+
+async def test_a_run_that_a_worker_has_is_left_alone(settings: Settings, database: Database, queue: Queue) -> None:
+    run = await add_run(database)
+    async with database.writing() as session:
+        leased = await leases.take_lease(session, run.id, 1, seconds=60)
+    assert leased is not None
+    await reap(settings, database, queue)
+    left = await load(database, run)
+    assert (left.status, left.lease_token, left.attempt) == ("running", leased.lease_token, 1)
+    assert await waiting(queue.redis) == []
+
+
+async def test_what_the_broker_lost_is_enqueued_again(
+    settings: Settings, database: Database, queue: Queue, broker: Broker
+) -> None:
+    run = await add_run(database)
+    await reap(settings, database, queue)
+    await queue.redis.flushall()
+    await reap(settings, database, queue)
+    await reap(settings, database, queue)
+    assert await waiting(queue.redis) == [training_job(run.id, 1)]
+
+
+async def test_a_job_whose_worker_was_killed_before_it_took_the_lease_is_enqueued_again(
+    settings: Settings, database: Database, queue: Queue
+) -> None:
+    run = await add_run(database)
+    await queue.enqueue_training(run.id, 1)
+    mark = in_progress_key_prefix + training_job(run.id, 1)
+    await queue.redis.psetex(mark, IN_PROGRESS_SECONDS * 1000, b"1")
+    await reap(settings, database, queue)
+    assert await queue.redis.exists(mark)
+    await queue.redis.psetex(mark, int((IN_PROGRESS_SECONDS - settings.lease_seconds - 1) * 1000), b"1")
+    await reap(settings, database, queue)
+    assert not await queue.redis.exists(mark)
+    assert await waiting(queue.redis) == [training_job(run.id, 1)]

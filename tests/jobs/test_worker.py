@@ -1,0 +1,129 @@
+"""Real `scv worker` processes, and what becomes of a run when they are killed."""
+
+import asyncio
+from pathlib import Path
+
+from scv.db import runs
+from scv.db.engine import Database
+from scv.jobs.broker import Broker
+from scv.jobs.queue import Queue
+from tests.jobs.conftest import (
+    LONG,
+    StartWorker,
+    WorkerProcess,
+    add_run,
+    epochs_of,
+    is_alive,
+    load,
+    until,
+    until_ended,
+    until_epoch,
+)
+
+
+async def gone(pid: int) -> None:
+    async def is_gone() -> bool:
+        return not is_alive(pid)
+
+    await until(is_gone)
+
+
+async def test_a_run_goes_on_when_its_worker_is_killed(
+    start_worker: StartWorker, database: Database, queue: Queue
+) -> None:
+    """And the killed one leaves no training process; the one that takes over does not need arq to tell it."""
+    run = await add_run(database, epochs=100)
+    await queue.enqueue_training(run.id, 1)
+    first = await start_worker(lease_seconds=2)
+    await until_epoch(database, run, 2)
+    (child,) = first.children()
+    await first.kill()
+    await gone(child)
+    await start_worker(lease_seconds=2)
+    done = await until_ended(database, run)
+    assert (done.status, done.attempt) == ("finished", 2)
+    assert await epochs_of(database, run) == list(range(1, 101))
+
+
+async def test_two_workers_train_two_runs_and_never_the_same(
+    start_worker: StartWorker, database: Database, queue: Queue
+) -> None:
+    workers = [await start_worker(), await start_worker()]
+    waiting = [await add_run(database, epochs=20) for _ in range(4)]
+    for run in waiting:
+        await queue.enqueue_training(run.id, 1)
+        # As after a broker that lost its data and a reaper that was too eager: a second delivery.
+        await queue.redis.enqueue_job("train", run.id, 1, _job_id=f"again:{run.id}", _queue_name="scv:train")
+    for run in waiting:
+        done = await until_ended(database, run)
+        assert (done.status, done.attempt) == ("finished", 1)
+    assert sum(len(worker.children()) for worker in workers) == len(waiting)
+
+
+async def test_a_worker_that_is_told_to_end_gives_its_run_back(
+    start_worker: StartWorker, database: Database, queue: Queue
+) -> None:
+    run = await add_run(database, **LONG)
+    await queue.enqueue_training(run.id, 1)
+    worker = await start_worker()
+    await until_epoch(database, run, 1)
+    assert await worker.end() == 0
+    assert not any(is_alive(child) for child in worker.children())
+    waiting = await load(database, run)
+    assert (waiting.status, waiting.attempt) == ("queued", 1)
+
+    # The next one finds it by itself, and goes on where the first one was.
+    reached = max(await epochs_of(database, run))
+    await start_worker()
+    await until_epoch(database, run, reached + 1)
+    assert (await load(database, run)).attempt == 1
+
+
+async def test_a_training_survives_a_broker_that_is_away_and_can_be_stopped_meanwhile(
+    start_worker: StartWorker, database: Database, queue: Queue, broker: Broker
+) -> None:
+    run = await add_run(database, **LONG)
+    await queue.enqueue_training(run.id, 1)
+    worker = await start_worker()
+    await until_epoch(database, run, 1)
+    await broker.stop()
+    await until_epoch(database, run, max(await epochs_of(database, run)) + 2)
+    async with database.writing() as session:
+        await runs.request_stop(session, run)
+    assert (await until_ended(database, run)).status == "stopped"
+    assert len(worker.children()) == 1
+
+    # Without a broker the worker has nothing to do and ends in the end; then it is started again.
+    await broker.start()
+    await start_worker()
+    second = await add_run(database, epochs=1)
+    assert (await until_ended(database, second)).status == "finished"
+
+
+async def test_an_interactive_worker_prepares_datasets_and_reaps_too(
+    start_worker: StartWorker, database: Database, queue: Queue, data_dir: Path
+) -> None:
+    run = await add_run(database)
+    await queue.enqueue_preparation("digits")
+    await start_worker(queue="interactive")
+
+    async def is_prepared() -> bool:
+        return (data_dir / "datasets" / "digits").is_dir()
+
+    async def is_enqueued() -> bool:
+        return not await queue.enqueue_training(run.id, 1)
+
+    await until(is_prepared)
+    await until(is_enqueued)
+
+
+async def test_no_worker_loads_torch_itself(start_worker: StartWorker, database: Database, queue: Queue) -> None:
+    worker = await start_worker()
+    run = await add_run(database, epochs=1)
+    await queue.enqueue_training(run.id, 1)
+    await until_ended(database, run)
+
+    def maps_torch(worker: WorkerProcess) -> bool:
+        return "libtorch" in Path(f"/proc/{worker.process.pid}/maps").read_text()
+
+    assert not await asyncio.to_thread(maps_torch, worker)
