@@ -1,5 +1,6 @@
 """Where a training runs, and the resident images as tensors there."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from scv.blocks.message import say
 from scv.ml.errors import TrainingError
+
+_WORK_PER_THREAD = 100_000_000
 
 
 class Images(NamedTuple):
@@ -26,7 +29,8 @@ class Normalize:
         self.std = torch.tensor(std, dtype=torch.float32, device=device).view(1, -1, 1, 1)  # (1, C, 1, 1)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """uint8 (B, C, H, W) to float32 of the same shape."""
+        """uint8 (B, C, H, W) to float32 of the same shape, channels last in memory as the network's weights."""
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         return pixels.float().div_(255).sub_(self.mean).div_(self.std)
 
 
@@ -45,6 +49,17 @@ def choose_device(wanted: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise TrainingError("no_device", say("There is no device {device} here.", device=repr(wanted[:40]))) from error
     return device
+
+
+def use_threads(most: int | None, work: int) -> int:
+    """Set how many threads torch uses: one for each 100 million multiply-adds of a step, at most `most`.
+
+    Below that a second thread costs more than it brings, and on busy cores very much more. The number follows
+    from the work alone, since the last bits of a sum depend on it. `most` is by default the number of cores.
+    """
+    threads = max(1, min(work // _WORK_PER_THREAD, most or os.cpu_count() or 1))
+    torch.set_num_threads(threads)
+    return threads
 
 
 def place(
