@@ -3,19 +3,6 @@
 "use strict";
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const common = {
-    forceFallback: true,
-    fallbackOnBody: true,
-    fallbackTolerance: 4,
-    animation: calm ? 0 : 120,
-    delay: 180,
-    delayOnTouchOnly: true,
-    filter: "input, select, .mend",
-    preventOnFilter: false,
-    scrollSensitivity: 60,
-    onStart: () => document.body.classList.add("dragging"),
-    onEnd: () => document.body.classList.remove("dragging"),
-  };
 
   function submit(operation) {
     const form = document.getElementById("editor");
@@ -28,33 +15,47 @@
     button.remove();
   }
 
-  function fromPalette(drop) {
-    const type = drop.item.dataset.type;
-    drop.clone.replaceWith(drop.item);
-    submit({ op: "add", type, position: drop.newDraggableIndex });
+  function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex }) {
+    if (from.id !== "stack") {
+      if (to === from) return;
+      clone.replaceWith(item);
+      submit({ op: "add", type: item.dataset.type, position: newDraggableIndex });
+    } else if (to.id === "bin") {
+      item.remove();
+      submit({ op: "remove", block: item.dataset.block });
+    } else if (oldDraggableIndex !== newDraggableIndex) {
+      submit({ op: "move", block: item.dataset.block, position: newDraggableIndex });
+    }
   }
 
-  function once(element, options) {
-    if (element && !Sortable.get(element)) Sortable.create(element, { ...common, ...options });
+  function once(element, group, options) {
+    if (!element || Sortable.get(element)) return;
+    Sortable.create(element, {
+      group: { name: "blocks", ...group },
+      forceFallback: true, // real pointer events on every system, instead of the browser's own drag and drop
+      fallbackOnBody: true,
+      fallbackTolerance: 4,
+      animation: calm ? 0 : 120,
+      delay: 180,
+      delayOnTouchOnly: true,
+      scrollSensitivity: 60,
+      emptyInsertThreshold: 40,
+      onStart: () => document.body.classList.add("dragging"),
+      onEnd: (drop) => {
+        document.body.classList.remove("dragging");
+        queueMicrotask(() => dropped(drop)); // Sortable still works on the elements when it calls this
+      },
+      ...options,
+    });
   }
 
   function prepare() {
     for (const list of document.querySelectorAll("[data-palette]")) {
-      once(list, { group: { name: "blocks", pull: "clone", put: false }, sort: false, draggable: "li" });
+      once(list, { pull: "clone", put: false }, { sort: false, draggable: "li" });
     }
-    once(document.getElementById("stack"), {
-      group: { name: "blocks", put: true },
-      draggable: "li.piece",
-      onAdd: fromPalette,
-      onUpdate: (drop) => submit({ op: "move", block: drop.item.dataset.block, position: drop.newDraggableIndex }),
-    });
-    once(document.getElementById("bin"), {
-      group: { name: "blocks", put: (to, from) => from.el.id === "stack" },
-      onAdd: (drop) => {
-        drop.item.remove();
-        submit({ op: "remove", block: drop.item.dataset.block });
-      },
-    });
+    const still = { draggable: "li.piece", filter: "input, select, .tools, .mend", preventOnFilter: false };
+    once(document.getElementById("stack"), { put: true }, still);
+    once(document.getElementById("bin"), { put: (to, from) => from.el.id === "stack" }, {});
   }
 
   document.addEventListener("DOMContentLoaded", prepare);

@@ -13,7 +13,7 @@ from scv.blocks.check import BlockCheck, Check, Problem, check
 from scv.blocks.codegen import module_lines
 from scv.blocks.document import Add, Block, Document, Duplicate, Move, Operation, Remove, decode
 from scv.blocks.message import Message, say
-from scv.blocks.params import Choice, Flag, Param
+from scv.blocks.params import Choice, Flag, Numbers, Param
 from scv.blocks.shapes import Shape, written
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.data.catalogue import DatasetInfo, find
@@ -66,6 +66,11 @@ class Field:
         if isinstance(self.param, Flag):
             return ("true", "false")
         return self.param.options if isinstance(self.param, Choice) else ()
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether an empty field means that PyTorch chooses."""
+        return isinstance(self.param, Numbers) and self.param.empty
 
     @property
     def wide(self) -> int:

@@ -1,11 +1,12 @@
 """Geometry of the small drawings: a tensor as a box, a network as a silhouette."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log2
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block
+from scv.blocks.progress import EpochMetrics
 from scv.blocks.shapes import Shape
 
 
@@ -35,6 +36,37 @@ def cuboid(shape: Shape) -> Cuboid:
 
 def _side(pixels: int) -> float:
     return round(5 + 2.3 * log2(pixels + 1), 1)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """SVG paths of accuracies over epochs; the height is 100 %."""
+
+    width: int
+    height: int
+    grid: tuple[int, ...]
+    train: str
+    validation: str
+
+
+def learning_curve(metrics: Sequence[EpochMetrics], epochs: int) -> Curve:
+    """One point an epoch, on an axis as long as the whole run."""
+    width, height = 600, 140
+
+    def path(accuracies: Iterable[float]) -> str:
+        points = [
+            f"{round(index / max(epochs - 1, 1) * width, 1)} {round((1 - share) * height, 1)}"
+            for index, share in enumerate(accuracies)
+        ]
+        return "M" + "L".join(points)
+
+    return Curve(
+        width,
+        height,
+        (0, height // 2, height),
+        path(metric.train_accuracy for metric in metrics),
+        path(metric.validation_accuracy for metric in metrics),
+    )
 
 
 SILHOUETTE = 14

@@ -27,7 +27,7 @@ def highlight_module(lines: Iterable[CodeLine], document: Document) -> tuple[Hig
     """The generated module, line by line, with the blocks' categories for the margin."""
     lines = tuple(lines)
     types = {block.id: block.type for block in document.blocks}
-    marked = _highlight("\n".join(line.text for line in lines))
+    marked = _highlight("\n".join(line.text for line in lines)) if lines else ()
     found = []
     for line, html in zip(lines, marked, strict=True):
         kind = CATALOGUE.get(types.get(line.block or "", ""))

@@ -71,9 +71,11 @@ class Language:
         return str(format_timedelta(when - datetime.now(UTC), add_direction=True, locale=self.locale))
 
     def duration(self, seconds: float) -> str:
-        """`9 s`, `3 min 20 s` or `1 h 5 min`."""
+        """`0.4 s`, `12 s`, `3 min 20 s` or `1 h 5 min`."""
         whole = round(seconds)
         units = {name: self.catalogue.gettext(name) for name in ("h", "min", "s")}
+        if seconds < 9.95:
+            return f"{self.decimal(max(seconds, 0.0), 1)} {units['s']}"
         if whole < 60:
             return f"{whole} {units['s']}"
         if whole < 3600:

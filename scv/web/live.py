@@ -7,6 +7,9 @@ from scv.blocks.progress import EpochMetrics, Progress, Result, Started, Testing
 from scv.db.tables import EpochMetric, Run
 from scv.jobs.events import Queued, Retrying, RunEvent, is_last
 
+LATEST = 8
+"""How many epochs the table shows while more are to come."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LiveRun:
@@ -23,6 +26,11 @@ class LiveRun:
     @property
     def percent(self) -> int:
         return round(self.done * 100)
+
+    @property
+    def listed(self) -> tuple[EpochMetrics, ...]:
+        """The epochs of the table: while it goes on the latest ones, the newest first; in the end all."""
+        return self.metrics if self.ended else self.metrics[: -LATEST - 1 : -1]
 
     @property
     def best(self) -> int | None:

@@ -68,7 +68,13 @@ class Renderer:
             shape=written,
             arithmetic=arithmetic,
         )
-        environment.globals.update(asset=self.asset, languages=NAMES, categories=CATEGORIES, cuboid=figures.cuboid)
+        environment.globals.update(
+            asset=self.asset,
+            languages=NAMES,
+            categories=CATEGORIES,
+            cuboid=figures.cuboid,
+            learning_curve=figures.learning_curve,
+        )
         return environment
 
     def asset(self, path: str) -> str:

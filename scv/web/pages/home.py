@@ -6,26 +6,50 @@ from typing import Any
 from litestar import Response, get
 from litestar.response import Redirect
 
-from scv.blocks.document import Block
-from scv.web.figures import silhouette
+from scv.blocks.catalogue.all import CATALOGUE
+from scv.blocks.check import check
+from scv.blocks.document import Block, Document
+from scv.blocks.shapes import Shape
+from scv.data.catalogue import find
 from scv.web.house import House
 from scv.web.render import Visit
+
+_SHOWN = Document(
+    blocks=(
+        Block("conv1", "Conv2d", {"out_channels": 16, "padding": 1}),
+        Block("relu1", "ReLU"),
+        Block("pool1", "MaxPool2d"),
+        Block("flatten1", "Flatten"),
+        Block("linear1", "Linear", {"out_features": 10}),
+    )
+)
+
+
+@dataclass(frozen=True)
+class ShownPiece:
+    type: str
+    category: str
+    output: Shape
 
 
 @dataclass(frozen=True)
 class HomePage:
-    """The categories of a small network, which the landing page draws as pieces."""
+    """A small network for MNIST, drawn as pieces with their true shapes."""
 
-    pieces: tuple[tuple[str, str], ...]
-
-
-_SHOWN = ("Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear")
+    pieces: tuple[ShownPiece, ...]
 
 
 @get("/")
 async def home(visit: Visit, house: House) -> Response[Any]:
     if visit.user is not None:
         return Redirect("/models", status_code=303)
-    categories = silhouette(Block(kind, kind) for kind in _SHOWN)
-    page = HomePage(tuple(zip(_SHOWN, categories, strict=True)))
+    mnist = find("mnist")
+    checked = check(_SHOWN, mnist.shape, mnist.classes)
+    page = HomePage(
+        tuple(
+            ShownPiece(block.type, CATALOGUE[block.type].category, block.output)
+            for block in checked.blocks
+            if block.output
+        )
+    )
     return house.renderer.respond(visit, "pages/home.html", page)
