@@ -1,6 +1,7 @@
 """The command line. Exit status: 0 fine, 1 a problem was found, 2 misuse; errors are one line on stderr."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -63,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    # torch's threads would spin while they wait for each other: on busy cores small networks then take a
+    # hundred times as long. Read when torch is loaded, and inherited by every process started from here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parsed = parser().parse_args(arguments)
     try:
         status: int = parsed.run(parsed)

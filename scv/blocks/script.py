@@ -79,6 +79,11 @@ def split(labels):
     return held_out
 
 
+def learning_rate(peak, step, steps):
+    """One cycle: up to the peak in the first tenth of all steps, then down to zero."""
+    return peak * min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps), 1)
+
+
 def evaluate(model, images, labels):
     """Mean cross-entropy and accuracy over all images."""
     model.eval()
@@ -98,7 +103,7 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=$epochs, help="how often the whole training set is shown")
     parser.add_argument("--batch-size", type=int, default=$batch_size, help="images before each change of the weights")
-    parser.add_argument("--lr", type=float, default=$learning_rate, help="how large each change is")
+    parser.add_argument("--lr", type=float, default=$learning_rate, help="how large each change is, on the whole")
     parser.add_argument("--seed", type=int, default=$seed, help="the same seed gives the same result")
     parser.add_argument("--data", default="data", help="folder of the dataset")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")
@@ -124,11 +129,15 @@ def main():
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(labels):,} training images")
 
     best = (-1.0, 0.0)
+    step, steps = 0, options.epochs * -(-len(labels) // options.batch_size)
     for epoch in range(1, options.epochs + 1):
         started = time.time()
         model.train()
         order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(options.seed * 1000003 + epoch))
         for batch in order.to(options.device).split(options.batch_size):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(3 * options.lr, step, steps)
+            step += 1
             loss = F.cross_entropy(model(images[batch]), labels[batch])
             optimizer.zero_grad()
             loss.backward()

@@ -18,13 +18,14 @@ from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, 
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.commands.documents import dataset, read
 from scv.commands.failure import MisuseError
+from scv.data.catalogue import DatasetInfo
 from scv.settings import Settings
 
 
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
     info = dataset(arguments.dataset)
-    chosen = settings_from(arguments)
+    chosen = settings_from(arguments, info)
     document = read(arguments.document)
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
@@ -66,9 +67,9 @@ def train(arguments: Namespace) -> int:
     return 0
 
 
-def settings_from(arguments: Namespace) -> TrainingSettings:
+def settings_from(arguments: Namespace, info: DatasetInfo) -> TrainingSettings:
     """The training settings as given, defaults elsewhere. Raises `MisuseError` naming the one out of range."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"epochs": info.epochs}
     for field in FIELDS:
         text = getattr(arguments, field.name)
         if text is None:

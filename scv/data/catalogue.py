@@ -14,6 +14,7 @@ class UnknownDatasetError(Exception):
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An official dataset. Its images are uint8, all of one `shape`, `(C, H, W)`; labels count from 0.
 
+    `epochs` is how many a small network needs to do well, and what a new model starts with.
     `script_loader` is the part of the standalone script that reads the dataset: Python source which
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
@@ -26,6 +27,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     class_names: tuple[str, ...]
     train_size: int
     test_size: int
+    epochs: int
     licence: str
     source: str
     script_loader: str
@@ -80,6 +82,7 @@ DATASETS: dict[str, DatasetInfo] = {
             class_names=tuple("0123456789"),
             train_size=1442,
             test_size=355,
+            epochs=30,
             licence="CC BY 4.0",
             source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
             script_loader=_DIGITS_LOADER,
@@ -91,6 +94,7 @@ DATASETS: dict[str, DatasetInfo] = {
             class_names=tuple("0123456789"),
             train_size=60000,
             test_size=10000,
+            epochs=3,
             licence="CC BY-SA 3.0",
             source="http://yann.lecun.com/exdb/mnist/",
             script_loader=_MNIST_LOADER,

@@ -23,7 +23,9 @@ accuracy for the seeds 0, 1, 2): constant rate 98.4, 98.1, 98.1 %; linear decay 
 
 Why it is fast: the images lie on the device as uint8 and are normalized a batch at a time, nothing waits for
 a number within a step, weights and images have their channels last in memory (1.1 to 1.8 times as fast on two
-cores), Adam's step is fused, and small networks run on one thread. `bench/train.py` compares it with a DataLoader.
+cores), Adam's step is fused, and small networks run on one thread. Set OMP_WAIT_POLICY=PASSIVE before torch is
+loaded, as `scv` does: threads that spin while they wait are a hundred times slower on busy cores. `bench/train.py` compares it
+with a DataLoader.
 """
 
 import time

@@ -119,10 +119,10 @@ class ModelController(Controller):
     async def create(self, request: AnyRequest, visit: Visit, user: User, house: House) -> Response[Any]:
         form = await read_form(request)
         name, dataset = form.get("name", ""), form.get("dataset", "")
-        settings = msgspec.json.encode(TrainingSettings()).decode()
         try:
             if dataset not in DATASETS:
                 raise RefusedError(say("Choose the pictures that it learns from."))
+            settings = msgspec.json.encode(TrainingSettings(epochs=DATASETS[dataset].epochs)).decode()
             async with house.database.writing() as session:
                 model = await models.create_model(session, user, name, dataset, encode(Document()).decode(), settings)
         except RefusedError as error:
