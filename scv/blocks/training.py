@@ -28,6 +28,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 FIELDS: tuple[Param, ...] = (
     Integer(
         name="epochs",
+        label=mark("Epochs"),
         default=3,
         minimum=1,
         maximum=500,
@@ -35,6 +36,7 @@ FIELDS: tuple[Param, ...] = (
     ),
     Integer(
         name="batch_size",
+        label=mark("Batch size"),
         default=64,
         minimum=1,
         maximum=4096,
@@ -42,6 +44,7 @@ FIELDS: tuple[Param, ...] = (
     ),
     Decimal(
         name="learning_rate",
+        label=mark("Learning rate"),
         default=0.001,
         minimum=1e-7,
         maximum=10.0,
@@ -49,6 +52,7 @@ FIELDS: tuple[Param, ...] = (
     ),
     Integer(
         name="seed",
+        label=mark("Seed"),
         default=0,
         minimum=0,
         maximum=2**31 - 1,

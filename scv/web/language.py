@@ -12,13 +12,15 @@ from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import Translations
 
-from scv.blocks.message import Message
+from scv.blocks.message import Message, mark
 
 DOMAIN = "scv"
 NAMES = {"en": "English", "ko": "한국어"}
 """The languages there are, each by its own name."""
 
 DEFAULT = "en"
+
+HOURS, MINUTES, SECONDS = mark("h"), mark("min"), mark("s")
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,15 @@ class Language:
 
     def duration(self, seconds: float) -> str:
         """`0.4 s`, `12 s`, `3 min 20 s` or `1 h 5 min`."""
-        whole = round(seconds)
-        units = {name: self.catalogue.gettext(name) for name in ("h", "min", "s")}
+        hours, minutes, unit = (self.catalogue.gettext(name) for name in (HOURS, MINUTES, SECONDS))
         if seconds < 9.95:
-            return f"{self.decimal(max(seconds, 0.0), 1)} {units['s']}"
+            return f"{self.decimal(max(seconds, 0.0), 1)} {unit}"
+        whole = round(seconds)
         if whole < 60:
-            return f"{whole} {units['s']}"
+            return f"{whole} {unit}"
         if whole < 3600:
-            return f"{whole // 60} {units['min']} {whole % 60} {units['s']}"
-        return f"{whole // 3600} {units['h']} {whole % 3600 // 60} {units['min']}"
+            return f"{whole // 60} {minutes} {whole % 60} {unit}"
+        return f"{whole // 3600} {hours} {whole % 3600 // 60} {minutes}"
 
 
 def load_languages(translations: Path) -> Mapping[str, Language]:
