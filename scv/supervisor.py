@@ -36,7 +36,7 @@ LOG_BYTES = 10_000_000
 
 
 def serve(settings: Settings) -> int:
-    """Run everything until SIGINT or SIGTERM; returns the exit status.
+    """Run everything until SIGINT, SIGTERM or SIGHUP; returns the exit status.
 
     Raises `RefusedError`, one line for the user, when something is in the way.
     """
@@ -102,7 +102,7 @@ async def new_signin_link(settings: Settings) -> str:
 
 async def _serve(settings: Settings) -> int:
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     link = await new_signin_link(settings)
     async with AsyncExitStack() as stack:
@@ -113,7 +113,9 @@ async def _serve(settings: Settings) -> int:
             settings = replace(settings, redis_url=broker.url)
             await stack.enter_async_context(_beside(_keep_broker(broker)))
         web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
-        training = _Program("training worker", ["worker"], settings, _log_file(settings, "worker-train"))
+        training = _Program(
+            "training worker", ["worker", "--queue", "train"], settings, _log_file(settings, "worker-train")
+        )
         interactive = _Program(
             "interactive worker",
             ["worker", "--queue", "interactive"],

@@ -22,6 +22,7 @@ from scv.jobs.protocol import FromChild, Ready, Renewed, Stop, Train, line, read
 from scv.ml.errors import DatasetMissingError, TrainingError
 from scv.ml.official import prepare
 from scv.ml.train import train
+from scv.ml.warm import warm_up
 
 INTERNAL = "The training ended by an error in the program. Its log has the details."
 
@@ -102,6 +103,7 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
 def main() -> None:
     mouth, ears = Mouth(), Ears()
     ears.start()
+    warm_up()
     mouth.say(Ready())
     mouth.say(run_training(ears.training.get(), mouth, ears))
     sys.stderr.flush()

@@ -64,8 +64,7 @@ class Trainer:
                 async with self._database.writing() as session:
                     await leases.release(session, run_id, run.lease_token)
             raise
-        finally:
-            await self._spare.warm()
+        await self._spare.warm()
 
     async def _clear_deleted(self, run_id: int) -> None:
         async with self._database.reading() as session:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import InvalidRequestError, StatementError
 
 from scv.db.engine import Database, migrate
 from scv.db.tables import Base, Model, Session, User
+from scv.errors import RefusedError
 from scv.settings import Settings
 from tests.db.conftest import add_model, add_user
 
@@ -32,6 +33,30 @@ async def test_migrating_twice_at_once_changes_nothing(tmp_path: Path) -> None:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await database.close()
     assert set(tables) == {*Base.metadata.tables, "alembic_version"}
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path).resolved()
+    await migrate(settings)
+    database = Database(settings.database_url)
+    async with database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = 'future'"))
+    with pytest.raises(RefusedError, match="another version"):
+        await migrate(settings)
+    async with database.reading() as session:
+        assert await session.scalar(text("SELECT version_num FROM alembic_version")) == "future"
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "nonsense://x", "sqlite+aiosqlite:////proc/none/x", "sqlite+aiosqlite:///{file}"]
+)
+async def test_what_is_no_database_is_refused_in_one_line(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Ada, " * 1000)
+    with pytest.raises(RefusedError, match="SCV_DATABASE_URL") as refused:
+        await migrate(Settings(data_dir=tmp_path, database_url=url.format(file=file)))
+    assert "\n" not in str(refused.value)
 
 
 async def test_sqlite_is_set_up_for_several_processes(database: Database) -> None:
