@@ -1,0 +1,112 @@
+"""A training that is interrupted anywhere and taken up again ends as if nothing had happened, to the last bit."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started
+from scv.blocks.training import TrainingSettings
+from scv.data.resident import Resident
+from scv.ml.checkpoint import CHECKPOINT
+from scv.ml.train import WEIGHTS, train
+from scv.ml.weights import read_tensors
+from tests.ml.conftest import FEW, FORGETFUL, Listener, lenet, never
+
+
+class Killed(BaseException):
+    """Takes the training down where it stands, as a signal would."""
+
+
+def whole(metrics: list[EpochMetrics]) -> list[EpochMetrics]:
+    """Without the wall times, which alone may differ."""
+    return [msgspec.structs.replace(epoch, seconds=0.0) for epoch in metrics]
+
+
+def same_tensors(one: Path, other: Path) -> bool:
+    first, second = read_tensors(one)[0], read_tensors(other)[0]
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def killed_after(digits: Resident, folder: Path, epochs: int) -> None:
+    """Train until the first step after so many whole epochs, and die there."""
+
+    def die(event: Event) -> None:
+        if isinstance(event, EpochMetrics) and event.epoch == epochs:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(FORGETFUL, FEW, digits, folder=folder, emit=Listener(die), should_stop=never)
+    torch.rand(13)  # whatever happened to the random states in between
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_killed_training_ends_like_one_left_alone(epochs: int, digits: Resident, tmp_path: Path) -> None:
+    alone, resumed = Listener(), Listener()
+    expected = train(FORGETFUL, FEW, digits, folder=tmp_path / "a", emit=alone, should_stop=never)
+    killed_after(digits, tmp_path / "b", epochs)
+
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=resumed, should_stop=never)
+
+    assert isinstance(expected, Result)
+    assert isinstance(result, Result)
+    assert (result.test_accuracy, result.test_loss) == (expected.test_accuracy, expected.test_loss)
+    assert result.best_epoch == expected.best_epoch
+    assert whole(resumed.of(EpochMetrics)) == whole(alone.of(EpochMetrics))
+    assert resumed.of(Started)[0].resumed_epoch == epochs
+    assert same_tensors(tmp_path / "a" / WEIGHTS, tmp_path / "b" / WEIGHTS)
+    assert same_tensors(tmp_path / "a" / CHECKPOINT, tmp_path / "b" / CHECKPOINT)
+
+
+def test_a_training_stopped_amid_an_epoch_goes_on_from_the_one_before(digits: Resident, tmp_path: Path) -> None:
+    expected = train(FORGETFUL, FEW, digits, folder=tmp_path / "a", emit=Listener(), should_stop=never)
+    steps = iter(range(1000))
+    train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=Listener(), should_stop=lambda: next(steps) > 20)
+
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=Listener(), should_stop=never)
+
+    assert isinstance(expected, Result)
+    assert isinstance(result, Result)
+    assert result.test_loss == expected.test_loss
+
+
+def test_weights_lost_after_the_checkpoint_are_written_again(digits: Resident, tmp_path: Path) -> None:
+    killed_after(digits, tmp_path, 2)
+    before = read_tensors(tmp_path / WEIGHTS)[0]
+    (tmp_path / WEIGHTS).unlink()
+
+    train(FORGETFUL, FEW, digits, folder=tmp_path, emit=Listener(), should_stop=lambda: True)
+
+    after = read_tensors(tmp_path / WEIGHTS)[0]
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("document", "settings"),
+    [(lenet(3, 1), FEW), (FORGETFUL, msgspec.structs.replace(FEW, seed=6))],
+    ids=["another document", "another seed"],
+)
+def test_the_checkpoint_of_something_else_is_not_taken_up(
+    document: Any, settings: TrainingSettings, digits: Resident, tmp_path: Path
+) -> None:
+    killed_after(digits, tmp_path, 1)
+    heard = Listener()
+
+    train(document, settings, digits, folder=tmp_path, emit=heard, should_stop=never)
+
+    assert heard.of(Started)[0].resumed_epoch == 0
+    assert isinstance(heard.events[1], Progress)
+
+
+@pytest.mark.parametrize("keep", [0, 7, 1000])
+def test_a_torn_checkpoint_counts_as_none(keep: int, digits: Resident, tmp_path: Path) -> None:
+    killed_after(digits, tmp_path, 1)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:keep])
+    heard = Listener()
+
+    train(FORGETFUL, FEW, digits, folder=tmp_path, emit=heard, should_stop=never)
+
+    assert heard.of(Started)[0].resumed_epoch == 0

@@ -1,0 +1,239 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from scv.blocks import progress  # pytest would take its Testing for tests
+from scv.blocks.document import encode
+from scv.blocks.progress import EpochMetrics, Progress, Result, Started, Stopped
+from scv.blocks.training import TrainingSettings
+from scv.data.resident import Resident
+from scv.ml.build import build
+from scv.ml.device import Normalize, place
+from scv.ml.errors import TrainingError
+from scv.ml.evaluate import evaluate
+from scv.ml.train import WEIGHTS, WeightsInfo, epoch_order, learning_rate, train
+from scv.ml.weights import read_tensors
+from scv.settings import ROOT
+from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never
+
+
+def test_a_lenet_reads_digits(digits: Resident, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=30)
+
+    result = train(lenet(3, 1), settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+
+    assert isinstance(result, Result)
+    assert result.test_accuracy >= 0.96
+
+
+def test_a_lenet_reads_mnist_after_two_epochs(mnist: Resident, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=2)
+
+    result = train(lenet(), settings, mnist, folder=tmp_path, emit=Listener(), should_stop=never)
+
+    assert isinstance(result, Result)
+    assert result.test_accuracy >= 0.985
+
+
+def test_the_events_tell_the_whole_story(digits: Resident, tmp_path: Path) -> None:
+    heard = Listener()
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path, device="cpu", emit=heard, should_stop=never)
+
+    assert heard.events[0] == Started(
+        device="cpu",
+        parameters=1039,
+        epochs=3,
+        steps_per_epoch=14,
+        train_images=1302,
+        validation_images=140,
+        test_images=355,
+    )
+    first = heard.events[1]
+    assert isinstance(first, Progress), "the first sign of life comes with the first step"
+    assert (first.epoch, first.step, first.steps, first.done) == (1, 1, 14, pytest.approx(1 / 42))
+    assert [metrics.epoch for metrics in heard.of(EpochMetrics)] == [1, 2, 3]
+    assert isinstance(heard.events[-1], progress.Testing)
+    assert isinstance(result, Result)
+    assert result.epochs == 3
+    assert result.dataset_hash == digits.hash
+    assert result.parameters == 1039
+    assert {"torch", "torchvision", "numpy"} <= result.libraries.keys()
+
+
+def test_the_best_epoch_is_chosen_by_validation_and_tested_once(digits: Resident, tmp_path: Path) -> None:
+    heard = Listener()
+    settings = TrainingSettings(epochs=8, learning_rate=0.05)  # restless, so that the last epoch is not the best
+    result = train(lenet(3, 1), settings, digits, folder=tmp_path, emit=heard, should_stop=never)
+    assert isinstance(result, Result)
+
+    epochs = heard.of(EpochMetrics)
+    best = max(epochs, key=lambda metrics: (metrics.validation_accuracy, -metrics.validation_loss))
+    assert result.best_epoch == best.epoch == [metrics.epoch for metrics in epochs if metrics.best][-1]
+    assert heard.of(progress.Testing) == [progress.Testing(best_epoch=best.epoch)]
+
+    weights, _ = read_tensors(tmp_path / WEIGHTS)
+    network = build(lenet(3, 1), (1, 8, 8), 10)
+    network.load_state_dict(weights)
+    cpu = torch.device("cpu")
+    normalize = Normalize(digits.mean, digits.std, cpu)
+    validated = evaluate(
+        network, place(digits.train_images, digits.train_labels, cpu, digits.validation_indices), normalize
+    )
+    tested = evaluate(network, place(digits.test_images, digits.test_labels, cpu), normalize)
+    assert validated.accuracy == best.validation_accuracy == result.validation_accuracy
+    assert tested.accuracy == result.test_accuracy
+    assert tested.loss == pytest.approx(result.test_loss, rel=1e-4)
+
+
+def test_the_weights_say_what_they_belong_to(digits: Resident, tmp_path: Path) -> None:
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+    assert isinstance(result, Result)
+
+    _, text = read_tensors(Path(result.weights))
+
+    info = msgspec.json.decode(text, type=WeightsInfo)
+    assert encode(info.document) == encode(FORGETFUL)
+    assert (info.dataset, info.dataset_hash) == ("digits", digits.hash)
+    assert (info.input_shape, info.classes) == ((1, 8, 8), 10)
+    assert (info.mean, info.std) == (digits.mean, digits.std)
+    assert (info.settings, info.epoch) == (FEW, result.best_epoch)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(digits: Resident, tmp_path: Path) -> None:
+    kept = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        settings = msgspec.structs.replace(FEW, seed=seed)
+        train(FORGETFUL, settings, digits, folder=tmp_path / name, emit=Listener(), should_stop=never)
+        torch.rand(7)  # what is drawn between two trainings does not matter
+        kept.append(read_tensors(tmp_path / name / WEIGHTS)[0])
+
+    assert all(torch.equal(tensor, kept[1][name]) for name, tensor in kept[0].items())
+    assert not torch.equal(kept[0]["conv1.weight"], kept[2]["conv1.weight"])
+
+
+def test_every_epoch_takes_every_image_once_in_an_order_of_its_own() -> None:
+    orders = [epoch_order(3, epoch, 100) for epoch in (1, 2)]
+
+    assert all(sorted(order.tolist()) == list(range(100)) for order in orders)
+    assert not torch.equal(*orders)
+    assert torch.equal(orders[0], epoch_order(3, 1, 100))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 1000])
+def test_the_learning_rate_makes_one_cycle(steps: int) -> None:
+    settings = TrainingSettings(learning_rate=0.5)
+    rates = [learning_rate(settings, step, steps) for step in range(steps)]
+
+    top = rates.index(max(rates))
+    assert min(rates) > 0
+    assert max(rates) <= 1.5
+    assert rates[:top] == sorted(rates[:top])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert top == max(0, steps // 10 - 1)
+
+
+def test_a_stopped_training_keeps_its_best_weights(digits: Resident, tmp_path: Path) -> None:
+    heard = Listener()
+    result = train(
+        FORGETFUL, FEW, digits, folder=tmp_path, emit=heard, should_stop=lambda: len(heard.of(EpochMetrics)) == 2
+    )
+
+    assert result == Stopped(epochs=2)
+    assert not heard.of(progress.Testing)
+    assert read_tensors(tmp_path / WEIGHTS)[0].keys() == build(FORGETFUL, (1, 8, 8), 10).state_dict().keys()
+
+
+def test_a_stop_before_the_first_step_leaves_no_weights(digits: Resident, tmp_path: Path) -> None:
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path, emit=Listener(), should_stop=lambda: True)
+
+    assert result == Stopped(epochs=0)
+    assert not (tmp_path / WEIGHTS).exists()
+
+
+def test_a_stop_is_heard_while_testing(digits: Resident, tmp_path: Path) -> None:
+    heard = Listener()
+    result = train(
+        FORGETFUL, FEW, digits, folder=tmp_path, emit=heard, should_stop=lambda: bool(heard.of(progress.Testing))
+    )
+
+    assert result == Stopped(epochs=3)
+
+
+def test_a_training_that_diverges_says_what_to_try(noise: Resident, tmp_path: Path) -> None:
+    deep = document("Flatten", *[("Linear", {"out_features": 100})] * 12, ("Linear", {"out_features": 10}))
+    settings = TrainingSettings(learning_rate=10.0)
+
+    with pytest.raises(TrainingError, match="smaller learning rate") as caught:
+        train(deep, settings, noise, folder=tmp_path, emit=Listener(), should_stop=never)
+    assert caught.value.code == "diverged"
+
+
+def test_a_document_with_errors_is_refused(digits: Resident, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        train(document("Flatten"), FEW, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+    assert caught.value.code == "invalid_document"
+
+
+def test_settings_out_of_range_are_refused(digits: Resident, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="epochs") as caught:
+        train(lenet(3, 1), TrainingSettings(epochs=0), digits, folder=tmp_path, emit=Listener(), should_stop=never)
+    assert caught.value.code == "invalid_settings"
+
+
+@pytest.mark.parametrize("batch_size", [1, 1301])
+def test_a_batch_that_batchnorm_cannot_normalize_is_refused_at_once(
+    batch_size: int, digits: Resident, tmp_path: Path
+) -> None:
+    network = document(
+        ("Conv2d", {"out_channels": 4, "kernel_size": 8}), "BatchNorm2d", "Flatten", ("Linear", {"out_features": 10})
+    )
+    settings = TrainingSettings(batch_size=batch_size)
+
+    with pytest.raises(TrainingError, match="another batch size") as caught:
+        train(network, settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+    assert caught.value.code == "batch_too_small"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit a process's memory so")
+def test_too_little_memory_is_said_and_not_a_defect(tmp_path: Path) -> None:
+    """In a process of its own whose memory is limited for real."""
+    code = f"""
+import pathlib, resource
+from scv.blocks.training import TrainingSettings
+from scv.ml.errors import TrainingError
+from scv.ml.official import prepare
+from scv.ml.train import train
+from tests.ml.conftest import document
+
+digits = prepare(pathlib.Path({str(tmp_path)!r}), "digits")
+network = document(
+    ("Conv2d", {{"out_channels": 4096, "kernel_size": 1}}),
+    ("MaxPool2d", {{"kernel_size": 8}}),
+    "Flatten",
+    ("Linear", {{"out_features": 10}}),
+)
+with open("/proc/self/statm") as statm:
+    used = int(statm.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
+try:
+    folder = pathlib.Path({str(tmp_path / "run")!r})
+    settings = TrainingSettings(batch_size=1302)
+    train(network, settings, digits, folder=folder, device="cpu", emit=lambda event: None, should_stop=lambda: False)
+except TrainingError as error:
+    print(error.code, error.message)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.stdout.startswith("out_of_memory The memory is too small"), done.stderr
+
+
+@pytest.mark.parametrize("batch_size", [1302, 4096])
+def test_one_batch_may_hold_all_images(batch_size: int, digits: Resident, tmp_path: Path) -> None:
+    settings = TrainingSettings(epochs=1, batch_size=batch_size)
+    result = train(FORGETFUL, settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+
+    assert isinstance(result, Result)
