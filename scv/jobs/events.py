@@ -4,7 +4,7 @@ The database is the record. A stream is news: it may be cut, lost with its broke
 what the database says first and follows the stream from there.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -79,7 +79,7 @@ async def publish(redis: Redis, run_id: int, event: RunEvent) -> None:
 
 async def follow(
     redis: Redis, run_id: int, after: str = "0-0", quiet_seconds: float = QUIET_SECONDS
-) -> AsyncIterator[tuple[str, RunEvent | None]]:
+) -> AsyncGenerator[tuple[str, RunEvent | None], None]:
     """The run's events after the stream id `after`, each with its id, until the one that ends the run.
 
     When nothing happened for `quiet_seconds`, gives the last id with None: time to keep a connection alive,

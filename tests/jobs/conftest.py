@@ -9,6 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,7 @@ SMALL_NETWORK = """{"format": 1, "blocks": [
     {"id": "l1", "type": "Linear", "params": {"out_features": 10}}
 ]}"""
 
-LONG = {"epochs": 500, "batch_size": 4}
+LONG: dict[str, Any] = {"epochs": 500, "batch_size": 4}
 """Settings of a run that ends only if it is ended."""
 
 

@@ -117,15 +117,14 @@ async def served(fresh: Settings) -> AsyncIterator[Process]:
     await until_nothing_runs(fresh)
 
 
-async def test_one_line_says_where_it_runs_and_control_c_ends_everything(fresh: Settings) -> None:
-    process = await start(fresh)
-    line = await first_line(process)
+async def test_one_line_says_where_it_runs_and_control_c_ends_everything(fresh: Settings, served: Process) -> None:
+    line = await first_line(served)
     assert re.fullmatch(
         rf"SCV is running at (http://127\.0\.0\.1:{fresh.port}) - sign in once with \1/sign-in\?token=\S+\n", line
     )
     await until_all_run(fresh)
-    assert await end(process) == ([], [])
-    assert process.returncode == 0
+    assert await end(served) == ([], [])
+    assert served.returncode == 0
     await until_nothing_runs(fresh)
     assert (fresh.data_dir / "secret.key").stat().st_mode & 0o077 == 0
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ async def test_a_child_that_is_killed_every_time_fails_the_run(
     ],
 )
 async def test_a_training_that_cannot_be_done_fails_with_a_sentence(
-    trainer: Trainer, database: Database, queue: Queue, changes: dict[str, str], code: str
+    trainer: Trainer, database: Database, queue: Queue, changes: dict[str, Any], code: str
 ) -> None:
     run = await add_run(database, **changes)
     await trainer.train(run.id, 1)
@@ -148,7 +149,7 @@ async def test_a_run_stops_in_the_middle_of_an_epoch(
     work = asyncio.create_task(trainer.train(run.id, 1))
 
     async def is_under_way() -> bool:
-        return await queue.redis.xlen(f"run:{run.id}") >= 2
+        return bool(await queue.redis.xlen(f"run:{run.id}") >= 2)
 
     await until(is_under_way)
     await stop(database, run)
