@@ -1,8 +1,8 @@
-"""The one import of torchvision: its datasets, with or without its compiled operators.
+"""The one import of torchvision: its datasets and transforms, with or without its compiled operators.
 
 torchvision's wheels are compiled against one build of torch. Beside another (a CPU torch, say) the compiled
 library does not load, and the package then fails on declaring how two of its operators treat shapes. SCV
-uses neither, so declaring the two is all it takes; datasets and transforms.v2 are plain Python.
+uses neither, so declaring the two is all it takes; datasets and transforms are plain Python.
 """
 
 import torch
@@ -17,4 +17,5 @@ except RuntimeError:
     import torchvision
 
 datasets = torchvision.datasets
+transforms = torchvision.transforms
 version: str = torchvision.__version__
