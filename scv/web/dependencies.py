@@ -1,6 +1,7 @@
 """What handlers ask for by name: the house, the visit, and the signed-in user."""
 
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from scv.blocks.message import say
 from scv.db import users
@@ -12,13 +13,18 @@ from scv.web.visitor import SignInRequiredError, language_of
 
 LARGEST_ID = 2**31 - 1
 
+TheHouse = NamedDependency[House]
+TheVisit = NamedDependency[Visit]
+SignedIn = NamedDependency[User]
+"""The user of a page that is for signed-in users only; others are sent to sign in."""
+
 
 def provide_house(state: State) -> House:
     house: House = state.house
     return house
 
 
-async def provide_visit(request: AnyRequest, house: House) -> Visit:
+async def provide_visit(request: AnyRequest, house: TheHouse) -> Visit:
     """One statement for a signed-in browser, none for others. Kept on the request for the error pages."""
     user: User | None = None
     if token := house.session_cookie.read(request):
@@ -30,7 +36,7 @@ async def provide_visit(request: AnyRequest, house: House) -> Visit:
     return visit
 
 
-def provide_user(visit: Visit) -> User:
+def provide_user(visit: TheVisit) -> User:
     if visit.user is None:
         raise SignInRequiredError
     return visit.user

@@ -20,7 +20,7 @@ NAMES = {"en": "English", "ko": "한국어"}
 
 DEFAULT = "en"
 
-HOURS, MINUTES, SECONDS = mark("h"), mark("min"), mark("s")
+SECONDS, MINUTES, HOURS = mark("{s} s"), mark("{min} min {s} s"), mark("{h} h {min} min")
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,13 @@ class Language:
 
     def duration(self, seconds: float) -> str:
         """`0.4 s`, `12 s`, `3 min 20 s` or `1 h 5 min`."""
-        hours, minutes, unit = (self.catalogue.gettext(name) for name in (HOURS, MINUTES, SECONDS))
-        if seconds < 9.95:
-            return f"{self.decimal(max(seconds, 0.0), 1)} {unit}"
         whole = round(seconds)
-        if whole < 60:
-            return f"{whole} {unit}"
-        if whole < 3600:
-            return f"{whole // 60} {minutes} {whole % 60} {unit}"
-        return f"{whole // 3600} {hours} {whole % 3600 // 60} {minutes}"
+        if whole >= 3600:
+            return self.catalogue.gettext(HOURS).format(h=whole // 3600, min=whole % 3600 // 60)
+        if whole >= 60:
+            return self.catalogue.gettext(MINUTES).format(min=whole // 60, s=whole % 60)
+        shown = whole if seconds >= 9.95 else self.decimal(max(seconds, 0.0), 1)
+        return self.catalogue.gettext(SECONDS).format(s=shown)
 
 
 def load_languages(translations: Path) -> Mapping[str, Language]:

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 from litestar import Controller, Response, get
+from litestar.params import FromPath
 from PIL import Image
 
 from scv.blocks.message import say
 from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import ResidentError, is_prepared, open_resident, sample_images
-from scv.db.tables import User
 from scv.errors import NotFoundError
-from scv.web.house import House
-from scv.web.render import Visit
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 
 SIDE = 64
 """Pixels of one sample picture at least; smaller images are enlarged by a whole factor, without smoothing."""
@@ -41,14 +40,14 @@ class DatasetController(Controller):
     path = "/datasets/{name:str}"
 
     @get("/samples")
-    async def samples(self, visit: Visit, user: User, house: House, name: str) -> Response[str]:
+    async def samples(self, visit: TheVisit, user: SignedIn, house: TheHouse, name: FromPath[str]) -> Response[str]:
         """The strip of pictures as a fragment; while they are being prepared it asks again by itself."""
         dataset = _find(name)
         page = SamplesPage(dataset, is_prepared(house.settings.data_dir, name))
         return house.renderer.respond(visit, "partials/samples.html", page)
 
     @get("/samples.png", sync_to_thread=True)
-    def picture(self, user: User, house: House, name: str) -> Response[Any]:
+    def picture(self, user: SignedIn, house: TheHouse, name: FromPath[str]) -> Response[Any]:
         """One real picture of each class, side by side."""
         _find(name)
         try:

@@ -3,11 +3,11 @@
 from litestar import Response, get
 from sqlalchemy import text
 
-from scv.web.house import House
+from scv.web.dependencies import TheHouse
 
 
 @get("/health")
-async def health(house: House) -> Response[str]:
+async def health(house: TheHouse) -> Response[str]:
     """`ok` with 200. The queue is not asked: without a broker the pages still work and runs wait."""
     async with house.database.reading() as session:
         await session.execute(text("SELECT 1"))

@@ -11,8 +11,7 @@ from scv.blocks.check import check
 from scv.blocks.document import Block, Document
 from scv.blocks.shapes import Shape
 from scv.data.catalogue import find
-from scv.web.house import House
-from scv.web.render import Visit
+from scv.web.dependencies import TheHouse, TheVisit
 
 _SHOWN = Document(
     blocks=(
@@ -40,7 +39,7 @@ class HomePage:
 
 
 @get("/")
-async def home(visit: Visit, house: House) -> Response[Any]:
+async def home(visit: TheVisit, house: TheHouse) -> Response[Any]:
     if visit.user is not None:
         return Redirect("/models", status_code=303)
     mnist = find("mnist")

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Controller, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from scv.blocks.document import Document, decode, encode
@@ -15,14 +16,14 @@ from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
 from scv.db import models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
-from scv.db.tables import User
 from scv.errors import RefusedError
 from scv.files import run_folder
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.editor import version_path
 from scv.web.figures import silhouette
 from scv.web.forms import read_form
 from scv.web.house import House
-from scv.web.render import AnyRequest, Visit
+from scv.web.render import AnyRequest
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,13 @@ class ModelController(Controller):
     path = "/models"
 
     @get()
-    async def index(self, request: AnyRequest, visit: Visit, user: User, house: House) -> Response[str]:
+    async def index(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+    ) -> Response[str]:
         wanted = Filter.read(request.query_params)
         async with house.database.reading() as session:
             listed = await models.list_models_for(
@@ -112,11 +119,17 @@ class ModelController(Controller):
         return house.renderer.respond(visit, "pages/models.html", page, block=block)
 
     @get("/new")
-    async def new(self, visit: Visit, user: User, house: House) -> Response[str]:
+    async def new(self, visit: TheVisit, user: SignedIn, house: TheHouse) -> Response[str]:
         return house.renderer.respond(visit, "pages/new_model.html", _new_page(house))
 
     @post("/new", status_code=200)
-    async def create(self, request: AnyRequest, visit: Visit, user: User, house: House) -> Response[Any]:
+    async def create(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+    ) -> Response[Any]:
         form = await read_form(request)
         name, dataset = form.get("name", ""), form.get("dataset", "")
         try:
@@ -131,21 +144,21 @@ class ModelController(Controller):
         return Redirect(version_path(model.id, 1), status_code=303)
 
     @get("/{model_id:int}")
-    async def newest(self, user: User, house: House, model_id: int) -> Redirect:
+    async def newest(self, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
         """On to the newest version."""
         async with house.database.reading() as session:
             version = await versions.get_newest_version_for(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
 
     @post("/{model_id:int}/rename")
-    async def rename(self, request: AnyRequest, user: User, house: House, model_id: int) -> Redirect:
+    async def rename(self, request: AnyRequest, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
         form = await read_form(request)
         async with house.database.writing() as session:
             await models.rename_model(session, user, model_id, form.get("name", ""))
         return Redirect("/models", status_code=303)
 
     @post("/{model_id:int}/delete")
-    async def delete(self, user: User, house: House, model_id: int) -> Redirect:
+    async def delete(self, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
         """Delete the model for good, then its files."""
         async with house.database.writing() as session:
             run_ids = await models.delete_model(session, user, model_id)

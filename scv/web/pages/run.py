@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get, post
+from litestar.params import FromPath
 from litestar.response import File, Redirect, ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -18,16 +19,16 @@ from scv.blocks.progress import Stopped
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DatasetInfo, find
 from scv.db import runs
-from scv.db.tables import Model, Run, User, Version
+from scv.db.tables import Model, Run, Version
 from scv.errors import NotFoundError
 from scv.jobs.events import BrokerAwayError
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.editor import version_path
 from scv.web.forms import file_name
 from scv.web.highlight import HighlightedLine, highlight_module
-from scv.web.house import House
 from scv.web.live import LiveRun, live_run
 from scv.web.pages.version import python_script
-from scv.web.render import AnyRequest, Visit
+from scv.web.render import AnyRequest
 from scv.web.sse import run_events
 
 TEMPLATE = "pages/run.html"
@@ -86,14 +87,28 @@ class RunController(Controller):
     path = "/runs/{run_id:int}"
 
     @get()
-    async def show(self, request: AnyRequest, visit: Visit, user: User, house: House, run_id: int) -> Response[str]:
+    async def show(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        run_id: FromPath[int],
+    ) -> Response[str]:
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
         block = "run" if request.headers.get("hx-target") == "run" else None
         return house.renderer.respond(visit, TEMPLATE, _page(run), block=block)
 
     @get("/events")
-    async def events(self, request: AnyRequest, visit: Visit, user: User, house: House, run_id: int) -> ServerSentEvent:
+    async def events(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        run_id: FromPath[int],
+    ) -> ServerSentEvent:
         """The run as server-sent events; `?view=foot` for the short form below the editor."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
@@ -107,7 +122,14 @@ class RunController(Controller):
         return ServerSentEvent(messages)
 
     @post("/stop", status_code=200)
-    async def stop(self, request: AnyRequest, visit: Visit, user: User, house: House, run_id: int) -> Response[Any]:
+    async def stop(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
         """Ask for an end; the worker sees to it within a second or two."""
         async with house.database.writing() as session:
             run = await runs.get_run_for(session, user, run_id)
@@ -122,7 +144,7 @@ class RunController(Controller):
         return house.renderer.respond(visit, "partials/stop.html", _page(run))
 
     @get("/script.py")
-    async def script(self, user: User, house: House, run_id: int) -> Response[str]:
+    async def script(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[str]:
         """The program that trains the same network with the same settings by itself."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
@@ -130,7 +152,7 @@ class RunController(Controller):
         return python_script(run.version.model.name, run.dataset, decode(run.document), settings)
 
     @get("/weights.safetensors")
-    async def weights(self, user: User, house: House, run_id: int) -> File:
+    async def weights(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> File:
         """The best weights, where the run has any."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)

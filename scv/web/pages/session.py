@@ -8,17 +8,17 @@ from litestar.response import Redirect
 from scv.blocks.message import say
 from scv.db import users
 from scv.errors import RefusedError
+from scv.web.dependencies import TheHouse, TheVisit
 from scv.web.errors import ErrorPage
 from scv.web.forms import page_before, read_form
-from scv.web.house import House
 from scv.web.language import NAMES
-from scv.web.render import AnyRequest, Visit
+from scv.web.render import AnyRequest
 from scv.web.visitor import language_cookie
 
 
 class SessionController(Controller):
     @get("/sign-in")
-    async def sign_in(self, request: AnyRequest, visit: Visit, house: House) -> Response[Any]:
+    async def sign_in(self, request: AnyRequest, visit: TheVisit, house: TheHouse) -> Response[Any]:
         """Use the link up and start a new session; without a token, say where the link is found."""
         token = request.query_params.get("token", "")
         if not token:
@@ -35,14 +35,14 @@ class SessionController(Controller):
         return Redirect("/models", status_code=303, cookies=[house.session_cookie.write(fresh)])
 
     @post("/sign-out")
-    async def sign_out(self, request: AnyRequest, house: House) -> Response[Any]:
+    async def sign_out(self, request: AnyRequest, house: TheHouse) -> Response[Any]:
         if token := house.session_cookie.read(request):
             async with house.database.writing() as session:
                 await users.end_session(session, token)
         return Redirect("/", status_code=303, cookies=[house.session_cookie.clear()])
 
     @post("/language")
-    async def language(self, request: AnyRequest, visit: Visit, house: House) -> Response[Any]:
+    async def language(self, request: AnyRequest, visit: TheVisit, house: TheHouse) -> Response[Any]:
         """Change the language for this browser, and for the user where somebody is signed in."""
         form = await read_form(request)
         code = form.get("language", "")

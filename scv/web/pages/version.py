@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +21,7 @@ from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError, Queued
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
 from scv.web.editor import Place, Refusal, build_editor, outputs, version_path
 from scv.web.forms import file_name, read_form
@@ -34,7 +36,13 @@ class VersionController(Controller):
 
     @get()
     async def show(
-        self, request: AnyRequest, visit: Visit, user: User, house: House, model_id: int, number: int
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
     ) -> Response[str]:
         place = Place.read(request.query_params)
         fragment = request.headers.get("hx-target") == "editor"
@@ -42,7 +50,13 @@ class VersionController(Controller):
 
     @post("/operations", status_code=200)
     async def operate(
-        self, request: AnyRequest, visit: Visit, user: User, house: House, model_id: int, number: int
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
     ) -> Response[Any]:
         """Save what was typed and do what the pressed button says, or change nothing and say why."""
         form = await read_form(request)
@@ -62,7 +76,13 @@ class VersionController(Controller):
 
     @post("/runs", status_code=200)
     async def run(
-        self, request: AnyRequest, visit: Visit, user: User, house: House, model_id: int, number: int
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
     ) -> Response[Any]:
         """Save what was typed, then train exactly that."""
         form = await read_form(request)
@@ -84,7 +104,9 @@ class VersionController(Controller):
         return Redirect(f"/runs/{run.id}", status_code=303)
 
     @get("/script.py")
-    async def script(self, user: User, house: House, model_id: int, number: int) -> Response[str]:
+    async def script(
+        self, user: SignedIn, house: TheHouse, model_id: FromPath[int], number: FromPath[int]
+    ) -> Response[str]:
         """The program that trains this network by itself."""
         async with house.database.reading() as session:
             version = await versions.get_version_for(session, user, model_id, number)
