@@ -15,7 +15,8 @@ from typing import NoReturn, TextIO
 from urllib.parse import quote, urlsplit
 
 from scv.blocks.message import say
-from scv.db.engine import Database, migrate
+from scv.db.engine import Database
+from scv.db.migrate import migrate
 from scv.db.users import create_signin_link
 from scv.errors import RefusedError
 from scv.jobs.broker import Broker, is_embedded

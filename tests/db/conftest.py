@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scv.db.engine import Database, migrate
+from scv.db.engine import Database
+from scv.db.migrate import migrate
 from scv.db.models import create_model
 from scv.db.tables import Model, Run, User, Version
 from scv.settings import Settings

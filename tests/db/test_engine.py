@@ -8,7 +8,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import InvalidRequestError, StatementError
 
-from scv.db.engine import Database, migrate
+from scv.db.engine import Database
+from scv.db.migrate import migrate
 from scv.db.tables import Base, Model, Session, User
 from scv.errors import RefusedError
 from scv.settings import Settings

@@ -17,7 +17,8 @@ from sqlalchemy import select
 
 from scv.blocks.training import TrainingSettings
 from scv.db import leases
-from scv.db.engine import Database, migrate
+from scv.db.engine import Database
+from scv.db.migrate import migrate
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, User
 from scv.jobs.broker import Broker

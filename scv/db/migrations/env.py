@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection that `scv.db.engine.migrate` hands over."""
+"""Run by Alembic, on the connection that `scv.db.migrate.migrate` hands over."""
 
 from alembic import context
 

@@ -1,0 +1,52 @@
+"""Migrations at start. Apart from `engine`, since Alembic takes a while to import and the web needs none of it."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from scv.blocks.message import say
+from scv.db.engine import Database
+from scv.errors import RefusedError
+from scv.settings import Settings
+
+
+def migrations() -> Config:
+    """Alembic's configuration; there is no alembic.ini to find."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest state, in one transaction; makes a SQLite file and its folder.
+
+    Raises `RefusedError` when there is no database at `settings.database_url`, or one of a newer SCV.
+    """
+    try:
+        url = make_url(settings.database_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        database = Database(settings.database_url)
+        try:
+            async with database.engine.execution_options(immediate=True).begin() as connection:
+                await connection.run_sync(_upgrade)
+        finally:
+            await database.close()
+    except CommandError as error:
+        raise RefusedError(
+            say("The database was made by another version of SCV ({why}). Update SCV.", why=str(error))
+        ) from error
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise RefusedError(say("The database cannot be opened ({why}). Look at SCV_DATABASE_URL.", why=why)) from error
+
+
+def _upgrade(connection: Connection) -> None:
+    config = migrations()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
