@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
     train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")
     train.add_argument("--batch-size", metavar="N", help="images before each change of the weights")
-    train.add_argument("--lr", dest="learning_rate", metavar="F", help="how large each change is")
+    train.add_argument(
+        "--lr", dest="learning_rate", metavar="F", help="learning rate: it rises to three times this, then falls to 0"
+    )
     train.add_argument("--seed", metavar="N", help="the same seed gives the same result")
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")

@@ -1,21 +1,27 @@
 """Messages to a user: an English sentence with named places, translated only where it is shown."""
 
-from typing import Any
+from typing import Union
 
 import msgspec
 
 
 class Message(msgspec.Struct, frozen=True):
-    """`template` is the gettext id, `values` fill its `{places}`. `str()` gives the English sentence."""
+    """`template` is the gettext id, `values` fill its `{places}`. `str()` gives the English sentence.
+
+    As JSON it survives a database or a stream, and is translated when somebody reads it.
+    """
 
     template: str
-    values: dict[str, Any] = {}
+    values: dict[str, "Value"] = {}
 
     def __str__(self) -> str:
         return self.template.format_map(self.values) if self.values else self.template
 
 
-def say(template: str, /, **values: Any) -> Message:
+Value = Union[int, float, str, None, Message]  # noqa: UP007 - `|` cannot take the forward reference above
+
+
+def say(template: str, /, **values: Value) -> Message:
     """Build a message; Babel extracts the template from calls of this name."""
     return Message(template, values)
 

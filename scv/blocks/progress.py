@@ -5,6 +5,8 @@ Accuracies are shares from 0 to 1, losses are mean cross-entropies in nats, time
 
 import msgspec
 
+from scv.blocks.message import Message
+
 
 class Started(msgspec.Struct, tag="started", frozen=True, kw_only=True):
     """The data is resident and the network is built; training begins, or goes on after `resumed_epoch`."""
@@ -76,11 +78,11 @@ class Stopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     """Ended by an error. `code`: diverged, out_of_memory, dataset_missing, invalid_document, internal.
 
-    `message` is one English sentence and a gettext id.
+    `message` is one sentence that says what to try.
     """
 
     code: str
-    message: str
+    message: Message
 
 
 Event = Started | Progress | EpochMetrics | Testing | Result | Stopped | Failed

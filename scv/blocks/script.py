@@ -103,7 +103,7 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=$epochs, help="how often the whole training set is shown")
     parser.add_argument("--batch-size", type=int, default=$batch_size, help="images before each change of the weights")
-    parser.add_argument("--lr", type=float, default=$learning_rate, help="how large each change is, on the whole")
+    parser.add_argument("--lr", type=float, default=$learning_rate, help="learning rate: up to three times this, then down to 0")
     parser.add_argument("--seed", type=int, default=$seed, help="the same seed gives the same result")
     parser.add_argument("--data", default="data", help="folder of the dataset")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")

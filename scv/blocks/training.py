@@ -48,7 +48,10 @@ FIELDS: tuple[Param, ...] = (
         default=0.001,
         minimum=1e-7,
         maximum=10.0,
-        help=mark("How large each change of the weights is."),
+        help=mark(
+            "How large each change of the weights is: it rises to three times this value in the first tenth of the "
+            "training, then falls to zero."
+        ),
     ),
     Integer(
         name="seed",

@@ -10,6 +10,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import Update, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +33,10 @@ async def _write(session: AsyncSession, run_id: int, token: str, **values: Any) 
 
 def _ended(status: str, **values: Any) -> dict[str, Any]:
     return {"status": status, "ended_at": now(), "lease_token": None, "lease_until": None, **values}
+
+
+def _failed(failed: Failed) -> dict[str, Any]:
+    return _ended("failed", failure_code=failed.code, failure_message=msgspec.json.encode(failed.message).decode())
 
 
 async def take_lease(session: AsyncSession, run_id: int, attempt: int, seconds: float) -> Run | None:
@@ -127,7 +132,7 @@ async def fail(session: AsyncSession, run_id: int, token: str, failed: Failed) -
         session,
         run_id,
         token,
-        **_ended("failed", failure_code=failed.code, failure_message=failed.message),
+        **_failed(failed),
     )
 
 
@@ -143,10 +148,7 @@ async def release(session: AsyncSession, run_id: int, token: str) -> None:
 
 async def end_lost(session: AsyncSession, run: Run, failed: Failed | None) -> bool:
     """End a run of `list_lost`: failed, or stopped where nothing failed. False when it is not lost after all."""
-    if failed is None:
-        values = _ended("stopped")
-    else:
-        values = _ended("failed", failure_code=failed.code, failure_message=failed.message)
+    values = _ended("stopped") if failed is None else _failed(failed)
     return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
 
 

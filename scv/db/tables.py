@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
+import msgspec
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -17,6 +18,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from scv.blocks.message import Message
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
@@ -195,6 +198,11 @@ class Run(Base):
     def active(self) -> bool:
         """Whether the run still goes on: waiting or running."""
         return self.status in ACTIVE
+
+    @property
+    def failure(self) -> Message | None:
+        """Why the run failed; stored as JSON, so that it is translated for whoever reads it."""
+        return None if self.failure_message is None else msgspec.json.decode(self.failure_message, type=Message)
 
 
 class EpochMetric(Base):

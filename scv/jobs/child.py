@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from scv.blocks.document import DocumentError, decode
+from scv.blocks.message import say
 from scv.blocks.progress import Event, Failed, Result, Stopped
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import UnknownDatasetError
@@ -24,7 +25,7 @@ from scv.ml.official import prepare
 from scv.ml.train import train
 from scv.ml.warm import warm_up
 
-INTERNAL = "The training ended by an error in the program. Its log has the details."
+INTERNAL = say("The training ended by an error in the program. Its log has the details.")
 
 
 class Ears(threading.Thread):
@@ -90,11 +91,14 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
             should_stop=ears.stop_heard.is_set,
         )
     except TrainingError as error:
-        return Failed(code=error.code, message=str(error.message))
+        return Failed(code=error.code, message=error.message)
     except DocumentError as error:
-        return Failed(code="invalid_document", message=str(error.message))
-    except (DatasetMissingError, UnknownDatasetError) as error:
-        return Failed(code="dataset_missing", message=str(error.message))
+        return Failed(code="invalid_document", message=error.message)
+    except DatasetMissingError as error:
+        return Failed(code="dataset_missing", message=error.message)
+    except UnknownDatasetError:
+        message = say("There is no dataset named {name} any more.", name=task.dataset)
+        return Failed(code="dataset_missing", message=message)
     except Exception:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
         traceback.print_exc()
         return Failed(code="internal", message=INTERNAL)

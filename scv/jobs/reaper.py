@@ -9,6 +9,7 @@ import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from scv.blocks.message import say
 from scv.blocks.progress import Failed, Stopped
 from scv.db import leases
 from scv.db.engine import Database
@@ -19,7 +20,7 @@ from scv.settings import Settings
 
 WORKER_LOST = Failed(
     code="worker_lost",
-    message="The worker was lost again and again while it trained this. Its log may tell why.",
+    message=say("The worker was lost again and again while it trained this. Its log may tell why."),
 )
 
 _LONGEST_PAUSE = 5.0

@@ -10,6 +10,7 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
+from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Event, Failed, Result, Started, Stopped
 from scv.db import leases
 from scv.db.engine import Database
@@ -26,7 +27,7 @@ AWAY_SECONDS = 1.0
 
 CHILD_DIED = Failed(
     code="child_died",
-    message="The training process was ended from outside again and again, most likely for lack of memory.",
+    message=say("The training process was ended from outside again and again, most likely for lack of memory."),
 )
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Failed, Result, Started
 from scv.db import leases, runs
 from scv.db.engine import Database
@@ -112,7 +113,7 @@ async def test_a_run_is_recorded_from_start_to_finish(database: Database, ada: U
         (leases.record_epoch, (epoch(1),)),
         (leases.finish, (RESULT, "key")),
         (leases.stop, (None,)),
-        (leases.fail, (Failed(code="diverged", message="No."),)),
+        (leases.fail, (Failed(code="diverged", message=say("No.")),)),
         (leases.next_attempt, (2,)),
         (leases.release, ()),
     ],
@@ -158,9 +159,9 @@ async def test_a_worker_that_renews_just_in_time_keeps_its_run(database: Databas
 async def test_a_lost_run_can_be_ended(database: Database, ada: User, run: Run) -> None:
     await hold(database, run, seconds=-1)
     (lost,) = await write(database, leases.list_lost)
-    assert await write(database, leases.end_lost, lost, Failed(code="worker_lost", message="Lost."))
+    assert await write(database, leases.end_lost, lost, Failed(code="worker_lost", message=say("Lost.")))
     ended = await load(database, ada, run)
-    assert (ended.status, ended.failure_code, ended.failure_message) == ("failed", "worker_lost", "Lost.")
+    assert (ended.status, ended.failure_code, ended.failure) == ("failed", "worker_lost", say("Lost."))
 
 
 async def test_a_released_run_waits_again_as_the_same_attempt(database: Database, ada: User, run: Run) -> None:

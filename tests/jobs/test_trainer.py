@@ -118,7 +118,7 @@ async def test_a_child_that_is_killed_every_time_fails_the_run(
     assert (failed.status, failed.failure_code) == ("failed", "child_died")
     told = await events_of(queue, run)
     assert isinstance(told[-1], Failed)
-    assert told[-1].message == failed.failure_message
+    assert told[-1].message == failed.failure
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_a_training_that_cannot_be_done_fails_with_a_sentence(
     await trainer.train(run.id, 1)
     failed = await load(database, run)
     assert (failed.status, failed.failure_code, failed.attempt) == ("failed", code, 1)
-    assert failed.failure_message
+    assert failed.failure
     assert isinstance((await events_of(queue, run))[-1], Failed)
 
 
