@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")
     train.add_argument("--batch-size", metavar="N", help="images before each change of the weights")
     train.add_argument(
-        "--lr", dest="learning_rate", metavar="F", help="learning rate: it rises to three times this, then falls to 0"
+        "--lr", dest="learning_rate", metavar="F", help="base learning rate; it peaks at three times this"
     )
     train.add_argument("--seed", metavar="N", help="the same seed gives the same result")
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")

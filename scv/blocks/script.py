@@ -34,7 +34,6 @@ def script(document: Document, dataset: ScriptDataset, settings: TrainingSetting
         # The title is a user's own words; nothing in it may end the docstring.
         title=foreign(title, 80).replace("\\", "").replace('"', "'"),
         dataset=dataset.title,
-        classes=repr(list(dataset.class_names)),
         module=module_code(document, shape, classes),
         loader=dataset.script_loader.rstrip(),
         epochs=settings.epochs,
@@ -61,8 +60,6 @@ import time
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-CLASSES = $classes
 
 
 $module
@@ -103,7 +100,7 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=$epochs, help="how often the whole training set is shown")
     parser.add_argument("--batch-size", type=int, default=$batch_size, help="images before each change of the weights")
-    parser.add_argument("--lr", type=float, default=$learning_rate, help="learning rate: up to three times this, then down to 0")
+    parser.add_argument("--lr", type=float, default=$learning_rate, help="base rate; it peaks at three times this")
     parser.add_argument("--seed", type=int, default=$seed, help="the same seed gives the same result")
     parser.add_argument("--data", default="data", help="folder of the dataset")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")

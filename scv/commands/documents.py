@@ -54,7 +54,7 @@ def check(arguments: Namespace) -> int:
 def code(arguments: Namespace) -> int:
     """Print or write the standalone script."""
     info = dataset(arguments.dataset)
-    text = script(read(arguments.document), info, TrainingSettings(epochs=info.epochs))
+    text = script(read(arguments.document), info, TrainingSettings(epochs=info.epochs), title=arguments.document.stem)
     if arguments.output is None:
         sys.stdout.write(text)
         return 0
