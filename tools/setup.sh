@@ -45,7 +45,7 @@ case ${1:?} in
     ;;
   assets)
     command -v npm >/dev/null || fail "npm is missing, and the pages need it once: install Node.js 18 or newer."
-    [ -f node_modules/.installed-dev ] ||
+    [ node_modules/.installed-dev -nt package-lock.json ] ||
       run "fetching the browser's files" "Is the npm registry within reach?" npm ci --omit=dev --no-audit --no-fund
     run "copying them to static/vendor" "" .venv/bin/python -m scv.web.assets
     ;;
