@@ -16,7 +16,7 @@ from scv.files import Files
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
 from scv.web import errors
-from scv.web.dependencies import provide_house, provide_user, provide_visit, refuse_huge_ids
+from scv.web.dependencies import provide_house, provide_user, provide_visit, refuse_impossible_paths
 from scv.web.house import House
 from scv.web.language import load_languages
 from scv.web.pages.dataset import DatasetController
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> Litestar:
             "user": Provide(provide_user, sync_to_thread=False),
         },
         middleware=[DefineMiddleware(FormCheck, config=csrf_config(secret))],
-        before_request=refuse_huge_ids,
+        before_request=refuse_impossible_paths,
         before_send=[add_headers],
         exception_handlers=errors.HANDLERS,
         request_max_body_size=BODY_BYTES,

@@ -12,6 +12,7 @@ from scv.web.render import AnyRequest, Visit
 from scv.web.visitor import SignInRequiredError, language_of
 
 LARGEST_ID = 2**31 - 1
+LONGEST_NAME = 255
 
 TheHouse = NamedDependency[House]
 TheVisit = NamedDependency[Visit]
@@ -42,7 +43,12 @@ def provide_user(visit: TheVisit) -> User:
     return visit.user
 
 
-async def refuse_huge_ids(request: AnyRequest) -> None:
-    """No database column holds such a number, so there is no such thing."""
-    if any(isinstance(value, int) and value > LARGEST_ID for value in request.path_params.values()):
+async def refuse_impossible_paths(request: AnyRequest) -> None:
+    """No database column holds such a number and no file has such a name, so there is no such thing."""
+    values = request.path_params.values()
+    if any(value > LARGEST_ID if isinstance(value, int) else not _possible(str(value)) for value in values):
         raise NotFoundError(say("There is no such page."))
+
+
+def _possible(name: str) -> bool:
+    return "\0" not in name and len(name) <= LONGEST_NAME

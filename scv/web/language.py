@@ -7,6 +7,7 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
@@ -41,6 +42,8 @@ class Language:
         return sentence.format_map({name: self._value(value) for name, value in message.values.items()})
 
     def _value(self, value: Any) -> str:
+        if isinstance(value, dict):  # a message within a message that was stored as JSON
+            value = msgspec.convert(value, Message)
         if isinstance(value, Message):
             return self.text(value)
         if isinstance(value, int) and not isinstance(value, bool):

@@ -5,13 +5,13 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import MutableScopeHeaders
+from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
+from litestar.exceptions import ClientException
 from litestar.middleware.csrf import CSRFMiddleware
-from litestar.types import Message, Scope
+from litestar.types import Message, Receive, Scope, Send
 
 HEADERS = {
     "content-security-policy": (
@@ -67,9 +67,15 @@ def csrf_config(secret: str) -> CSRFConfig:
 
 
 class FormCheck(CSRFMiddleware):
-    """Litestar's check, refusing instead of failing where a token is an uploaded file or not ASCII."""
+    """Litestar's check, which here refuses a token that is not ASCII instead of failing on it.
 
-    def _decode_csrf_token(self, token: Any) -> str | None:
-        if not isinstance(token, str) or not token.isascii():
-            return None
-        return super()._decode_csrf_token(token)
+    No form of ours uploads files, so such a body is refused before it is read.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/"):
+            raise ClientException
+        await super().__call__(scope, receive, send)
+
+    def _decode_csrf_token(self, token: str) -> str | None:
+        return super()._decode_csrf_token(token) if token.isascii() else None

@@ -14,10 +14,11 @@ from litestar.testing import AsyncTestClient
 from scv.blocks.document import Block, Document, encode
 from scv.blocks.training import TrainingSettings
 from scv.db import models, users
-from scv.db.engine import Database, migrate
+from scv.db.migrate import migrate
 from scv.db.tables import Run, User, Version
 from scv.settings import Settings
 from scv.web.app import create_app
+from scv.web.house import House
 
 GOOD = Document(
     blocks=(
@@ -36,9 +37,10 @@ BROKEN = Document(blocks=(Block("conv1", "Conv2d", {"out_channels": 4}), Block("
 class Visitor:
     """A browser without JavaScript, or with `htmx=True` what htmx would send."""
 
-    def __init__(self, client: httpx.AsyncClient, database: Database) -> None:
+    def __init__(self, client: httpx.AsyncClient, house: House) -> None:
         self.client = client
-        self.database = database
+        self.house = house
+        self.database = house.database
 
     async def sign_in(self) -> None:
         async with self.database.writing() as session:
@@ -125,7 +127,7 @@ async def stranger(app: Litestar) -> AsyncIterator[Visitor]:
     """Somebody who is not signed in."""
     async with AsyncTestClient(app, raise_server_exceptions=False) as client:
         client.follow_redirects = True
-        yield Visitor(client, app.state.house.database)
+        yield Visitor(client, app.state.house)
 
 
 @pytest.fixture

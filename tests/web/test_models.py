@@ -64,7 +64,7 @@ async def test_a_model_is_renamed(owner: Visitor) -> None:
 async def test_a_deleted_model_takes_its_files_along(owner: Visitor) -> None:
     version = await add_version(owner)
     run = await add_run(owner, version, status="finished", test_accuracy=0.9)
-    files = owner.client.app.state.house.files  # type: ignore[attr-defined]
+    files = owner.house.files
     (files.folder(f"runs/{run.id}") / "weights.safetensors").write_bytes(b"x")
     answer = await owner.post(f"/models/{version.model_id}/delete", {})
     assert "Here your networks will stand" in answer.text

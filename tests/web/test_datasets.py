@@ -1,0 +1,30 @@
+"""Sample pictures of a dataset."""
+
+import io
+
+from PIL import Image
+
+from scv.data import digits
+from scv.data.resident import write_resident
+from scv.settings import Settings
+from tests.web.conftest import Visitor, add_version, path_of
+
+
+async def test_pictures_that_are_not_ready_are_waited_for(owner: Visitor) -> None:
+    page = await owner.get(path_of(await add_version(owner)))
+    assert "The pictures are being prepared" in page.text
+    assert 'hx-get="/datasets/digits/samples"' in (await owner.get("/datasets/digits/samples")).text
+    assert (await owner.get("/datasets/digits/samples.png")).status_code == 404
+
+
+async def test_one_real_picture_of_each_class_is_shown(owner: Visitor, settings: Settings) -> None:
+    resident = write_resident(settings.data_dir, "digits", digits.read())
+    assert "samples.png" in (await owner.get("/datasets/digits/samples")).text
+    answer = await owner.get("/datasets/digits/samples.png")
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.size == (10 * 64 + 9 * 6, 64)
+    first = resident.train_images[resident.train_labels == 3][0, 0]
+    for row, column in ((0, 0), (3, 4), (7, 7)):
+        pixel = picture.getpixel((3 * 70 + column * 8 + 1, row * 8 + 1))
+        assert pixel == (first[row, column],) * 3 + (255,)
+    assert picture.getpixel((65, 5)) == (0, 0, 0, 0)
