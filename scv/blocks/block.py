@@ -54,13 +54,20 @@ class InsertBefore(msgspec.Struct, frozen=True):
     blocks: tuple[tuple[str, dict[str, Any]], ...]
 
 
+class ReplaceHere(msgspec.Struct, frozen=True):
+    """A cure: put new blocks, each a type and its parameters, in the place of this one."""
+
+    label: Message
+    blocks: tuple[tuple[str, dict[str, Any]], ...]
+
+
 class RemoveHere(msgspec.Struct, frozen=True):
     """A cure: take the block out."""
 
     label: Message
 
 
-Cure = SetHere | InsertBefore | RemoveHere
+Cure = SetHere | InsertBefore | ReplaceHere | RemoveHere
 
 
 class ShapeError(Exception):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from scv.blocks.block import BlockType, Cure, InsertBefore, RemoveHere, SetHere, ShapeError
+from scv.blocks.block import BlockType, Cure, InsertBefore, RemoveHere, ReplaceHere, SetHere, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, Add, Block, Document, Operation, Remove, SetParams, valid_id
 from scv.blocks.message import Message, foreign, say
@@ -167,6 +167,9 @@ def _as_fix(cure: Cure, block: Block, position: int) -> Fix:
             operations = (SetParams(block.id, params),)
         case InsertBefore(blocks=blocks):
             operations = tuple(Add(kind, position + i, params) for i, (kind, params) in enumerate(blocks))
+        case ReplaceHere(blocks=blocks):
+            added = tuple(Add(kind, position + i, params) for i, (kind, params) in enumerate(blocks))
+            operations = (Remove(block.id), *added)
         case RemoveHere():
             operations = (Remove(block.id),)
     return Fix(cure.label, operations)

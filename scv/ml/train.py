@@ -31,6 +31,7 @@ are a hundred times slower on busy cores.
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 
 import msgspec
@@ -316,8 +317,8 @@ def _accept(document: Document, settings: TrainingSettings, resident: Resident) 
     last_batch = len(resident.train_indices) % settings.batch_size
     if settings.batch_size == 1 or last_batch == 1:
         for block in result.blocks:
-            if block.type == "BatchNorm2d" and block.input is not None and block.input[1:] == (1, 1):
-                message = say("BatchNorm2d needs more than one value to normalize: try another batch size.")
+            if block.type in ("BatchNorm1d", "BatchNorm2d") and prod((block.input or (0, 0))[1:]) == 1:
+                message = say("{type} needs more than one value to normalize: try another batch size.", type=block.type)
                 raise TrainingError("batch_too_small", message)
     return result
 

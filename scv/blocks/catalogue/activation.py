@@ -151,6 +151,32 @@ class GELU(Elementwise):
         return ("y = x·Φ(x)",)
 
 
+class SiLU(Elementwise):
+    """torch.nn.SiLU."""
+
+    type = "SiLU"
+    category = "activation"
+    stem = "silu"
+    summary = mark("A number times its own Sigmoid: smooth, and a little below zero on the left.")
+    help = mark("Also called Swish. Networks that were found by search, such as EfficientNet, use it instead of ReLU.")
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = x / (1 + exp(−x))",)
+
+
+class Hardswish(Elementwise):
+    """torch.nn.Hardswish."""
+
+    type = "Hardswish"
+    category = "activation"
+    stem = "hardswish"
+    summary = mark("SiLU drawn with straight lines, for small machines.")
+    help = mark("Nearly the same curve without an exponential, which phones compute faster. MobileNetV3 uses it.")
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = x·min(max(x + 3, 0), 6) / 6",)
+
+
 class _Normalizing(Elementwise):
     """Softmax and LogSoftmax: the numbers along one dimension share a total."""
 

@@ -3,32 +3,40 @@
 from math import prod
 from typing import ClassVar
 
-from scv.blocks.block import BlockType, Call
-from scv.blocks.message import mark
-from scv.blocks.params import Decimal, Flag, Param, Values
-from scv.blocks.shapes import Shape
+from scv.blocks.block import BlockType, Call, ReplaceHere, SetHere, ShapeError
+from scv.blocks.message import mark, say
+from scv.blocks.params import Decimal, Flag, Integer, Param, Values
+from scv.blocks.shapes import Shape, is_tensor, size, written
+
+_EPS = Decimal(
+    name="eps",
+    default=1e-5,
+    minimum=1e-12,
+    maximum=1.0,
+    help=mark("A small number that avoids dividing by zero."),
+)
+_AFFINE = Flag(name="affine", default=True, help=mark("Learn a scale and a shift for each channel."))
 
 
-class BatchNorm2d(BlockType):
-    """torch.nn.BatchNorm2d."""
+class _Normalization(BlockType):
+    """What all have in common: the shape stays, and one multiply-add a number."""
 
-    type = "BatchNorm2d"
     category = "normalization"
     stem = "norm"
-    summary = mark("Brings every channel to mean 0 and spread 1, over the batch.")
-    help = mark(
-        "While training it measures mean and spread of each channel over the batch, and remembers them for later. "
-        "Learning becomes faster and less touchy about its settings. Two learned numbers a channel can undo it where "
-        "that is better."
-    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        return shape
+
+    def multiply_adds(self, p: Values, shape: Shape) -> int:
+        # When predicting, mean, spread, scale and shift are one factor and one summand.
+        return prod(shape)
+
+
+class _BatchNorm(_Normalization):
+    """What BatchNorm1d and BatchNorm2d have in common."""
+
     params: ClassVar[tuple[Param, ...]] = (
-        Decimal(
-            name="eps",
-            default=1e-5,
-            minimum=1e-12,
-            maximum=1.0,
-            help=mark("A small number that avoids dividing by zero."),
-        ),
+        _EPS,
         Decimal(
             name="momentum",
             default=0.1,
@@ -36,23 +44,128 @@ class BatchNorm2d(BlockType):
             maximum=1.0,
             help=mark("How much the newest batch counts in what is remembered."),
         ),
-        Flag(name="affine", default=True, help=mark("Learn a scale and a shift for each channel.")),
+        _AFFINE,
     )
-
-    def output(self, p: Values, shape: Shape) -> Shape:
-        self.needs_tensor(shape)
-        return shape
 
     def parameters(self, p: Values, shape: Shape) -> int:
         return 2 * shape[0] if p["affine"] else 0
 
-    def multiply_adds(self, p: Values, shape: Shape) -> int:
-        # When predicting, mean, spread, scale and shift are one factor and one summand.
-        return prod(shape)
-
     def call(self, p: Values, shape: Shape) -> Call:
-        return Call("nn.BatchNorm2d", (shape[0],), self.changed(p, "eps", "momentum", "affine"))
+        return Call(f"nn.{self.type}", (shape[0],), self.changed(p, "eps", "momentum", "affine"))
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         learned = ("y = γ·(x − mean) / √(var + ε) + β", f"γ, β: 2·{shape[0]} = {2 * shape[0]:,}")
         return learned if p["affine"] else ("y = (x − mean) / √(var + ε)",)
+
+
+class BatchNorm2d(_BatchNorm):
+    """torch.nn.BatchNorm2d."""
+
+    type = "BatchNorm2d"
+    summary = mark("Brings every channel to mean 0 and spread 1, over the batch.")
+    help = mark(
+        "While training it measures mean and spread of each channel over the batch, and remembers them for later. "
+        "Learning becomes faster and less touchy about its settings. Two learned numbers a channel can undo it where "
+        "that is better."
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        if is_tensor(shape):
+            return shape
+        raise ShapeError(
+            "needs_tensor",
+            say("{type} needs a tensor, but a vector of {size} numbers arrives.", type=self.type, size=size(shape)),
+            None,
+            [ReplaceHere(say("Use {type} instead", type="BatchNorm1d"), (("BatchNorm1d", {}),))],
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """torch.nn.BatchNorm1d."""
+
+    type = "BatchNorm1d"
+    summary = mark("BatchNorm2d for vectors: every number to mean 0 and spread 1, over the batch.")
+    help = mark("It stands between two Linear blocks as BatchNorm2d does between two convolutions.")
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        if not is_tensor(shape):
+            return shape
+        raise ShapeError(
+            "needs_vector",
+            say("{type} needs a vector, but a {shape} tensor arrives.", type=self.type, shape=written(shape)),
+            None,
+            [ReplaceHere(say("Use {type} instead", type="BatchNorm2d"), (("BatchNorm2d", {}),))],
+        )
+
+
+class GroupNorm(_Normalization):
+    """torch.nn.GroupNorm."""
+
+    type = "GroupNorm"
+    summary = mark("Brings groups of channels to mean 0 and spread 1, picture by picture.")
+    help = mark(
+        "It needs no other picture of the batch, so it behaves the same in training and later, and with batches of any "
+        "size."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Integer(
+            name="num_groups",
+            default=4,
+            minimum=1,
+            maximum=4096,
+            label="groups",
+            main=True,
+            help=mark("Into how many groups the channels are divided."),
+        ),
+        _EPS,
+        _AFFINE,
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        groups, channels = p["num_groups"], shape[0]
+        if channels % groups == 0:
+            return shape
+        fitting = max(n for n in range(1, groups) if channels % n == 0)
+        raise ShapeError(
+            "groups_do_not_divide",
+            say(
+                "{groups} groups of {type} do not divide the {channels} channels that arrive.",
+                groups=groups,
+                type=self.type,
+                channels=channels,
+            ),
+            say("{channels} mod {groups} = {rest}", channels=channels, groups=groups, rest=channels % groups),
+            [SetHere(say("Set groups to {groups}", groups=fitting), {"num_groups": fitting})],
+        )
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        return 2 * shape[0] if p["affine"] else 0
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call("nn.GroupNorm", (p["num_groups"], shape[0]), self.changed(p, "eps", "affine"))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        groups = p["num_groups"]
+        return ("y = γ·(x − mean) / √(var + ε) + β", f"{shape[0]} / {groups} = {shape[0] // groups}")
+
+
+class LayerNorm(_Normalization):
+    """torch.nn.LayerNorm, over everything that one image holds at this place."""
+
+    type = "LayerNorm"
+    summary = mark("Brings all numbers of a picture together to mean 0 and spread 1.")
+    help = mark("Every picture is measured by itself, over all its numbers, and each number has a scale and a shift.")
+    params: ClassVar[tuple[Param, ...]] = (
+        _EPS,
+        Flag(name="elementwise_affine", default=True, help=mark("Learn a scale and a shift for each number.")),
+    )
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        return 2 * prod(shape) if p["elementwise_affine"] else 0
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        normalized = shape if len(shape) > 1 else shape[0]
+        return Call("nn.LayerNorm", (normalized,), self.changed(p, "eps", "elementwise_affine"))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = γ·(x − mean) / √(var + ε) + β", f"mean, var: {size(shape):,}")

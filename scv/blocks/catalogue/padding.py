@@ -49,41 +49,43 @@ class ZeroPad2d(_Pad):
     help = mark("Zeros are the simplest rim: filters can then be centred on the edge pixels as well.")
 
 
-class ReflectionPad2d(_Pad):
-    """torch.nn.ReflectionPad2d."""
+class _PadFromPicture(_Pad):
+    """Paddings whose rim is taken from the picture, which must have that many pixels, less `spared`."""
 
-    type = "ReflectionPad2d"
-    summary = mark("Adds a rim that mirrors the picture.")
-    help = mark(
-        "The picture is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
-    )
+    spared: ClassVar[int]
 
     def output(self, p: Values, shape: Shape) -> Shape:
         _, height, width = self.needs_tensor(shape)
-        left, right, top, bottom = sides(p["padding"])
-        if max(left, right) >= width or max(top, bottom) >= height:
-            fitting = [
-                min(left, width - 1),
-                min(right, width - 1),
-                min(top, height - 1),
-                min(bottom, height - 1),
-            ]
+        wanted = sides(p["padding"])
+        most = (width - self.spared, width - self.spared, height - self.spared, height - self.spared)
+        if any(side > limit for side, limit in zip(wanted, most, strict=True)):
             raise ShapeError(
                 "padding_too_large",
                 say(
-                    "{type} mirrors the picture, so its padding must be smaller than each side, "
-                    "here {height} × {width}.",
+                    "{type} takes its rim from the picture, so at {height} × {width} it can be at most {most} wide.",
                     type=self.type,
                     height=height,
                     width=width,
+                    most=min(most),
                 ),
                 None,
                 [
-                    SetHere(say("Set the padding to what fits"), {"padding": fitting}),
+                    SetHere(say("Set the padding to what fits"), {"padding": list(map(min, wanted, most))}),
                     RemoveHere(say("Remove {type}", type=self.type)),
                 ],
             )
         return super().output(p, shape)
+
+
+class ReflectionPad2d(_PadFromPicture):
+    """torch.nn.ReflectionPad2d."""
+
+    type = "ReflectionPad2d"
+    spared = 1
+    summary = mark("Adds a rim that mirrors the picture.")
+    help = mark(
+        "The picture is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
+    )
 
 
 class ReplicationPad2d(_Pad):
@@ -114,3 +116,12 @@ class ConstantPad2d(_Pad):
 
     def call(self, p: Values, shape: Shape) -> Call:
         return Call("nn.ConstantPad2d", (p["padding"], p["value"]))
+
+
+class CircularPad2d(_PadFromPicture):
+    """torch.nn.CircularPad2d."""
+
+    type = "CircularPad2d"
+    spared = 0
+    summary = mark("Adds a rim that goes on at the other side.")
+    help = mark("What leaves the picture on the left comes back on the right, as on a globe or in a repeating pattern.")

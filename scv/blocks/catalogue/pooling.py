@@ -1,5 +1,6 @@
 """Pools: many numbers become one, so the picture shrinks."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from scv.blocks.block import BlockType, Call, SetHere, ShapeError, shape_line
@@ -130,17 +131,11 @@ class AvgPool2d(_SlidingPool):
     )
 
 
-class AdaptiveAvgPool2d(BlockType):
-    """torch.nn.AdaptiveAvgPool2d."""
+class _AdaptivePool(BlockType):
+    """What the adaptive pools have in common: the result's size is given, the windows follow from it."""
 
-    type = "AdaptiveAvgPool2d"
     category = "pooling"
     stem = "pool"
-    summary = mark("Averages down to a size of your choice.")
-    help = mark(
-        "It cuts the picture into as many regions as you ask for and averages each. Size 1 leaves one number a "
-        "channel, which makes a network small and independent of the size of its pictures."
-    )
     params: ClassVar[tuple[Param, ...]] = (
         Size(
             name="output_size",
@@ -158,14 +153,42 @@ class AdaptiveAvgPool2d(BlockType):
         return (channels, *pair(p["output_size"]))
 
     def call(self, p: Values, shape: Shape) -> Call:
-        return Call("nn.AdaptiveAvgPool2d", (p["output_size"],))
+        return Call(f"nn.{self.type}", (p["output_size"],))
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         out = self.output(p, shape)
         if shape[1] % out[1] or shape[2] % out[2]:
             return (shape_line(shape, out),)
-        window = (shape[1] // out[1], shape[2] // out[2])
-        return (
-            shape_line(shape, out),
-            f"y = 1/({window[0]}·{window[1]}) · Σ x",
-        )
+        return (shape_line(shape, out), self.one_window(shape[1] // out[1], shape[2] // out[2]))
+
+    @abstractmethod
+    def one_window(self, height: int, width: int) -> str:
+        """What becomes of one window, in writing."""
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """torch.nn.AdaptiveAvgPool2d."""
+
+    type = "AdaptiveAvgPool2d"
+    summary = mark("Averages down to a size of your choice.")
+    help = mark(
+        "It cuts the picture into as many regions as you ask for and averages each. Size 1 leaves one number a "
+        "channel, which makes a network small and independent of the size of its pictures."
+    )
+
+    def one_window(self, height: int, width: int) -> str:
+        return f"y = 1/({height}·{width}) · Σ x"
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """torch.nn.AdaptiveMaxPool2d."""
+
+    type = "AdaptiveMaxPool2d"
+    summary = mark("Keeps the strongest answer of each region, at a size of your choice.")
+    help = mark(
+        "It cuts the picture into as many regions as you ask for and keeps the largest number of each: whether a "
+        "pattern is there at all counts, not how often."
+    )
+
+    def one_window(self, height: int, width: int) -> str:
+        return f"y = max(x₁ … x{height * width})"

@@ -33,3 +33,18 @@ class Dropout(Elementwise):
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         kept = 1 - p["p"]
         return (f"y = x / {kept:g}  (P = {kept:g})", f"y = 0  (P = {p['p']:g})") if kept else ("y = 0",)
+
+
+class Dropout2d(Dropout):
+    """torch.nn.Dropout2d."""
+
+    type = "Dropout2d"
+    summary = mark("Switches off whole channels at random while training.")
+    help = mark(
+        "Neighbouring pixels say nearly the same, so switching off single ones changes little. Here a channel is on or "
+        "off as a whole."
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        self.needs_tensor(shape)
+        return shape

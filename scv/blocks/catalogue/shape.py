@@ -1,8 +1,10 @@
 """Blocks that only change how the numbers are arranged."""
 
-from scv.blocks.block import BlockType, Call
+from typing import ClassVar
+
+from scv.blocks.block import BlockType, Call, shape_line
 from scv.blocks.message import mark
-from scv.blocks.params import Values
+from scv.blocks.params import Choice, Param, Size, Values, pair
 from scv.blocks.shapes import Shape, size, written
 
 
@@ -26,3 +28,45 @@ class Flatten(BlockType):
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return (f"out = {written(shape)} = {size(shape):,}",)
+
+
+class Upsample(BlockType):
+    """torch.nn.Upsample."""
+
+    type = "Upsample"
+    category = "shape"
+    stem = "upsample"
+    summary = mark("Enlarges the picture without learning anything.")
+    help = mark(
+        "Nearest repeats each pixel, bilinear and bicubic draw smoothly between them. Followed by a convolution it "
+        "does the work of ConvTranspose2d without its chequered traces."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Size(
+            name="scale_factor",
+            default=2,
+            minimum=1,
+            maximum=16,
+            label="scale",
+            main=True,
+            help=mark("How many times larger height and width become."),
+        ),
+        Choice(
+            name="mode",
+            default="nearest",
+            options=("nearest", "bilinear", "bicubic"),
+            main=True,
+            help=mark("How the new pixels are made."),
+        ),
+    )
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        channels, height, width = self.needs_tensor(shape)
+        vertical, horizontal = pair(p["scale_factor"])
+        return (channels, height * vertical, width * horizontal)
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call("nn.Upsample", (), {"scale_factor": p["scale_factor"]} | self.changed(p, "mode"))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return (shape_line(shape, self.output(p, shape)),)
