@@ -9,6 +9,7 @@ import msgspec
 from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.params import Param, ParamError, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
+from scv.blocks.sight import Sight
 
 CATEGORIES: tuple[tuple[str, str], ...] = (
     ("convolution", mark("Convolution")),
@@ -19,24 +20,31 @@ CATEGORIES: tuple[tuple[str, str], ...] = (
     ("linear", mark("Linear")),
     ("shape", mark("Shape")),
     ("padding", mark("Padding")),
+    ("structure", mark("Structure")),
 )
 """Key and title of every category, in the palette's order."""
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A PyTorch call as data: `str()` is what the user reads, and `ml.build` makes exactly that."""
+    """A PyTorch call as data: `str()` is what the user reads, and `ml.build` makes exactly that.
+
+    Arguments may be calls in turn. A function without `nn.` is the class of a block's `helper`.
+    """
 
     function: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
 
     def __str__(self) -> str:
-        words = [_literal(arg) for arg in self.args]
-        words += [f"{name}={_literal(value)}" for name, value in self.kwargs.items()]
+        words = [literal(arg) for arg in self.args]
+        words += [f"{name}={literal(value)}" for name, value in self.kwargs.items()]
         return f"{self.function}({', '.join(words)})"
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """An argument as it is written in the code."""
+    if isinstance(value, Call):
+        return str(value)
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
@@ -61,13 +69,21 @@ class ReplaceHere(msgspec.Struct, frozen=True):
     blocks: tuple[tuple[str, dict[str, Any]], ...]
 
 
+class AppendToBranch(msgspec.Struct, frozen=True):
+    """A cure: put new blocks, each a type and its parameters, at the end of a branch of this container."""
+
+    label: Message
+    branch: int
+    blocks: tuple[tuple[str, dict[str, Any]], ...]
+
+
 class RemoveHere(msgspec.Struct, frozen=True):
     """A cure: take the block out."""
 
     label: Message
 
 
-Cure = SetHere | InsertBefore | ReplaceHere | RemoveHere
+Cure = SetHere | InsertBefore | ReplaceHere | AppendToBranch | RemoveHere
 
 
 class ShapeError(Exception):
@@ -95,6 +111,8 @@ class BlockType(ABC):
     summary: ClassVar[str]
     help: ClassVar[str]
     params: ClassVar[tuple[Param, ...]] = ()
+    helper: ClassVar[str] = ""
+    """Source of the `nn.Module` class named like the type, where PyTorch has none; `nn` and `torch` are imported."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -116,6 +134,10 @@ class BlockType(ABC):
     def multiply_adds(self, p: Values, shape: Shape) -> int:
         """Multiplications with addition for one image, biases left out."""
         return 0
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        """What one output number sees of the picture, when an input number has this sight."""
+        return sight
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         """Lines of arithmetic with this block's own numbers, for an input shape that fits."""
@@ -158,6 +180,37 @@ class BlockType(ABC):
             say("Place it above the Flatten that makes the vector."),
             [RemoveHere(say("Remove {type}", type=self.type))],
         )
+
+
+class Container(BlockType):
+    """A kind of block that holds branches. Each gets the block's input; an empty one passes it on unchanged."""
+
+    category = "structure"
+    fewest: ClassVar[int]
+    most: ClassVar[int]
+
+    @abstractmethod
+    def branch_title(self, number: int) -> Message:
+        """What a branch is called, counted from 0."""
+
+    @abstractmethod
+    def join(self, p: Values, outputs: Sequence[Shape]) -> Shape:
+        """The output shape from those of the branches; raises `ShapeError` where they do not go together."""
+
+    @abstractmethod
+    def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
+        """The call that makes the container of its branches' calls."""
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        """Of a container as it is added, with empty branches."""
+        return self.join(p, (shape,) * self.fewest)
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        """Of a container as it is added, with empty branches."""
+        return self.wrap(p, (IDENTITY,) * self.fewest)
+
+
+IDENTITY = Call("nn.Identity")
 
 
 class Elementwise(BlockType):

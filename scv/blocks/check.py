@@ -3,16 +3,23 @@
 Everything the editor, the command line and the run say about a network comes from here.
 """
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from scv.blocks.block import BlockType, Cure, InsertBefore, RemoveHere, ReplaceHere, SetHere, ShapeError
+from scv.blocks.advice import advise
+from scv.blocks.block import BlockType, Container, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.document import MAX_BLOCKS, Add, Block, Document, Operation, Remove, SetParams, valid_id
+from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document, valid_id
+from scv.blocks.findings import BlockCheck, Check, Fix, Problem
 from scv.blocks.message import Message, foreign, say
+from scv.blocks.operations import Add, AddBranch, Operation, RemoveBranch, SetParams
+from scv.blocks.params import Values
+from scv.blocks.repairs import At
 from scv.blocks.shapes import Shape, is_tensor, size, written
+from scv.blocks.sight import Sight
+from scv.blocks.tree import Chain, Spot, walk
 
 MAX_PARAMETERS = 100_000_000
 """Most parameters of a network: 400 MB of weights, three times that while training."""
@@ -24,215 +31,220 @@ MAX_MULTIPLY_ADDS = 50_000_000_000
 """Most multiply-adds for one image."""
 
 
-class Fix(msgspec.Struct, frozen=True):
-    """A ready-made repair: what the button says, and the operations it applies."""
-
-    label: Message
-    operations: tuple[Operation, ...]
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """Something wrong (`error`: it cannot train) or unwise (`warning`). `detail` is the arithmetic."""
-
-    code: str
-    level: Literal["error", "warning"]
-    message: Message
-    detail: Message | None = None
-    fixes: tuple[Fix, ...] = ()
-
-
-class BlockCheck(msgspec.Struct, frozen=True):
-    """What the check found about one block. Shapes are None where an earlier error leaves them unknown."""
-
-    id: str
-    type: str
-    input: Shape | None
-    output: Shape | None
-    parameters: int
-    multiply_adds: int
-    problems: tuple[Problem, ...] = ()
-
-
-class Check(msgspec.Struct, frozen=True):
-    """The whole network. `problems` are those of no single block; `ok` means that it can be trained."""
-
-    ok: bool
-    parameters: int
-    multiply_adds: int
-    blocks: tuple[BlockCheck, ...]
-    problems: tuple[Problem, ...] = ()
-
-
 def check(document: Document, input_shape: Shape, classes: int) -> Check:
     """Check a document against a dataset's image shape `(C, H, W)` and its number of classes."""
-    if len(document.blocks) > MAX_BLOCKS:
-        return Check(False, 0, 0, (), (_too_many(document),))
-    shape: Shape | None = input_shape
-    seen: set[str] = set()
-    repeated: list[int] = []
-    found: list[BlockCheck] = []
-    for position, block in enumerate(document.blocks):
-        checked = _check_block(block, position, shape, block.id in seen)
-        if block.id in seen:
-            repeated.append(position)
-        seen.add(block.id)
-        found.append(checked)
-        shape = checked.output
-    found, problems = _check_end(document, found, shape, classes)
-    for position in repeated:
-        # An operation on this id would meet the first block of that name, so none is offered.
-        unfixed = tuple(msgspec.structs.replace(problem, fixes=()) for problem in found[position].problems)
-        found[position] = msgspec.structs.replace(found[position], problems=unfixed)
-    parameters = sum(block.parameters for block in found)
-    multiply_adds = sum(block.multiply_adds for block in found)
-    problems += _check_totals(document, shape, parameters, multiply_adds)
-    ok = not any(problem.level == "error" for problem in _all_problems(found, problems))
-    return Check(ok, parameters, multiply_adds, tuple(found), tuple(problems))
+    every = [block for block, _ in walk(document.blocks)]
+    if len(every) > MAX_BLOCKS:
+        return Check(False, 0, 0, 0, (), (_too_many(every),))
+    walker = _Walker(input_shape)
+    shape, _ = walker.chain(document.blocks, Spot(), input_shape, Sight(), 0)
+    trunk = [block for block in walker.found if block.into is None]
+    totals = [sum(getattr(block, name) for block in trunk) for name in ("parameters", "multiply_adds", "activations")]
+    problems = _check_totals(totals[0], totals[1], learns=not document.blocks or shape is None)
+    if not document.blocks:
+        problems.insert(0, _empty(classes))
+    elif shape is not None and shape != (classes,):
+        last = At(document.blocks[-1], Spot(), len(document.blocks) - 1)
+        walker.report(walker.found.index(trunk[-1]), _wrong_output(last, shape, classes))
+    for index, problem in advise(document, walker.found, input_shape, fits=bool(trunk) and shape == (classes,)):
+        walker.report(index, problem)
+    walker.drop_fixes_of_repeated_ids()
+    found = tuple(walker.found)
+    reported = [*problems, *(problem for block in found for problem in block.problems)]
+    ok = not any(problem.level == "error" for problem in reported)
+    return Check(ok, totals[0], totals[1], totals[2], found, tuple(problems))
 
 
-def errors(result: Check) -> list[tuple[BlockCheck | None, Problem]]:
-    """All errors in order, each with its block; those of the whole network come last."""
-    pairs: list[tuple[BlockCheck | None, Problem]] = [(b, p) for b in result.blocks for p in b.problems]
-    pairs += [(None, problem) for problem in result.problems]
-    return [(block, problem) for block, problem in pairs if problem.level == "error"]
+class _Walker:
+    """Goes through all chains in order and notes what it finds about each block."""
 
+    def __init__(self, input_shape: Shape) -> None:
+        self.found: list[BlockCheck] = []
+        self._picture = input_shape[-2:]
+        self._seen: set[str] = set()
+        self._repeated: list[int] = []
 
-def _all_problems(found: Iterable[BlockCheck], problems: Iterable[Problem]) -> Iterable[Problem]:
-    for block in found:
-        yield from block.problems
-    yield from problems
+    def chain(
+        self, chain: Chain, spot: Spot, shape: Shape | None, sight: Sight, depth: int
+    ) -> tuple[Shape | None, Sight]:
+        """Check a chain that gets `shape`; its output shape, None where an error hides it, and what it sees."""
+        for position, block in enumerate(chain):
+            shape, sight = self._block(At(block, spot, position), shape, sight, depth)
+        return shape, sight
 
+    def report(self, index: int, problem: Problem) -> None:
+        """Add a problem to a block that was checked."""
+        checked = self.found[index]
+        self.found[index] = msgspec.structs.replace(checked, problems=(*checked.problems, problem))
 
-def _check_block(block: Block, position: int, shape: Shape | None, taken: bool) -> BlockCheck:
-    problems: list[Problem] = []
-    remove = Fix(say("Remove {type}", type=foreign(block.type)), (Remove(block.id),))
-    if not valid_id(block.id):
-        problems.append(
-            Problem("bad_id", "error", say("{id} is no valid id for a block.", id=repr(foreign(block.id))), None, ())
+    def drop_fixes_of_repeated_ids(self) -> None:
+        """An operation on such an id would meet the first block of that name, so none is offered."""
+        for index in self._repeated:
+            checked = self.found[index]
+            unfixed = tuple(msgspec.structs.replace(problem, fixes=()) for problem in checked.problems)
+            self.found[index] = msgspec.structs.replace(checked, problems=unfixed)
+
+    def _block(self, at: At, shape: Shape | None, sight: Sight, depth: int) -> tuple[Shape | None, Sight]:
+        block = at.block
+        index = len(self.found)
+        problems = self._check_id(at, index)
+        self.found.append(BlockCheck(block.id, block.type, at.spot.into, at.spot.branch, at.position, shape, None))
+        kind = CATALOGUE.get(block.type)
+        if kind is None:
+            message = say("There is no block of the type {type}.", type=foreign(block.type))
+            problems.append(Problem("unknown_type", "error", message, None, (at.remove(),)))
+            self._note(index, problems=tuple(problems))
+            return None, sight
+        values, refused = kind.complete(block.params)
+        problems += [_bad_parameter(at, kind, name, message) for name, message in refused.items()]
+        if isinstance(kind, Container):
+            inside = self._branches(at, kind, shape, sight, depth, problems)
+        else:
+            inside = None
+            if block.branches is not None:
+                message = say("{type} has no branches.", type=block.type)
+                problems.append(Problem("no_branches", "error", message, None, (at.remove(),)))
+        output = self._output(at, kind, values, shape, inside, problems)
+        if output is None or shape is None:
+            self._note(index, problems=tuple(problems))
+            return None, sight
+        costs = (kind.parameters(values, shape), kind.multiply_adds(values, shape), size(output))
+        held = [block for block in self.found[index + 1 :] if block.into == at.block.id]
+        sight = Sight.widest([s for _, s in inside]) if inside else kind.look(values, shape, sight)
+        self._note(
+            index,
+            output=output,
+            parameters=costs[0] + sum(block.parameters for block in held),
+            multiply_adds=costs[1] + sum(block.multiply_adds for block in held),
+            activations=costs[2] + sum(block.activations for block in held),
+            sees=sight.within(self._picture),
+            problems=tuple(problems),
         )
-    if taken:
-        problems.append(
-            Problem("duplicate_id", "error", say("Another block has the id {id} as well.", id=foreign(block.id)))
-        )
-    kind = CATALOGUE.get(block.type)
-    if kind is None:
-        message = say("There is no block of the type {type}.", type=foreign(block.type))
-        problems.append(Problem("unknown_type", "error", message, None, (remove,)))
-        return BlockCheck(block.id, block.type, shape, None, 0, 0, tuple(problems))
-    if block.branches is not None:
-        message = say("{type} has no branches.", type=block.type)
-        problems.append(Problem("no_branches", "error", message, None, (remove,)))
-    values, refused = kind.complete(block.params)
-    problems += [_bad_parameter(block, kind, name, message) for name, message in refused.items()]
-    if shape is None:
-        return BlockCheck(block.id, block.type, None, None, 0, 0, tuple(problems))
-    try:
-        output = kind.output(values, shape)
-    except ShapeError as error:
-        fixes = tuple(_as_fix(cure, block, position) for cure in error.cures)
-        problems.append(Problem(error.code, "error", error.message, error.detail, fixes))
-        return BlockCheck(block.id, block.type, shape, None, 0, 0, tuple(problems))
-    if size(output) > MAX_NUMBERS:
-        message = say("After {type} one image is {shape}, which is too large to train.", type=block.type,
-                      shape=written(output))  # fmt: skip
-        detail = say("{size} numbers, at most {limit}", size=f"{size(output):,}", limit=f"{MAX_NUMBERS:,}")
-        problems.append(Problem("too_large", "error", message, detail, (remove,)))
-        return BlockCheck(block.id, block.type, shape, None, 0, 0, tuple(problems))
-    return BlockCheck(
-        block.id,
-        block.type,
-        shape,
-        output,
-        kind.parameters(values, shape),
-        kind.multiply_adds(values, shape),
-        tuple(problems),
-    )
+        return output, sight
+
+    def _note(self, index: int, **changes: Any) -> None:
+        self.found[index] = msgspec.structs.replace(self.found[index], **changes)
+
+    def _check_id(self, at: At, index: int) -> list[Problem]:
+        problems: list[Problem] = []
+        block_id = at.block.id
+        if not valid_id(block_id):
+            message = say("{id} is no valid id for a block.", id=repr(foreign(block_id)))
+            problems.append(Problem("bad_id", "error", message))
+        if block_id in self._seen:
+            self._repeated.append(index)
+            message = say("Another block has the id {id} as well.", id=foreign(block_id))
+            problems.append(Problem("duplicate_id", "error", message))
+        self._seen.add(block_id)
+        return problems
+
+    def _branches(
+        self, at: At, kind: Container, shape: Shape | None, sight: Sight, depth: int, problems: list[Problem]
+    ) -> list[tuple[Shape | None, Sight]] | None:
+        """What the branches give; None where there are too few, too many or too deep ones."""
+        branches = at.block.branches or ()
+        if depth >= MAX_DEPTH:
+            message = say("Blocks can be nested at most {limit} deep.", limit=MAX_DEPTH)
+            problems.append(Problem("too_deep", "error", message, None, (at.remove(),)))
+            return None
+        inside = [
+            self.chain(branch, Spot(at.block.id, number), shape, sight, depth + 1)
+            for number, branch in enumerate(branches)
+        ]
+        if kind.fewest <= len(branches) <= kind.most:
+            return inside
+        problems.append(_branch_count(at, kind, len(branches)))
+        return None
+
+    def _output(
+        self,
+        at: At,
+        kind: BlockType,
+        values: Values,
+        shape: Shape | None,
+        inside: list[tuple[Shape | None, Sight]] | None,
+        problems: list[Problem],
+    ) -> Shape | None:
+        if shape is None:
+            return None
+        try:
+            if isinstance(kind, Container):
+                shapes = [given for given, _ in inside or () if given is not None]
+                if inside is None or len(shapes) < len(inside):
+                    return None
+                output = kind.join(values, shapes)
+            else:
+                output = kind.output(values, shape)
+        except ShapeError as error:
+            fixes = tuple(at.cure(cure) for cure in error.cures)
+            problems.append(Problem(error.code, "error", error.message, error.detail, fixes))
+            return None
+        if size(output) > MAX_NUMBERS:
+            message = say(
+                "After {type} one image is {shape}, which is too large to train.",
+                type=at.block.type,
+                shape=written(output),
+            )
+            detail = say("{size} numbers, at most {limit}", size=f"{size(output):,}", limit=f"{MAX_NUMBERS:,}")
+            problems.append(Problem("too_large", "error", message, detail, (at.remove(),)))
+            return None
+        return output
 
 
-def _bad_parameter(block: Block, kind: BlockType, name: str, message: Message) -> Problem:
+def _bad_parameter(at: At, kind: BlockType, name: str, message: Message) -> Problem:
     default = {param.name: param for param in kind.params}.get(name)
-    reset = (SetParams(block.id, {name: None}),)
     if default is None:
-        return Problem(
-            "unknown_parameter", "error", message, None, (Fix(say("Remove {name}", name=foreign(name)), reset),)
-        )
+        fix = at.set(say("Remove {name}", name=foreign(name)), {name: None})
+        return Problem("unknown_parameter", "error", message, None, (fix,))
     label = say("Set {name} to {value}", name=name, value=default.written(default.default) or "–")
-    return Problem("bad_parameter", "error", message, None, (Fix(label, reset),))
+    return Problem("bad_parameter", "error", message, None, (at.set(label, {name: None}),))
 
 
-def _as_fix(cure: Cure, block: Block, position: int) -> Fix:
+def _branch_count(at: At, kind: Container, count: int) -> Problem:
+    message = say(
+        "{type} has {count} branches, but must have {fewest} to {most}.",
+        type=kind.type,
+        count=count,
+        fewest=kind.fewest,
+        most=kind.most,
+    )
     operations: tuple[Operation, ...]
-    match cure:
-        case SetHere(params=params):
-            operations = (SetParams(block.id, params),)
-        case InsertBefore(blocks=blocks):
-            operations = tuple(Add(kind, position + i, params) for i, (kind, params) in enumerate(blocks))
-        case ReplaceHere(blocks=blocks):
-            added = tuple(Add(kind, position + i, params) for i, (kind, params) in enumerate(blocks))
-            operations = (Remove(block.id), *added)
-        case RemoveHere():
-            operations = (Remove(block.id),)
-    return Fix(cure.label, operations)
+    if count < kind.fewest:
+        label = say("Add what is missing")
+        operations = (AddBranch(at.block.id),) * (kind.fewest - count)
+    else:
+        label = say("Remove the last ones")
+        operations = tuple(RemoveBranch(at.block.id, number) for number in range(count - 1, kind.most - 1, -1))
+    return Problem("branch_count", "error", message, None, (Fix(label, operations, safe=count < kind.fewest),))
 
 
-def _check_end(
-    document: Document, found: list[BlockCheck], shape: Shape | None, classes: int
-) -> tuple[list[BlockCheck], list[Problem]]:
-    """The last block must give one number a class; what it gives and lacks stands at that block."""
-    if not found:
+def _empty(classes: int) -> Problem:
+    fix = Fix(say("Start with Flatten and Linear"), (Add("Flatten"), Add("Linear", None, {"out_features": classes})))
+    return Problem("empty", "error", say("The network is empty: drag a first block here."), None, (fix,))
+
+
+def _wrong_output(last: At, shape: Shape, classes: int) -> Problem:
+    message = say(
+        "The network must end in {classes} numbers, one for each class, but {type} gives {shape}.",
+        classes=classes,
+        type=last.block.type,
+        shape=written(shape),
+    )
+    linear: tuple[str, dict[str, Any]] = ("Linear", {"out_features": classes})
+    if last.block.type == "Linear":
         fix = Fix(
-            say("Start with Flatten and Linear"), (Add("Flatten"), Add("Linear", None, {"out_features": classes}))
+            say("Set its outputs to {classes}", classes=classes),
+            (SetParams(last.block.id, {"out_features": classes}),),
         )
-        message = say("The network is empty: drag a first block here.")
-        return found, [Problem("empty", "error", message, None, (fix,))]
-    if shape is None:
-        return found, []
-    problems: list[Problem] = []
-    last = document.blocks[-1]
-    if shape != (classes,):
-        problems.append(
-            Problem(
-                "wrong_output",
-                "error",
-                say(
-                    "The network must end in {classes} numbers, one for each class, but {type} gives {shape}.",
-                    classes=classes,
-                    type=last.type,
-                    shape=written(shape),
-                ),
-                None,
-                _end_fixes(last, shape, classes),
-            )
-        )
-    elif last.type == "Softmax":
-        problems.append(
-            Problem(
-                "softmax_before_loss",
-                "warning",
-                say("The loss applies Softmax itself; a second one here makes learning slow."),
-                None,
-                (Fix(say("Remove {type}", type=last.type), (Remove(last.id),)),),
-            )
-        )
-    checked = found[-1]
-    return [*found[:-1], msgspec.structs.replace(checked, problems=(*checked.problems, *problems))], []
+    elif is_tensor(shape):
+        label = say("Add Flatten and Linear with {classes} outputs", classes=classes)
+        fix = last.after(label, (("Flatten", {}), linear))
+    else:
+        fix = last.after(say("Add Linear with {classes} outputs", classes=classes), (linear,))
+    return Problem("wrong_output", "error", message, None, (fix,))
 
 
-def _end_fixes(last: Block, shape: Shape, classes: int) -> tuple[Fix, ...]:
-    linear: dict[str, Any] = {"out_features": classes}
-    if last.type == "Linear":
-        return (Fix(say("Set its outputs to {classes}", classes=classes), (SetParams(last.id, linear),)),)
-    if is_tensor(shape):
-        return (
-            Fix(
-                say("Add Flatten and Linear with {classes} outputs", classes=classes),
-                (Add("Flatten"), Add("Linear", None, linear)),
-            ),
-        )
-    return (Fix(say("Add Linear with {classes} outputs", classes=classes), (Add("Linear", None, linear),)),)
-
-
-def _check_totals(document: Document, shape: Shape | None, parameters: int, multiply_adds: int) -> list[Problem]:
+def _check_totals(parameters: int, multiply_adds: int, *, learns: bool) -> list[Problem]:
     problems: list[Problem] = []
     if parameters > MAX_PARAMETERS:
         message = say(
@@ -248,20 +260,20 @@ def _check_totals(document: Document, shape: Shape | None, parameters: int, mult
             limit=f"{MAX_MULTIPLY_ADDS:,}",
         )
         problems.append(Problem("too_slow", "error", message))
-    if document.blocks and shape is not None and parameters == 0:
+    if not learns and parameters == 0:
         message = say("Nothing in this network can learn: add a Linear or a Conv2d block.")
         problems.append(Problem("nothing_to_learn", "error", message))
     return problems
 
 
-def _too_many(document: Document) -> Problem:
-    extra = document.blocks[MAX_BLOCKS]
+def _too_many(every: Sequence[Block]) -> Problem:
+    extra = every[MAX_BLOCKS]
     return Problem(
         "too_many_blocks",
         "error",
         say(
             "The network has {count} blocks; at most {limit} are allowed. The first one too many is {block} ({type}).",
-            count=f"{len(document.blocks):,}",
+            count=f"{len(every):,}",
             limit=MAX_BLOCKS,
             block=foreign(extra.id),
             type=foreign(extra.type),

@@ -4,15 +4,18 @@
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from scv.blocks.block import Call
+from scv.blocks.block import IDENTITY, Call, Container, literal
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import BlockCheck, Check, Problem, check, errors
+from scv.blocks.check import check
 from scv.blocks.document import Document
+from scv.blocks.findings import BlockCheck, Check, Problem, errors
 from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape
+from scv.blocks.tree import Chain, walk
 
 
 class InvalidDocumentError(Exception):
@@ -26,7 +29,7 @@ class InvalidDocumentError(Exception):
 
 
 class NamedCall(msgspec.Struct, frozen=True):
-    """One layer: its block's id, the attribute that holds it, the call that makes it, shapes in and out."""
+    """One layer of the trunk: its block's id, the attribute that holds it, its call, its shapes in and out."""
 
     block: str
     name: str
@@ -47,35 +50,38 @@ def in_place(block: BlockCheck | None, problem: Problem) -> Message:
     if block is None:
         return problem.message
     return say(
-        "Block {block} ({type}): {message}", block=foreign(block.id), type=foreign(block.type), message=problem.message
+        "Block {block} ({type}): {message}",
+        block=foreign(block.id),
+        type=foreign(block.type),
+        message=problem.message,
     )
 
 
 def named_calls(document: Document, input_shape: Shape, classes: int) -> tuple[NamedCall, ...]:
-    """The layers of a document in order. Raises `InvalidDocumentError` where the check finds an error."""
+    """The layers of the trunk in order. Raises `InvalidDocumentError` where the check finds an error."""
     result = check(document, input_shape, classes)
     if not result.ok:
         raise InvalidDocumentError(result)
-    return _calls(document, result)
+    return tuple(_Writer(document, result).layers)
+
+
+def helpers(document: Document) -> tuple[str, ...]:
+    """Sources of the helper classes that the document's code uses, each once."""
+    types = {block.type for block, _ in walk(document.blocks)}
+    return tuple(kind.helper for name, kind in CATALOGUE.items() if name in types and kind.helper)
 
 
 def module_lines(document: Document, input_shape: Shape, classes: int) -> tuple[CodeLine, ...]:
     """The code of the module, line by line. In an unfinished document blocks that do not fit are comments."""
-    result = check(document, input_shape, classes)
-    calls = {call.block: call for call in _calls(document, result)}
-    made, used = [], []
-    for block in result.blocks:
-        if (layer := calls.get(block.id)) is None:
-            made.append(CodeLine(f"        # {foreign(block.type)} does not fit here yet", block.id))
-            continue
-        made.append(CodeLine(f"        self.{layer.name} = {layer.call}", block.id))
-        used.append((f"        x = self.{layer.name}(x)", layer))
+    writer = _Writer(document, check(document, input_shape, classes))
+    used = [(f"        x = self.{layer.name}(x)", layer) for layer in writer.layers]
     width = max((len(text) for text, _ in used), default=0)
     return (
+        *(CodeLine(line) for source in helpers(document) for line in (*source.splitlines(), "", "")),
         CodeLine("class Model(nn.Module):"),
         CodeLine("    def __init__(self):"),
         CodeLine("        super().__init__()"),
-        *made,
+        *writer.lines(),
         CodeLine(""),
         CodeLine(f"    def forward(self, x):  # {_batch(input_shape)}"),
         *(CodeLine(f"{text:<{width}}  # {_batch(layer.output)}", layer.block) for text, layer in used),
@@ -89,21 +95,77 @@ def module_code(document: Document, input_shape: Shape, classes: int) -> str:
     return "\n".join(line.text for line in module_lines(document, input_shape, classes))
 
 
-def _calls(document: Document, result: Check) -> tuple[NamedCall, ...]:
-    """The layers whose shapes are known and whose parameters are sound."""
-    numbers: Counter[str] = Counter()
-    calls: list[NamedCall] = []
-    for block, checked in zip(document.blocks, result.blocks, strict=False):
-        kind = CATALOGUE.get(block.type)
-        if kind is None:
-            continue
-        numbers[kind.stem] += 1
-        values, refused = kind.complete(block.params)
-        if checked.input is None or checked.output is None or refused:
-            continue
-        name = f"{kind.stem}{numbers[kind.stem]}"
-        calls.append(NamedCall(block.id, name, kind.call(values, checked.input), checked.input, checked.output))
-    return tuple(calls)
+class _Writer:
+    """Turns blocks whose shapes are known and whose parameters are sound into calls and lines."""
+
+    def __init__(self, document: Document, result: Check) -> None:
+        self._trunk = document.blocks
+        self._checked: Mapping[int, BlockCheck] = {
+            id(block): checked for (block, _), checked in zip(walk(document.blocks), result.blocks, strict=False)
+        }
+        self._blocks: dict[int, tuple[Call, str]] = {}  # by identity; the call is kept so that it stays its own
+        self.layers: list[NamedCall] = []
+        numbers: Counter[str] = Counter()
+        for block in self._trunk:
+            kind = CATALOGUE.get(block.type)
+            if kind is None:
+                continue
+            numbers[kind.stem] += 1
+            checked = self._checked.get(id(block))
+            call = self._call((block,))
+            if checked is None or checked.input is None or checked.output is None or call is None:
+                continue
+            name = f"{kind.stem}{numbers[kind.stem]}"
+            self.layers.append(NamedCall(block.id, name, call, checked.input, checked.output))
+
+    def _call(self, chain: Chain) -> Call | None:
+        """The call that makes a chain: its only layer's, a Sequential, or an Identity where it is empty."""
+        calls: list[Call] = []
+        for block in chain:
+            kind = CATALOGUE.get(block.type)
+            checked = self._checked.get(id(block))
+            if kind is None or checked is None or checked.input is None or checked.output is None:
+                return None
+            values, refused = kind.complete(block.params)
+            if refused:
+                return None
+            if isinstance(kind, Container):
+                inner = [self._call(branch) for branch in block.branches or ()]
+                call = kind.wrap(values, [part for part in inner if part is not None])
+            else:
+                call = kind.call(values, checked.input)
+            self._blocks[id(call)] = (call, block.id)
+            calls.append(call)
+        if not calls:
+            return IDENTITY
+        return calls[0] if len(calls) == 1 else Call("nn.Sequential", tuple(calls))
+
+    def lines(self) -> Iterator[CodeLine]:
+        """The lines of `__init__`."""
+        written = {layer.block: layer for layer in self.layers}
+        for block in self._trunk:
+            if block.id in written:
+                layer = written[block.id]
+                yield from self._lines(f"        self.{layer.name} = ", layer.call, "", block.id)
+            else:
+                yield CodeLine(f"        # {foreign(block.type)} does not fit here yet", block.id)
+
+    def _lines(self, start: str, call: Call, end: str, block: str) -> Iterator[CodeLine]:
+        """A call over as many lines as it needs: one, unless it holds other calls."""
+        _, block = self._blocks.get(id(call), (call, block))
+        inner: Sequence[tuple[str, object]] = [("", arg) for arg in call.args]
+        inner = [*inner, *((f"{name}=", value) for name, value in call.kwargs.items())]
+        if not any(isinstance(value, Call) for _, value in inner):
+            yield CodeLine(f"{start}{call}{end}", block)
+            return
+        indent = " " * (len(start) - len(start.lstrip()))
+        yield CodeLine(f"{start}{call.function}(", block)
+        for prefix, value in inner:
+            if isinstance(value, Call):
+                yield from self._lines(f"{indent}    {prefix}", value, ",", block)
+            else:
+                yield CodeLine(f"{indent}    {prefix}{literal(value)},", block)
+        yield CodeLine(f"{indent}){end}", block)
 
 
 def _batch(shape: Shape) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from scv.blocks.check import Check, Problem
 from scv.blocks.check import check as check_document
 from scv.blocks.codegen import in_place
 from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode
+from scv.blocks.findings import Check, Problem
 from scv.blocks.message import foreign
 from scv.blocks.script import script
 from scv.blocks.shapes import written
@@ -43,7 +43,7 @@ def check(arguments: Namespace) -> int:
     try:
         result = check_document(read(arguments.document), info.shape, info.classes)
     except DocumentError as error:
-        result = Check(False, 0, 0, (), (Problem("malformed", "error", error.message),))
+        result = Check(False, 0, 0, 0, (), (Problem("malformed", "error", error.message),))
     if arguments.json:
         print(msgspec.json.encode(as_json(result)).decode())
     else:

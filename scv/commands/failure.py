@@ -1,7 +1,8 @@
 """Failures that a command reports in one line, and how."""
 
 from scv.blocks.codegen import InvalidDocumentError
-from scv.blocks.document import DocumentError, OperationError
+from scv.blocks.document import DocumentError
+from scv.blocks.operations import OperationError
 from scv.errors import SCVError
 from scv.ml.errors import DatasetMissingError, TrainingError
 

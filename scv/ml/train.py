@@ -40,9 +40,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from scv.blocks.check import Check, check
+from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import Document
+from scv.blocks.findings import Check
 from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
 from scv.blocks.training import TrainingSettings

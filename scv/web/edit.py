@@ -11,19 +11,9 @@ from typing import Any
 import msgspec
 
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.document import (
-    Add,
-    Block,
-    Document,
-    Duplicate,
-    Move,
-    Operation,
-    Remove,
-    SetParams,
-    apply,
-    read_operations,
-)
+from scv.blocks.document import Block, Document
 from scv.blocks.message import Message, say
+from scv.blocks.operations import Add, Duplicate, Move, Operation, Remove, SetParams, apply, read_operations
 from scv.blocks.params import Param, ParamError
 from scv.blocks.training import FIELDS, TrainingSettings
 

@@ -9,10 +9,12 @@ import msgspec
 
 from scv.blocks.block import CATEGORIES, BlockType
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import BlockCheck, Check, Problem, check
+from scv.blocks.check import check
 from scv.blocks.codegen import module_lines
-from scv.blocks.document import Add, Block, Document, Duplicate, Move, Operation, Remove, decode
+from scv.blocks.document import Block, Document, decode
+from scv.blocks.findings import BlockCheck, Check, Problem
 from scv.blocks.message import Message, say
+from scv.blocks.operations import Add, Duplicate, Move, Operation, Remove
 from scv.blocks.params import Choice, Flag, Numbers, Param
 from scv.blocks.shapes import Shape, written
 from scv.blocks.training import FIELDS, TrainingSettings

@@ -3,16 +3,20 @@
 A new block is covered by every property the moment its class exists.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from hypothesis import strategies as st
 
 from scv.blocks.block import BlockType
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import Check, check
-from scv.blocks.document import Add, Block, Document, apply
+from scv.blocks.check import check
+from scv.blocks.document import Block, Document
+from scv.blocks.findings import Check, errors
+from scv.blocks.operations import Add, OperationError, apply
 from scv.blocks.params import Choice, Decimal, Flag, Integer, Numbers, Param
 from scv.blocks.shapes import Shape
+from scv.blocks.tree import Spot, walk
 
 LARGEST = 9
 """Sizes beyond this show nothing new and make tensors huge."""
@@ -69,18 +73,26 @@ def sound_documents(draw: st.DrawFn, shape: Shape, classes: int, *, largest: int
     document = Document()
     for _ in range(draw(st.integers(0, largest))):
         kind = draw(st.sampled_from(list(CATALOGUE.values())))
-        longer = apply(document, Add(kind.type, None, draw(parameters(kind))))
-        if not [p for p in check(longer, shape, classes).blocks[-1].problems if p.code != "wrong_output"]:
+        spots = [Spot(block.id, n) for block, _ in walk(document.blocks) for n in range(len(block.branches or ()))]
+        spot = draw(st.sampled_from([Spot(), *spots]))
+        try:
+            longer = apply(document, Add(kind.type, None, draw(parameters(kind)), spot.into, spot.branch))
+        except OperationError:
+            continue  # nested too deeply
+        longer, result = repaired(longer, shape, classes, but=("wrong_output",))
+        if {problem.code for _, problem in errors(result)} <= {"wrong_output", "nothing_to_learn"}:
             document = longer
     return repaired(document, shape, classes)[0]
 
 
-def repaired(document: Document, shape: Shape, classes: int, *, most: int = 40) -> tuple[Document, Check]:
+def repaired(
+    document: Document, shape: Shape, classes: int, *, most: int = 40, but: Collection[str] = ()
+) -> tuple[Document, Check]:
     """Apply the first fix of the first error that has one, over and over, as a user who clicks would."""
     result = check(document, shape, classes)
     for _ in range(most):
         problems = [p for block in result.blocks for p in block.problems] + list(result.problems)
-        fixes = [p.fixes[0] for p in problems if p.level == "error" and p.fixes]
+        fixes = [p.fixes[0] for p in problems if p.level == "error" and p.fixes and p.code not in but]
         if not fixes:
             break
         for operation in fixes[0].operations:

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scv.blocks.check import MAX_NUMBERS, Check, Problem, check, errors
+from scv.blocks.check import MAX_NUMBERS, check
 from scv.blocks.codegen import InvalidDocumentError, in_place, named_calls
 from scv.blocks.document import Block, Document
+from scv.blocks.findings import Check, Problem, errors
 from tests.blocks.generate import documents, repaired
 
 MNIST = ((1, 28, 28), 10)

@@ -6,13 +6,9 @@ from hypothesis import strategies as st
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import check
-from scv.blocks.document import (
-    MAX_BLOCKS,
-    MAX_BYTES,
+from scv.blocks.document import MAX_BLOCKS, MAX_BYTES, Block, Document, DocumentError, decode, encode
+from scv.blocks.operations import (
     Add,
-    Block,
-    Document,
-    DocumentError,
     Duplicate,
     Move,
     Operation,
@@ -20,8 +16,6 @@ from scv.blocks.document import (
     Remove,
     SetParams,
     apply,
-    decode,
-    encode,
     read_operations,
 )
 from tests.blocks.generate import documents, parameters

@@ -7,6 +7,7 @@ from scv.blocks.block import BlockType, Call, Cure, RemoveHere, SetHere, ShapeEr
 from scv.blocks.message import mark, say
 from scv.blocks.params import Choice, Flag, Integer, Param, Size, Values, pair
 from scv.blocks.shapes import Shape
+from scv.blocks.sight import Sight
 from scv.blocks.windows import arithmetic, slide
 
 _OUT_CHANNELS = Integer(
@@ -162,6 +163,10 @@ class Conv2d(BlockType):
                     [SetHere(say("Fill the rim with zeros"), {"padding_mode": "zeros"})],
                 )
 
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        kernel, dilation = pair(p["kernel_size"]), pair(p["dilation"])
+        return sight.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], pair(p["stride"]))
+
     def parameters(self, p: Values, shape: Shape) -> int:
         weights = p["out_channels"] * (shape[0] // p["groups"]) * prod(pair(p["kernel_size"]))
         return int(weights + (p["out_channels"] if p["bias"] else 0))
@@ -272,6 +277,11 @@ class ConvTranspose2d(BlockType):
                 cures,
             )
         return (p["out_channels"], *out)
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        kernel, stride, dilation = pair(p["kernel_size"]), pair(p["stride"]), pair(p["dilation"])
+        painted = [-(-(d * (k - 1) + 1) // s) for k, s, d in zip(kernel, stride, dilation, strict=True)]
+        return sight.through(painted, [1 / s for s in stride])
 
     def parameters(self, p: Values, shape: Shape) -> int:
         weights = shape[0] * (p["out_channels"] // p["groups"]) * prod(pair(p["kernel_size"]))

@@ -6,6 +6,7 @@ from scv.blocks.block import BlockType, Call, InsertBefore, ShapeError
 from scv.blocks.message import mark, say
 from scv.blocks.params import Flag, Integer, Param, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
+from scv.blocks.sight import Sight
 
 
 class Linear(BlockType):
@@ -51,6 +52,9 @@ class Linear(BlockType):
                 ],
             )
         return (p["out_features"],)
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        return sight.of_all()
 
     def parameters(self, p: Values, shape: Shape) -> int:
         return int(shape[0] * p["out_features"] + (p["out_features"] if p["bias"] else 0))

@@ -7,6 +7,7 @@ from scv.blocks.block import BlockType, Call, SetHere, ShapeError, shape_line
 from scv.blocks.message import mark, say
 from scv.blocks.params import Flag, Param, Size, Values, pair
 from scv.blocks.shapes import Shape
+from scv.blocks.sight import Sight
 from scv.blocks.windows import arithmetic, slide
 
 _KERNEL = Size(
@@ -63,6 +64,10 @@ class _SlidingPool(BlockType):
             channels,
             *slide(self.type, sides, kernel, stride, padding, dilation, ceil=p["ceil_mode"]),
         )
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        kernel, stride, _, dilation = self._window(p)
+        return sight.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], stride)
 
     @staticmethod
     def _window(p: Values) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -151,6 +156,10 @@ class _AdaptivePool(BlockType):
     def output(self, p: Values, shape: Shape) -> Shape:
         channels, _, _ = self.needs_tensor(shape)
         return (channels, *pair(p["output_size"]))
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        ratios = [side / out for side, out in zip(shape[1:], pair(p["output_size"]), strict=True)]
+        return sight.through([max(1, -(-ratio // 1)) for ratio in ratios], ratios)
 
     def call(self, p: Values, shape: Shape) -> Call:
         return Call(f"nn.{self.type}", (p["output_size"],))

@@ -6,6 +6,7 @@ from scv.blocks.block import BlockType, Call, shape_line
 from scv.blocks.message import mark
 from scv.blocks.params import Choice, Param, Size, Values, pair
 from scv.blocks.shapes import Shape, size, written
+from scv.blocks.sight import Sight
 
 
 class Flatten(BlockType):
@@ -64,6 +65,10 @@ class Upsample(BlockType):
         channels, height, width = self.needs_tensor(shape)
         vertical, horizontal = pair(p["scale_factor"])
         return (channels, height * vertical, width * horizontal)
+
+    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+        points = {"nearest": 1, "bilinear": 2, "bicubic": 4}[p["mode"]]
+        return sight.through((points, points), [1 / scale for scale in pair(p["scale_factor"])])
 
     def call(self, p: Values, shape: Shape) -> Call:
         return Call("nn.Upsample", (), {"scale_factor": p["scale_factor"]} | self.changed(p, "mode"))

@@ -9,10 +9,12 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from scv.blocks.check import check, errors
+from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError, in_place
-from scv.blocks.document import Document, OperationError, decode, encode
+from scv.blocks.document import Document, decode, encode
+from scv.blocks.findings import errors
 from scv.blocks.message import Message, say
+from scv.blocks.operations import OperationError
 from scv.blocks.script import script
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import find

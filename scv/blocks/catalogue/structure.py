@@ -1,0 +1,228 @@
+"""Blocks that hold others, or several layers in one: what deep networks are built of."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from scv.blocks.block import AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
+from scv.blocks.message import Message, mark, say
+from scv.blocks.params import Choice, Integer, Param, Values
+from scv.blocks.shapes import Shape, is_tensor, size, written
+
+
+class Residual(Container):
+    """y = main(x) + shortcut(x). He et al. 2016, Deep Residual Learning for Image Recognition."""
+
+    type = "Residual"
+    stem = "residual"
+    fewest = 2
+    most = 2
+    summary = mark("Adds what its blocks give to what came in.")
+    help = mark(
+        "The main branch only has to learn what is to change; the shortcut carries the rest past it. That keeps the "
+        "signal alive in very deep networks. Where both differ in shape, a 1 × 1 convolution on the shortcut fits them."
+    )
+    helper = '''\
+class Residual(nn.Module):
+    """Adds what the main branch and the shortcut give."""
+
+    def __init__(self, main, shortcut):
+        super().__init__()
+        self.main = main
+        self.shortcut = shortcut
+
+    def forward(self, x):
+        return self.main(x) + self.shortcut(x)
+'''
+
+    def branch_title(self, number: int) -> Message:
+        return say("shortcut") if number else say("main")
+
+    def join(self, p: Values, outputs: Sequence[Shape]) -> Shape:
+        main, shortcut = outputs
+        if main == shortcut:
+            return main
+        raise ShapeError(
+            "branches_differ",
+            say("Residual adds its branches, so both must give the same shape."),
+            say(
+                "main {main}, shortcut {shortcut}",
+                main=written(main),
+                shortcut=written(shortcut),
+            ),
+            [AppendToBranch(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main))],
+        )
+
+    def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
+        return Call("Residual", (), {"main": branches[0], "shortcut": branches[1]})
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = main(x) + shortcut(x)",)
+
+
+class Parallel(Container):
+    """y = [f1(x), f2(x), ...]. Szegedy et al. 2015, Going Deeper with Convolutions."""
+
+    type = "Parallel"
+    stem = "parallel"
+    fewest = 2
+    most = 6
+    summary = mark("Sends the same input through several branches and puts their answers together.")
+    help = mark(
+        "Each branch looks at the input in its own way, with small and large filters for instance. Concatenated, their "
+        "channels stand side by side, as in Inception and DenseNet; added, they must have the same shape."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Choice(
+            name="join",
+            default="concatenate",
+            options=("concatenate", "add"),
+            main=True,
+            help=mark("Put the channels side by side, or add the numbers."),
+        ),
+    )
+    helper = '''\
+class Parallel(nn.Module):
+    """Puts the answers of several branches to the same input together."""
+
+    def __init__(self, *branches, join="concatenate"):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.join = join
+
+    def forward(self, x):
+        answers = [branch(x) for branch in self.branches]
+        return sum(answers) if self.join == "add" else torch.cat(answers, dim=1)
+'''
+
+    def branch_title(self, number: int) -> Message:
+        return say("branch {number}", number=number + 1)
+
+    def join(self, p: Values, outputs: Sequence[Shape]) -> Shape:
+        first = outputs[0]
+        if p["join"] == "add":
+            for number, shape in enumerate(outputs):
+                if shape != first:
+                    label = say("Fit branch {number} to {shape}", number=number + 1, shape=written(first))
+                    raise self._differ(outputs, [AppendToBranch(label, number, fitting(shape, first))])
+            return first
+        for number, shape in enumerate(outputs):
+            if len(shape) != len(first):
+                flat = next(n for n, s in enumerate(outputs) if is_tensor(s))
+                label = say("Insert Flatten")
+                raise self._differ(outputs, [AppendToBranch(label, flat, (("Flatten", {}),))])
+            if shape[1:] != first[1:]:
+                label = say("Pool branch {number} to {shape}", number=number + 1, shape=written(first[1:]))
+                pool = ("AdaptiveAvgPool2d", {"output_size": list(first[1:])})
+                raise self._differ(outputs, [AppendToBranch(label, number, (pool,))])
+        return (sum(shape[0] for shape in outputs), *first[1:])
+
+    @staticmethod
+    def _differ(outputs: Sequence[Shape], cures: list[Cure]) -> ShapeError:
+        return ShapeError(
+            "branches_differ",
+            say("The branches of Parallel do not go together."),
+            say("{shapes}", shapes=", ".join(written(shape) for shape in outputs)),
+            cures,
+        )
+
+    def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
+        return Call("Parallel", tuple(branches), self.changed(p, "join"))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        return ("y = f₁(x) + f₂(x) + …",) if p["join"] == "add" else ("y = [f₁(x), f₂(x), …]",)
+
+
+class SqueezeExcite(BlockType):
+    """Channel attention. Hu et al. 2018, Squeeze-and-Excitation Networks."""
+
+    type = "SqueezeExcite"
+    category = "structure"
+    stem = "squeeze_excite"
+    summary = mark("Turns channels up or down, by what the whole picture shows.")
+    help = mark(
+        "Every channel is averaged to one number; two small layers read these and decide, channel by channel, how "
+        "much of it goes on. It costs little and often helps."
+    )
+    params: ClassVar[tuple[Param, ...]] = (
+        Integer(
+            name="reduction",
+            default=4,
+            minimum=1,
+            maximum=64,
+            main=True,
+            help=mark("How many times fewer numbers there are between the two layers than channels."),
+        ),
+    )
+    helper = '''\
+class SqueezeExcite(nn.Module):
+    """Scales every channel by a gate that is computed from the means of all channels."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, hidden, kernel_size=1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, kernel_size=1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x):
+        return x * self.gate(x)
+'''
+
+    def output(self, p: Values, shape: Shape) -> Shape:
+        self.needs_tensor(shape)
+        if p["reduction"] > shape[0]:
+            raise ShapeError(
+                "reduction_too_large",
+                say(
+                    "A reduction of {reduction} leaves nothing of {channels} channels.",
+                    reduction=p["reduction"],
+                    channels=shape[0],
+                ),
+                say("{channels} / {reduction} < 1", channels=shape[0], reduction=p["reduction"]),
+                [SetHere(say("Set the reduction to {value}", value=shape[0]), {"reduction": shape[0]})],
+            )
+        return shape
+
+    def _hidden(self, p: Values, shape: Shape) -> int:
+        return int(shape[0] // p["reduction"])
+
+    def parameters(self, p: Values, shape: Shape) -> int:
+        hidden = self._hidden(p, shape)
+        return 2 * shape[0] * hidden + hidden + shape[0]
+
+    def multiply_adds(self, p: Values, shape: Shape) -> int:
+        return 2 * shape[0] * self._hidden(p, shape) + size(shape)
+
+    def call(self, p: Values, shape: Shape) -> Call:
+        return Call("SqueezeExcite", (shape[0], self._hidden(p, shape)))
+
+    def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
+        hidden = self._hidden(p, shape)
+        return (
+            "y = x·σ(W₂·max(0, W₁·mean(x)))",
+            f"weights = 2·{shape[0]}·{hidden} + {hidden} + {shape[0]} = {self.parameters(p, shape):,}",
+        )
+
+
+def fitting(given: Shape, wanted: Shape) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """The blocks that bring one shape to another: a strided 1 × 1 convolution where that does it."""
+    if not is_tensor(wanted):
+        flatten: tuple[tuple[str, dict[str, Any]], ...] = (("Flatten", {}),) if is_tensor(given) else ()
+        return (*flatten, ("Linear", {"out_features": wanted[0]}))
+    if not is_tensor(given):
+        return ()
+    channels: dict[str, Any] = {"out_channels": wanted[0], "kernel_size": 1}
+    if given[1:] == wanted[1:]:
+        return (("Conv2d", channels),)
+    strides = [_stride(*pair) for pair in zip(given[1:], wanted[1:], strict=True)]
+    if None not in strides:
+        return (("Conv2d", {**channels, "stride": strides}),)
+    return (("AdaptiveAvgPool2d", {"output_size": list(wanted[1:])}), ("Conv2d", channels))
+
+
+def _stride(given: int, wanted: int) -> int | None:
+    """The stride that takes a 1 × 1 kernel from one side to the other, if there is one."""
+    return next((stride for stride in range(1, 33) if (given - 1) // stride + 1 == wanted), None)

@@ -1,0 +1,231 @@
+"""The operations that change a document: what the editor posts, and what every fix consists of."""
+
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from scv.blocks.block import Container
+from scv.blocks.catalogue.all import CATALOGUE
+from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document
+from scv.blocks.message import Message, foreign, say
+from scv.blocks.tree import Chain, Spot, chain_at, depth_of, find, walk, with_chain
+
+
+class OperationError(Exception):
+    """The operation does not fit the document, which stays as it was."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+class _Operation(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    pass
+
+
+class Add(_Operation, tag="add", frozen=True):
+    """Put a new block at `position`, counted from 0; without one, at the end.
+
+    It goes into the trunk, or into branch number `branch` of the container `into`.
+    """
+
+    type: str
+    position: int | None = None
+    params: dict[str, Any] = {}
+    into: str | None = None
+    branch: int = 0
+
+
+class Move(_Operation, tag="move", frozen=True):
+    """Take a block out, with all that it holds, and put it where it then stands at `position`."""
+
+    block: str
+    position: int
+    into: str | None = None
+    branch: int = 0
+
+
+class Remove(_Operation, tag="remove", frozen=True):
+    """Take a block out, with all that it holds."""
+
+    block: str
+
+
+class SetParams(_Operation, tag="set", frozen=True):
+    """Set some parameters of a block; the others stay. None takes one back to its default."""
+
+    block: str
+    params: dict[str, Any]
+
+
+class Duplicate(_Operation, tag="duplicate", frozen=True):
+    """Put a copy of a block, with all that it holds, right after it."""
+
+    block: str
+
+
+class AddBranch(_Operation, tag="add_branch", frozen=True):
+    """Give a container one more branch, an empty one."""
+
+    block: str
+
+
+class RemoveBranch(_Operation, tag="remove_branch", frozen=True):
+    """Take a branch of a container out, with all that it holds."""
+
+    block: str
+    branch: int
+
+
+Operation = Add | Move | Remove | SetParams | Duplicate | AddBranch | RemoveBranch
+
+
+def read_operations(text: bytes | str) -> tuple[Operation, ...]:
+    """Read one operation or a list of them from JSON. Raises `OperationError`."""
+    try:
+        read = msgspec.json.decode(text, type=Operation | tuple[Operation, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OperationError(say("This edit cannot be read: {reason}.", reason=str(error))) from None
+    return read if isinstance(read, tuple) else (read,)
+
+
+def apply(document: Document, operation: Operation) -> Document:
+    """Return the changed document. Raises `OperationError` and changes nothing where it does not fit."""
+    match operation:
+        case Add(type=kind, position=position, params=params, into=into, branch=branch):
+            _refuse_unknown(kind)
+            _refuse_full(document, 1)
+            block = Block(_FreeIds(document).take(kind), kind, _accepted(kind, params), _empty_branches(kind))
+            return _insert(document, block, Spot(into, branch), position)
+        case Move(block=block_id, position=position, into=into, branch=branch):
+            spot, index = _place(document, block_id)
+            moved = _chain(document, spot)[index]
+            if into is not None and into in {inner.id for inner, _ in walk((moved,))}:
+                raise OperationError(say("A block cannot be moved into itself."))
+            return _insert(_without(document, spot, index), moved, Spot(into, branch), position)
+        case Remove(block=block_id):
+            return _without(document, *_place(document, block_id))
+        case SetParams(block=block_id, params=params):
+            return _with_params(document, block_id, params)
+        case Duplicate(block=block_id):
+            spot, index = _place(document, block_id)
+            original = _chain(document, spot)[index]
+            _refuse_full(document, sum(1 for _ in walk((original,))))
+            return _insert(document, _copied(original, _FreeIds(document)), spot, index + 1)
+        case AddBranch(block=block_id):
+            container, branches = _branches(document, block_id)
+            if len(branches) >= container.most:
+                raise OperationError(
+                    say("{type} has at most {most} branches.", type=container.type, most=container.most)
+                )
+            return _with_branches(document, block_id, (*branches, ()))
+        case RemoveBranch(block=block_id, branch=branch):
+            container, branches = _branches(document, block_id)
+            if len(branches) <= container.fewest:
+                raise OperationError(
+                    say("{type} has at least {fewest} branches.", type=container.type, fewest=container.fewest)
+                )
+            if not 0 <= branch < len(branches):
+                raise OperationError(say("The branch is no longer there."))
+            return _with_branches(document, block_id, branches[:branch] + branches[branch + 1 :])
+
+
+class _FreeIds:
+    """Hands out ids that no block of the document has: the stem of the kind and the next free number."""
+
+    def __init__(self, document: Document) -> None:
+        self._taken = {block.id for block, _ in walk(document.blocks)}
+
+    def take(self, kind: str) -> str:
+        stem = CATALOGUE[kind].stem if kind in CATALOGUE else "block"
+        free = next(name for number in count(1) if (name := f"{stem}{number}") not in self._taken)
+        self._taken.add(free)
+        return free
+
+
+def _copied(block: Block, ids: _FreeIds) -> Block:
+    fresh = ids.take(block.type)
+    branches = block.branches and tuple(tuple(_copied(inner, ids) for inner in branch) for branch in block.branches)
+    return msgspec.structs.replace(block, id=fresh, branches=branches)
+
+
+def _empty_branches(kind: str) -> tuple[Chain, ...] | None:
+    container = CATALOGUE[kind]
+    return ((),) * container.fewest if isinstance(container, Container) else None
+
+
+def _insert(document: Document, block: Block, spot: Spot, position: int | None) -> Document:
+    chain = _chain(document, spot)
+    if spot.into is not None:
+        depth = next(depth for inner, depth in walk(document.blocks) if inner.id == spot.into) + 1
+        if depth + depth_of(block) > MAX_DEPTH:
+            raise OperationError(say("Blocks can be nested at most {limit} deep.", limit=MAX_DEPTH))
+    index = len(chain) if position is None else position
+    if not 0 <= index <= len(chain):
+        raise OperationError(say("Position {position} is outside the network.", position=index))
+    return with_chain(document, spot, (*chain[:index], block, *chain[index:]))
+
+
+def _without(document: Document, spot: Spot, index: int) -> Document:
+    chain = _chain(document, spot)
+    return with_chain(document, spot, chain[:index] + chain[index + 1 :])
+
+
+def _with_params(document: Document, block_id: str, params: dict[str, Any]) -> Document:
+    spot, index = _place(document, block_id)
+    chain = _chain(document, spot)
+    block = chain[index]
+    _refuse_unknown(block.type)
+    given = {name: value for name, value in params.items() if value is not None}
+    kept = {name: value for name, value in block.params.items() if name not in params}
+    changed = msgspec.structs.replace(block, params=kept | _accepted(block.type, given))
+    return with_chain(document, spot, (*chain[:index], changed, *chain[index + 1 :]))
+
+
+def _branches(document: Document, block_id: str) -> tuple[Container, tuple[Chain, ...]]:
+    spot, index = _place(document, block_id)
+    block = _chain(document, spot)[index]
+    kind = CATALOGUE.get(block.type)
+    if not isinstance(kind, Container):
+        raise OperationError(say("{type} has no branches.", type=foreign(block.type)))
+    return kind, block.branches or ()
+
+
+def _with_branches(document: Document, block_id: str, branches: tuple[Chain, ...]) -> Document:
+    spot, index = _place(document, block_id)
+    chain = _chain(document, spot)
+    changed = msgspec.structs.replace(chain[index], branches=branches)
+    return with_chain(document, spot, (*chain[:index], changed, *chain[index + 1 :]))
+
+
+def _chain(document: Document, spot: Spot) -> Chain:
+    chain = chain_at(document, spot)
+    if chain is None:
+        raise OperationError(say("The branch is no longer there."))
+    return chain
+
+
+def _place(document: Document, block_id: str) -> tuple[Spot, int]:
+    found = find(document, block_id)
+    if found is None:
+        raise OperationError(say("The block {block} is no longer there.", block=foreign(block_id)))
+    return found
+
+
+def _accepted(kind: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The given parameters in canonical form; raises `OperationError` for one that cannot be."""
+    values, refused = CATALOGUE[kind].complete(params)
+    if refused:
+        raise OperationError(next(iter(refused.values())))
+    return {name: values[name] for name in params}
+
+
+def _refuse_unknown(kind: str) -> None:
+    if kind not in CATALOGUE:
+        raise OperationError(say("There is no block of the type {type}.", type=foreign(kind)))
+
+
+def _refuse_full(document: Document, more: int) -> None:
+    if sum(1 for _ in walk(document.blocks)) + more > MAX_BLOCKS:
+        raise OperationError(say("A network has at most {limit} blocks.", limit=MAX_BLOCKS))
