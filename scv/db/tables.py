@@ -128,7 +128,8 @@ class Model(Base):
 class Version(Base):
     """One state of a model: a block document and training settings, both JSON text.
 
-    `revision` grows by one with every saved change; a writer must name the one it has seen.
+    `revision` grows by one with every saved change; a writer must name the one it has seen. `step` says which
+    state of the history the document is: undo goes one back, redo one forward.
     """
 
     __tablename__ = "versions"
@@ -140,6 +141,7 @@ class Version(Base):
     document: Mapped[str] = mapped_column(Text)
     settings: Mapped[str] = mapped_column(Text)
     revision: Mapped[int] = mapped_column(default=0)
+    step: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -147,6 +149,16 @@ class Version(Base):
     runs: Mapped[list["Run"]] = relationship(
         lazy="raise", back_populates="version", passive_deletes=True, order_by="Run.id.desc()"
     )
+
+
+class DocumentState(Base):
+    """A document that a version had: what undo and redo go back and forth between, by `step`."""
+
+    __tablename__ = "document_states"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[str] = mapped_column(Text)
 
 
 class Run(Base):

@@ -1,12 +1,17 @@
 """Versions: the documents and training settings of a model."""
 
-from sqlalchemy import Select, select, update
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
 from scv.blocks.message import say
-from scv.db.tables import Model, User, Version, now
-from scv.errors import ConflictError, NotFoundError
+from scv.db.tables import DocumentState, Model, User, Version, now
+from scv.errors import ConflictError, NotFoundError, RefusedError
+
+MOST_STEPS = 200
+"""How many changes of a document can be undone."""
 
 
 def _of(user: User, model_id: int, number: int | None) -> Select[Version]:
@@ -46,24 +51,59 @@ async def get_editable_version_for(session: AsyncSession, user: User, model_id: 
 async def save_document(session: AsyncSession, version: Version, document: str, expected_revision: int) -> int:
     """Store the document (JSON text) over the revision that the user has seen; returns the new revision.
 
-    Raises `ConflictError` when the version has another revision by now.
+    The state before it can be brought back by `undo`; what had been undone can not be any more. Raises
+    `ConflictError` when the version has another revision by now.
     """
-    return await _save(session, version, expected_revision, document=document, settings=version.settings)
+    before, step = version.document, version.step
+    revision = await _save(session, version, expected_revision, document=document, step=step + 1)
+    states = delete(DocumentState).where(DocumentState.version_id == version.id)
+    await session.execute(states.where(or_(DocumentState.step >= step, DocumentState.step <= step - MOST_STEPS)))
+    await session.execute(
+        insert(DocumentState).values(
+            [
+                {"version_id": version.id, "step": step, "document": before},
+                {"version_id": version.id, "step": step + 1, "document": document},
+            ]
+        )
+    )
+    return revision
+
+
+async def move_in_history(session: AsyncSession, version: Version, by: int, expected_revision: int) -> int:
+    """Undo (`by` = -1) or redo (1) one change of the document; returns the new revision.
+
+    Raises `ConflictError` as `save_document` does, and `RefusedError` at either end of the history.
+    """
+    document = await session.scalar(
+        select(DocumentState.document).where(
+            DocumentState.version_id == version.id, DocumentState.step == version.step + by
+        )
+    )
+    if document is None:
+        raise RefusedError(say("There is nothing more to undo.") if by < 0 else say("There is nothing to redo."))
+    return await _save(session, version, expected_revision, document=document, step=version.step + by)
+
+
+async def history_of(session: AsyncSession, version: Version) -> tuple[bool, bool]:
+    """Whether something can be undone, and whether something can be redone."""
+    query = select(func.min(DocumentState.step), func.max(DocumentState.step))
+    first: int | None
+    last: int | None
+    first, last = (await session.execute(query.where(DocumentState.version_id == version.id))).one()
+    return first is not None and first < version.step, last is not None and last > version.step
 
 
 async def save_settings(session: AsyncSession, version: Version, settings: str, expected_revision: int) -> int:
     """Store the training settings (JSON text) in the same way as `save_document`."""
-    return await _save(session, version, expected_revision, document=version.document, settings=settings)
+    return await _save(session, version, expected_revision, settings=settings)
 
 
-async def _save(
-    session: AsyncSession, version: Version, expected_revision: int, *, document: str, settings: str
-) -> int:
+async def _save(session: AsyncSession, version: Version, expected_revision: int, **values: Any) -> int:
     moment = now()
     revision: int | None = await session.scalar(
         update(Version)
         .where(Version.id == version.id, Version.revision == expected_revision)
-        .values(document=document, settings=settings, revision=Version.revision + 1, updated_at=moment)
+        .values(**values, revision=Version.revision + 1, updated_at=moment)
         .returning(Version.revision)
     )
     if revision is None:

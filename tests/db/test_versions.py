@@ -4,8 +4,8 @@ import pytest
 
 from scv.db import versions
 from scv.db.engine import Database
-from scv.db.tables import Version
-from scv.errors import ConflictError, NotFoundError
+from scv.db.tables import Model, User, Version
+from scv.errors import ConflictError, NotFoundError, RefusedError
 from tests.db.conftest import add_model, add_user
 
 
@@ -62,3 +62,54 @@ async def test_of_two_edits_of_one_revision_exactly_one_is_saved(database: Datab
     results = await asyncio.gather(*(edit(f"edit {n}") for n in range(6)), return_exceptions=True)
     assert results.count(1) == 1
     assert sum(isinstance(result, ConflictError) for result in results) == 5
+
+
+async def test_changes_are_undone_and_redone_one_by_one(database: Database) -> None:
+    user = await add_user(database)
+    model = await add_model(database, user)
+    for text in ("one", "two", "three"):
+        await save(database, user, model, text)
+    assert await document_after(database, user, model, -1) == "two"
+    assert await document_after(database, user, model, -1) == "one"
+    assert await document_after(database, user, model, 1) == "two"
+    await save(database, user, model, "other")
+    assert await ends(database, user, model) == (True, False)
+    with pytest.raises(RefusedError, match="nothing to redo"):
+        await document_after(database, user, model, 1)
+    for text in ("two", "one", DOCUMENT):
+        assert await document_after(database, user, model, -1) == text
+    assert await ends(database, user, model) == (False, True)
+    with pytest.raises(RefusedError, match="nothing more to undo"):
+        await document_after(database, user, model, -1)
+
+
+async def test_the_history_keeps_the_newest_changes(database: Database) -> None:
+    user = await add_user(database)
+    model = await add_model(database, user)
+    for number in range(versions.MOST_STEPS + 10):
+        await save(database, user, model, f"state {number}")
+    for number in reversed(range(9, versions.MOST_STEPS + 9)):
+        assert await document_after(database, user, model, -1) == f"state {number}"
+    assert (await ends(database, user, model))[0] is False
+
+
+DOCUMENT = '{"format":1,"blocks":[]}'
+
+
+async def save(database: Database, user: User, model: Model, document: str) -> None:
+    async with database.writing() as session:
+        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        await versions.save_document(session, version, document, version.revision)
+
+
+async def document_after(database: Database, user: User, model: Model, by: int) -> str:
+    async with database.writing() as session:
+        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        await versions.move_in_history(session, version, by, version.revision)
+    async with database.reading() as session:
+        return (await versions.get_version_for(session, user, model.id, 1)).document
+
+
+async def ends(database: Database, user: User, model: Model) -> tuple[bool, bool]:
+    async with database.reading() as session:
+        return await versions.history_of(session, await versions.get_version_for(session, user, model.id, 1))
