@@ -1,4 +1,4 @@
-"""Chromium against a real `scv serve`: one server and one browser for all tests, a fresh window for each."""
+"""Chromium against a real `scv serve`: one server for all tests, one browser a file, a fresh window for each."""
 
 import os
 import re
@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, StorageState, sync_playwright
@@ -23,13 +22,6 @@ FLAGS = [
 
 PATIENCE = 60_000
 """Milliseconds after which a wait has failed; a busy machine takes its time."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker("browser")
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @dataclass(frozen=True)
@@ -64,15 +56,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process.communicate(timeout=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with each file: while Playwright runs, no asynchronous test can run in the same process."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(server: Server, browser: Browser) -> StorageState:
     """The cookies of a browser in which the one-time link was opened."""
     context = browser.new_context()
@@ -126,31 +119,38 @@ class Window:
             arg=wanted,
         )
 
-    def drag(self, source: Locator, target: Locator, *, below: bool = False) -> None:
-        """Press, move and release as a hand does; `below` aims at the target's lower edge."""
+    def drag(self, source: Locator, target: Locator, *, below: bool = False, until: str = "") -> None:
+        """Press, move and release as a hand does: it lets go when the placeholder `until` has appeared.
+
+        `below` aims at the target's lower edge. The stack makes room for what hovers, so a hand aims again.
+        """
         start = source.bounding_box()
         assert start is not None
         x, y = start["x"] + min(start["width"] / 2, 60), start["y"] + start["height"] / 2
         self.page.mouse.move(x, y)
         self.page.mouse.down()
         self.page.mouse.move(x + 14, y + 10, steps=5)
-        for _ in range(2 if below else 1):  # the stack makes room for what hovers: a hand then aims again
+        for attempt in range(40):
             end = target.bounding_box()
             assert end is not None
             down = end["height"] * (0.95 if below else 0.5)
-            self.page.mouse.move(end["x"] + end["width"] / 2, end["y"] + down, steps=15)
+            self.page.mouse.move(end["x"] + end["width"] / 2 + attempt % 2, end["y"] + down, steps=12)
+            self.page.wait_for_timeout(80)
+            if not until or self.page.locator(until).count():
+                break
         self.page.mouse.up()
 
     def drag_chip(self, kind: str) -> None:
         """Drag a block from the palette to the end of the stack."""
         chip = self.page.locator(f"#add-{kind}")
         chip.scroll_into_view_if_needed()
-        last = self.page.locator("#stack > li").last
-        if self.page.locator("#stack > li").count():
+        pieces = self.page.locator("#stack > li")
+        if pieces.count():
+            last = self.page.locator(f"#{pieces.last.get_attribute('id')}")
             last.scroll_into_view_if_needed()
-            self.drag(chip, last, below=True)
+            self.drag(chip, last, below=True, until=f"#{last.get_attribute('id')} + .sortable-ghost")
         else:
-            self.drag(chip, self.page.locator("#stack"))
+            self.drag(chip, self.page.locator("#stack"), until="#stack > .sortable-ghost")
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Editing by pointer, by keyboard, in two tabs, without JavaScript; in both languages."""
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState, expect
 
 from tests.browser.conftest import Server, Window
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 def press(window: Window, *kinds: str) -> None:
@@ -16,10 +19,14 @@ def press(window: Window, *kinds: str) -> None:
 def test_blocks_are_reordered_and_thrown_away_by_dragging(window: Window) -> None:
     window.new_model("Sorting")
     press(window, "Conv2d", "ReLU", "Flatten")
-    window.drag(window.page.locator("#piece-relu1 h3"), window.page.locator("#piece-conv1 .face h3"))
+    window.drag(
+        window.page.locator("#piece-relu1 h3"),
+        window.page.locator("#stack h3").first,
+        until="#piece-relu1.sortable-ghost:first-child",
+    )
     window.settled("ReLU", "Conv2d", "Flatten")
     expect(window.page.locator("#announcement")).to_contain_text("ReLU moved to position 1")
-    window.drag(window.page.locator("#piece-conv1 h3"), window.page.locator(".bin p"))
+    window.drag(window.page.locator("#piece-conv1 h3"), window.page.locator(".bin p"), until="#bin .sortable-ghost")
     window.settled("ReLU", "Flatten")
     window.page.reload()
     window.settled("ReLU", "Flatten")
@@ -28,7 +35,8 @@ def test_blocks_are_reordered_and_thrown_away_by_dragging(window: Window) -> Non
 def test_a_block_is_dropped_between_two_others(window: Window) -> None:
     window.new_model("Between")
     press(window, "Conv2d", "Flatten")
-    window.drag(window.page.locator("#add-ReLU"), window.page.locator("#piece-conv1"), below=True)
+    conv1 = window.page.locator("#piece-conv1")
+    window.drag(window.page.locator("#add-ReLU"), conv1, below=True, until="#piece-conv1 + .sortable-ghost")
     window.settled("Conv2d", "ReLU", "Flatten")
     window.drag(window.page.locator("#add-Tanh"), window.page.locator(".bin p"))
     window.settled("Conv2d", "ReLU", "Flatten")

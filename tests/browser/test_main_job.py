@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE, Window
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 NETWORK = ("Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear")
 
@@ -21,7 +24,7 @@ def build(window: Window, name: str, epochs: int) -> None:
 
 def test_a_person_builds_trains_and_reads_a_network(window: Window) -> None:
     page = window.page
-    build(window, "Digit reader", epochs=60)
+    build(window, "Digit reader", epochs=250)
     page.get_by_role("button", name="Run").click()
     page.wait_for_url("**/runs/*")
 
@@ -30,9 +33,8 @@ def test_a_person_builds_trains_and_reads_a_network(window: Window) -> None:
     before = int(page.locator("#live progress").get_attribute("value") or 0)
 
     page.reload()
-    page.wait_for_function(
-        "before => Number(document.querySelector('#live progress')?.value ?? 100) > before", arg=before
-    )
+    page.wait_for_function("before => document.querySelector('#live progress').value > before", arg=before)
+    assert page.locator("#live").count() == 1, "the run was over before the page was reloaded"
 
     accuracy = page.locator("#accuracy b")
     expect(accuracy).to_be_visible(timeout=4 * PATIENCE)
