@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from litestar.types import ExceptionHandlersMap
 
 from scv.blocks.message import Message, say
+from scv.data.catalogue import UnknownDatasetError
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.web.render import AnyRequest, Visit
 from scv.web.visitor import SignInRequiredError, language_of
@@ -71,7 +72,7 @@ def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return _respond(request, error.status_code)
 
 
-def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
+def on_not_found(request: AnyRequest, error: NotFoundError | UnknownDatasetError) -> Response[Any]:
     return _respond(request, 404)
 
 
@@ -98,6 +99,7 @@ def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
 HANDLERS: ExceptionHandlersMap = {
     HTTPException: on_http,
     NotFoundError: on_not_found,
+    UnknownDatasetError: on_not_found,
     ConflictError: on_conflict,
     RefusedError: on_refused,
     SignInRequiredError: on_signed_out,

@@ -15,7 +15,6 @@ from litestar.enums import MediaType
 from litestar.template.base import csrf_token
 from markupsafe import Markup, escape
 
-from scv.blocks.block import CATEGORIES
 from scv.blocks.shapes import written
 from scv.db.tables import User
 from scv.web import figures
@@ -71,7 +70,6 @@ class Renderer:
         environment.globals.update(
             asset=self.asset,
             languages=NAMES,
-            categories=CATEGORIES,
             cuboid=figures.cuboid,
             learning_curve=figures.learning_curve,
         )

@@ -7,6 +7,7 @@ import string
 import pytest
 from litestar import Litestar
 
+from scv.db.tables import Model
 from tests.web.conftest import Visitor, add_run, add_version, path_of
 from tests.web.test_access import filled, routes
 
@@ -69,6 +70,14 @@ async def test_a_defect_says_nothing_technical(owner: Visitor, capsys: pytest.Ca
     assert "Traceback" not in answer.text
     assert "DecodeError" not in answer.text
     assert "DecodeError" in capsys.readouterr().out
+
+
+async def test_a_model_whose_dataset_is_gone_is_not_a_defect(owner: Visitor) -> None:
+    version = await add_version(owner)
+    async with owner.database.writing() as session:
+        (await session.get_one(Model, version.model_id)).dataset = "stars"
+    assert (await owner.get(path_of(version))).status_code == 404
+    assert "stars" in (await owner.get("/models")).text
 
 
 async def test_a_name_is_shown_as_text(owner: Visitor) -> None:
