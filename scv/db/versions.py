@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy import Select, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
@@ -86,16 +86,13 @@ async def move_in_history(session: AsyncSession, version: Version, by: int, expe
 
 async def history_of(session: AsyncSession, version: Version) -> tuple[bool, bool]:
     """Whether something can be undone, and whether something can be redone."""
-    query = select(func.min(DocumentState.step), func.max(DocumentState.step))
-    first: int | None
-    last: int | None
-    first, last = (await session.execute(query.where(DocumentState.version_id == version.id))).one()
-    return first is not None and first < version.step, last is not None and last > version.step
-
-
-async def save_settings(session: AsyncSession, version: Version, settings: str, expected_revision: int) -> int:
-    """Store the training settings (JSON text) in the same way as `save_document`."""
-    return await _save(session, version, expected_revision, settings=settings)
+    states = exists().where(DocumentState.version_id == version.id)
+    before, after = (
+        await session.execute(
+            select(states.where(DocumentState.step < version.step), states.where(DocumentState.step > version.step))
+        )
+    ).one()
+    return before, after
 
 
 async def _save(session: AsyncSession, version: Version, expected_revision: int, **values: Any) -> int:
