@@ -95,6 +95,11 @@ async def history_of(session: AsyncSession, version: Version) -> tuple[bool, boo
     return before, after
 
 
+async def save_settings(session: AsyncSession, version: Version, settings: str, expected_revision: int) -> int:
+    """Store the training settings (JSON text) in the same way as `save_document`; undo leaves them alone."""
+    return await _save(session, version, expected_revision, settings=settings)
+
+
 async def _save(session: AsyncSession, version: Version, expected_revision: int, **values: Any) -> int:
     moment = now()
     revision: int | None = await session.scalar(
