@@ -1,7 +1,7 @@
 """What a kind of block is: one class that holds everything the house knows about it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -114,6 +114,17 @@ class BlockType(ABC):
     helper: ClassVar[str] = ""
     """Source of the `nn.Module` class named like the type, where PyTorch has none; `nn` and `torch` are imported."""
 
+    signature: ClassVar[tuple[str, ...]] = ()
+    """The arguments of PyTorch's class in its order, `device` and `dtype` left out."""
+    required: ClassVar[int] = 0
+    """How many of them, from the first, PyTorch has no default for."""
+    inferred: ClassVar[tuple[str, ...]] = ()
+    """Those that follow from the input here, so they are no parameters."""
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Those that are no parameters here either, and the values that they may have all the same."""
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """PyTorch's functions that do the same, by name, and their arguments in order after the input."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "type" in cls.__dict__:
@@ -161,6 +172,37 @@ class BlockType(ABC):
                 refused[name] = error.message
         return values, refused
 
+    def arguments(self, args: Sequence[Any], kwargs: Values, names: Sequence[str] | None = None) -> dict[str, Any]:
+        """The arguments of a PyTorch call by name: of the class, or of a function that has these names.
+
+        Raises `ParamError` where PyTorch would not take the call either.
+        """
+        order = self.signature if names is None else names
+        if len(args) > len(order):
+            raise ParamError(say("{type} takes {count} arguments at most.", type=self.type, count=len(order)))
+        bound = dict(zip(order, args, strict=False))
+        for name, value in kwargs.items():
+            if name in bound:
+                raise ParamError(say("{name} of {type} is given twice.", type=self.type, name=foreign(name)))
+            bound[name] = value
+        missing = [name for name in order[: self.required] if name not in bound]
+        if missing:
+            raise ParamError(say("{name} of {type} is not given.", type=self.type, name=missing[0]))
+        return bound
+
+    def params_of(self, arguments: Values) -> dict[str, Any]:
+        """The parameters that the arguments of a PyTorch call, by PyTorch's names, stand for: `call` backwards.
+
+        They are neither checked nor completed. Raises `ParamError` for what no parameter can express.
+        """
+        dropped = {*self.inferred, *_WITHOUT_EFFECT}
+        for name, values in self.fixed.items():
+            if name in arguments and arguments[name] not in values:
+                raise ParamError(
+                    say("{type} can only have {name}={value} here.", type=self.type, name=name, value=repr(values[0]))
+                )
+        return {name: value for name, value in arguments.items() if name not in dropped and name not in self.fixed}
+
     def changed(self, p: Values, *names: str) -> dict[str, Any]:
         """Keyword arguments for those of the named parameters that differ from their defaults."""
         defaults = {param.name: param.default for param in self.params}
@@ -201,6 +243,10 @@ class Container(BlockType):
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
         """The call that makes the container of its branches' calls."""
 
+    @abstractmethod
+    def unwrap(self, args: Sequence[Any], kwargs: Values) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The branches and the other arguments of a call: `wrap` backwards. Raises `ParamError`."""
+
     def output(self, p: Values, shape: Shape) -> Shape:
         """Of a container as it is added, with empty branches."""
         return self.join(p, (shape,) * self.fewest)
@@ -211,6 +257,9 @@ class Container(BlockType):
 
 
 IDENTITY = Call("nn.Identity")
+
+_WITHOUT_EFFECT = ("inplace", "device", "dtype")
+"""Arguments of PyTorch that change no result."""
 
 
 class Elementwise(BlockType):

@@ -1,6 +1,7 @@
 """Activations: the bends that let a network be more than one large multiplication."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scv.blocks.block import Call, Elementwise, SetHere, ShapeError
 from scv.blocks.message import mark, say
@@ -19,6 +20,8 @@ class ReLU(Elementwise):
         "Without a bend between them, two layers are no more than one. ReLU is the simplest bend and the usual choice: "
         "fast, and it does not weaken the signal that teaches the layers before it."
     )
+    signature: ClassVar[tuple[str, ...]] = ("inplace",)
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"relu": ("inplace",), "relu_": ()}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = max(0, x)",)
@@ -32,6 +35,8 @@ class LeakyReLU(Elementwise):
     stem = "leaky_relu"
     summary = mark("Like ReLU, but negative numbers leak through a little.")
     help = mark("A unit whose inputs are all negative can still learn, because a small slope is left there.")
+    signature: ClassVar[tuple[str, ...]] = ("negative_slope", "inplace")
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"leaky_relu": ("negative_slope", "inplace")}
     params: ClassVar[tuple[Param, ...]] = (
         Decimal(
             name="negative_slope",
@@ -56,6 +61,8 @@ class ELU(Elementwise):
     stem = "elu"
     summary = mark("Like ReLU, but negative numbers bend smoothly towards a floor.")
     help = mark("Its outputs are centred nearer to zero than those of ReLU, which can help deep networks learn.")
+    signature: ClassVar[tuple[str, ...]] = ("alpha", "inplace")
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"elu": ("alpha", "inplace")}
     params: ClassVar[tuple[Param, ...]] = (
         Decimal(
             name="alpha",
@@ -79,6 +86,7 @@ class PReLU(Elementwise):
     stem = "prelu"
     summary = mark("Like LeakyReLU, but the slope is learned.")
     help = mark("The network finds the best slope for negative numbers by itself, one for all or one a channel.")
+    signature: ClassVar[tuple[str, ...]] = ("num_parameters", "init")
     params: ClassVar[tuple[Param, ...]] = (
         Decimal(
             name="init",
@@ -95,8 +103,14 @@ class PReLU(Elementwise):
         return shape[0] if p["per_channel"] else 1
 
     def call(self, p: Values, shape: Shape) -> Call:
-        kwargs = {"num_parameters": shape[0]} if p["per_channel"] else {}
+        # For a single channel both are the same, so the shorter one is written.
+        kwargs = {"num_parameters": shape[0]} if p["per_channel"] and shape[0] > 1 else {}
         return Call("nn.PReLU", (), kwargs | self.changed(p, "init"))
+
+    def params_of(self, arguments: Values) -> dict[str, Any]:
+        slopes = arguments.get("num_parameters", 1)
+        others = {name: value for name, value in arguments.items() if name != "num_parameters"}
+        return super().params_of(others) | ({} if slopes == 1 else {"per_channel": True})
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = x > 0 ? x : a·x", f"a: {self.parameters(p, shape):,}")
@@ -112,6 +126,7 @@ class Sigmoid(Elementwise):
     help = mark(
         "Far from zero its curve is flat, so deep stacks of it learn slowly. It serves as a gate: 0 is closed, 1 open."
     )
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"sigmoid": ()}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = 1 / (1 + exp(−x))",)
@@ -125,6 +140,7 @@ class Tanh(Elementwise):
     stem = "tanh"
     summary = mark("Squeezes every number between −1 and 1.")
     help = mark("Like Sigmoid but centred on zero. The first convolutional networks used it.")
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"tanh": ()}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = (exp(x) − exp(−x)) / (exp(x) + exp(−x))",)
@@ -138,6 +154,8 @@ class GELU(Elementwise):
     stem = "gelu"
     summary = mark("A smooth relative of ReLU.")
     help = mark("It weighs each number by how likely it is the larger one; transformers use it.")
+    signature: ClassVar[tuple[str, ...]] = ("approximate",)
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"gelu": ("approximate",)}
     params: ClassVar[tuple[Param, ...]] = (
         Choice(
             name="approximate",
@@ -159,6 +177,8 @@ class SiLU(Elementwise):
     stem = "silu"
     summary = mark("A number times its own Sigmoid: smooth, and a little below zero on the left.")
     help = mark("Also called Swish. Networks that were found by search, such as EfficientNet, use it instead of ReLU.")
+    signature: ClassVar[tuple[str, ...]] = ("inplace",)
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"silu": ("inplace",)}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = x / (1 + exp(−x))",)
@@ -172,6 +192,8 @@ class Hardswish(Elementwise):
     stem = "hardswish"
     summary = mark("SiLU drawn with straight lines, for small machines.")
     help = mark("Nearly the same curve without an exponential, which phones compute faster. MobileNetV3 uses it.")
+    signature: ClassVar[tuple[str, ...]] = ("inplace",)
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"hardswish": ("inplace",)}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = x·min(max(x + 3, 0), 6) / 6",)
@@ -181,6 +203,8 @@ class _Normalizing(Elementwise):
     """Softmax and LogSoftmax: the numbers along one dimension share a total."""
 
     category = "activation"
+    signature: ClassVar[tuple[str, ...]] = ("dim",)
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"_stacklevel": (3,)}
     params: ClassVar[tuple[Param, ...]] = (
         Integer(
             name="dim",
@@ -224,6 +248,10 @@ class _Normalizing(Elementwise):
     def call(self, p: Values, shape: Shape) -> Call:
         return Call(f"nn.{self.type}", (), {"dim": p["dim"]})
 
+    def params_of(self, arguments: Values) -> dict[str, Any]:
+        # Without a dim PyTorch takes 1 for a batch of vectors or pictures.
+        return {name: value for name, value in super().params_of(arguments).items() if value is not None}
+
 
 class Softmax(_Normalizing):
     """torch.nn.Softmax."""
@@ -235,6 +263,7 @@ class Softmax(_Normalizing):
         "The largest number gets the largest share. Training applies it by itself inside the loss, so a network "
         "that is trained here needs none at its end."
     )
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"softmax": ("dim", "_stacklevel", "dtype")}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("yᵢ = exp(xᵢ) / Σ exp(xⱼ)",)
@@ -250,6 +279,7 @@ class LogSoftmax(_Normalizing):
         "Logarithms of shares are easier to compute with than shares. The loss does this by itself; a second time does "
         "no harm."
     )
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"log_softmax": ("dim", "_stacklevel", "dtype")}
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("yᵢ = xᵢ − log Σ exp(xⱼ)",)

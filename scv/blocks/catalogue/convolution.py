@@ -1,7 +1,8 @@
 """Convolutions: small filters that slide over the picture."""
 
+from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, Cure, RemoveHere, SetHere, ShapeError
 from scv.blocks.message import mark, say
@@ -81,6 +82,19 @@ class Conv2d(BlockType):
         "lies below and summed up: a large sum means that the pattern is there. Early convolutions learn edges and "
         "strokes, later ones combine them into parts and objects."
     )
+    signature: ClassVar[tuple[str, ...]] = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "bias",
+        "padding_mode",
+    )
+    required = 3
+    inferred: ClassVar[tuple[str, ...]] = ("in_channels",)
     params: ClassVar[tuple[Param, ...]] = (
         _OUT_CHANNELS,
         _kernel(3),
@@ -209,6 +223,21 @@ class ConvTranspose2d(BlockType):
         "The way back of a convolution: every number of the input paints its filter, scaled by it, into a larger "
         "output. With stride 2 the picture doubles in size. It is used where detail has to be rebuilt."
     )
+    signature: ClassVar[tuple[str, ...]] = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "output_padding",
+        "groups",
+        "bias",
+        "dilation",
+        "padding_mode",
+    )
+    required = 3
+    inferred: ClassVar[tuple[str, ...]] = ("in_channels",)
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"padding_mode": ("zeros",)}
     params: ClassVar[tuple[Param, ...]] = (
         _OUT_CHANNELS,
         _kernel(2),

@@ -20,6 +20,9 @@ class Linear(BlockType):
         "Each output is a weighted sum of all inputs. At the end of a network it has one output for each class: the "
         "largest wins. Most parameters of a network sit here."
     )
+    signature: ClassVar[tuple[str, ...]] = ("in_features", "out_features", "bias")
+    required = 2
+    inferred: ClassVar[tuple[str, ...]] = ("in_features",)
     params: ClassVar[tuple[Param, ...]] = (
         Integer(
             name="out_features",

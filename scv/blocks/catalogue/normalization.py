@@ -1,7 +1,8 @@
 """Normalizations: keep the numbers in a range where learning works."""
 
+from collections.abc import Mapping
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, ReplaceHere, SetHere, ShapeError
 from scv.blocks.message import mark, say
@@ -35,6 +36,10 @@ class _Normalization(BlockType):
 class _BatchNorm(_Normalization):
     """What BatchNorm1d and BatchNorm2d have in common."""
 
+    signature: ClassVar[tuple[str, ...]] = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+    required = 1
+    inferred: ClassVar[tuple[str, ...]] = ("num_features",)
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"track_running_stats": (True,), "bias": (True,)}
     params: ClassVar[tuple[Param, ...]] = (
         _EPS,
         Decimal(
@@ -107,6 +112,10 @@ class GroupNorm(_Normalization):
         "It needs no other picture of the batch, so it behaves the same in training and later, and with batches of any "
         "size."
     )
+    signature: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels", "eps", "affine")
+    required = 2
+    inferred: ClassVar[tuple[str, ...]] = ("num_channels",)
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"bias": (True,)}
     params: ClassVar[tuple[Param, ...]] = (
         Integer(
             name="num_groups",
@@ -155,6 +164,10 @@ class LayerNorm(_Normalization):
     type = "LayerNorm"
     summary = mark("Brings all numbers of a picture together to mean 0 and spread 1.")
     help = mark("Every picture is measured by itself, over all its numbers, and each number has a scale and a shift.")
+    signature: ClassVar[tuple[str, ...]] = ("normalized_shape", "eps", "elementwise_affine", "bias")
+    required = 1
+    inferred: ClassVar[tuple[str, ...]] = ("normalized_shape",)
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"bias": (True,)}
     params: ClassVar[tuple[Param, ...]] = (
         _EPS,
         Flag(name="elementwise_affine", default=True, help=mark("Learn a scale and a shift for each number.")),

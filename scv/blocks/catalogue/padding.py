@@ -22,6 +22,8 @@ class _Pad(BlockType):
 
     category = "padding"
     stem = "pad"
+    signature: ClassVar[tuple[str, ...]] = ("padding",)
+    required = 1
     params: ClassVar[tuple[Param, ...]] = (_PADDING,)
 
     def output(self, p: Values, shape: Shape) -> Shape:
@@ -102,6 +104,8 @@ class ConstantPad2d(_Pad):
     type = "ConstantPad2d"
     summary = mark("Adds a rim of one value.")
     help = mark("Like ZeroPad2d, with a number of your choice in the rim.")
+    signature: ClassVar[tuple[str, ...]] = ("padding", "value")
+    required = 2
     params: ClassVar[tuple[Param, ...]] = (
         _PADDING,
         Decimal(

@@ -1,7 +1,8 @@
 """Pools: many numbers become one, so the picture shrinks."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, SetHere, ShapeError, shape_line
 from scv.blocks.message import mark, say
@@ -43,6 +44,7 @@ class _SlidingPool(BlockType):
 
     category = "pooling"
     stem = "pool"
+    required = 1
 
     def output(self, p: Values, shape: Shape) -> Shape:
         channels, *sides = self.needs_tensor(shape)
@@ -99,6 +101,18 @@ class MaxPool2d(_SlidingPool):
         "The window slides over each channel and only its largest number goes on. What was found still counts; where "
         "exactly it was matters less. The picture shrinks, so the layers behind it are faster and see more at once."
     )
+    signature: ClassVar[tuple[str, ...]] = (
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "return_indices",
+        "ceil_mode",
+    )
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"return_indices": (False,)}
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "max_pool2d": ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+    }
     params: ClassVar[tuple[Param, ...]] = (
         _KERNEL,
         _STRIDE,
@@ -123,6 +137,18 @@ class AvgPool2d(_SlidingPool):
         "The window slides over each channel and its mean goes on: the picture becomes smaller and smoother. The first "
         "convolutional networks shrank their pictures this way."
     )
+    signature: ClassVar[tuple[str, ...]] = (
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    )
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"divisor_override": (None,)}
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "avg_pool2d": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    }
     params: ClassVar[tuple[Param, ...]] = (
         _KERNEL,
         _STRIDE,
@@ -141,6 +167,7 @@ class _AdaptivePool(BlockType):
 
     category = "pooling"
     stem = "pool"
+    required = 1
     params: ClassVar[tuple[Param, ...]] = (
         Size(
             name="output_size",
@@ -184,6 +211,8 @@ class AdaptiveAvgPool2d(_AdaptivePool):
         "It cuts the picture into as many regions as you ask for and averages each. Size 1 leaves one number a "
         "channel, which makes a network small and independent of the size of its pictures."
     )
+    signature: ClassVar[tuple[str, ...]] = ("output_size",)
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"adaptive_avg_pool2d": ("output_size",)}
 
     def one_window(self, height: int, width: int) -> str:
         return f"y = 1/({height}·{width}) · Σ x"
@@ -198,6 +227,9 @@ class AdaptiveMaxPool2d(_AdaptivePool):
         "It cuts the picture into as many regions as you ask for and keeps the largest number of each: whether a "
         "pattern is there at all counts, not how often."
     )
+    signature: ClassVar[tuple[str, ...]] = ("output_size", "return_indices")
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"return_indices": (False,)}
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"adaptive_max_pool2d": ("output_size", "return_indices")}
 
     def one_window(self, height: int, width: int) -> str:
         return f"y = max(x₁ … x{height * width})"

@@ -1,6 +1,7 @@
 """Regularizations: against learning by heart."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scv.blocks.block import Elementwise
 from scv.blocks.message import mark
@@ -19,6 +20,9 @@ class Dropout(Elementwise):
         "No unit can rely on one other, so the network learns several ways to the answer and less by heart. When "
         "predicting, everything is switched on."
     )
+    signature: ClassVar[tuple[str, ...]] = ("p", "inplace")
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"training": (True,)}
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout": ("p", "training", "inplace")}
     params: ClassVar[tuple[Param, ...]] = (
         Decimal(
             name="p",
@@ -44,6 +48,7 @@ class Dropout2d(Dropout):
         "Neighbouring pixels say nearly the same, so switching off single ones changes little. Here a channel is on or "
         "off as a whole."
     )
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout2d": ("p", "training", "inplace")}
 
     def output(self, p: Values, shape: Shape) -> Shape:
         self.needs_tensor(shape)

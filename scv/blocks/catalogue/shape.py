@@ -1,6 +1,7 @@
 """Blocks that only change how the numbers are arranged."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, shape_line
 from scv.blocks.message import mark
@@ -20,6 +21,8 @@ class Flatten(BlockType):
         "Convolutions work on pictures, Linear on rows. Flatten stands between them: it changes no number, it only "
         "forgets where each one was."
     )
+    signature: ClassVar[tuple[str, ...]] = ("start_dim", "end_dim")
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"start_dim": (1,), "end_dim": (-1,)}
 
     def output(self, p: Values, shape: Shape) -> Shape:
         return (size(shape),)
@@ -42,6 +45,16 @@ class Upsample(BlockType):
         "Nearest repeats each pixel, bilinear and bicubic draw smoothly between them. Followed by a convolution it "
         "does the work of ConvTranspose2d without its chequered traces."
     )
+    signature: ClassVar[tuple[str, ...]] = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "size": (None,),
+        "align_corners": (False, None),
+        "recompute_scale_factor": (None, False),
+        "antialias": (False,),
+    }
+    functions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "interpolate": ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
+    }
     params: ClassVar[tuple[Param, ...]] = (
         Size(
             name="scale_factor",

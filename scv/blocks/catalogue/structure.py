@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from scv.blocks.block import AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
-from scv.blocks.message import Message, mark, say
-from scv.blocks.params import Choice, Integer, Param, Values
+from scv.blocks.message import Message, foreign, mark, say
+from scv.blocks.params import Choice, Integer, Param, ParamError, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
 
 
@@ -21,6 +21,8 @@ class Residual(Container):
         "The main branch only has to learn what is to change; the shortcut carries the rest past it. That keeps the "
         "signal alive in very deep networks. Where both differ in shape, a 1 × 1 convolution on the shortcut fits them."
     )
+    signature: ClassVar[tuple[str, ...]] = ("main", "shortcut")
+    required = 2
     helper = '''\
 class Residual(nn.Module):
     """Adds what the main branch and the shortcut give."""
@@ -54,6 +56,10 @@ class Residual(nn.Module):
 
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
         return Call("Residual", (), {"main": branches[0], "shortcut": branches[1]})
+
+    def unwrap(self, args: Sequence[Any], kwargs: Values) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        others = self.arguments(args, kwargs)
+        return (others.pop("main"), others.pop("shortcut")), others
 
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = main(x) + shortcut(x)",)
@@ -128,6 +134,9 @@ class Parallel(nn.Module):
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
         return Call("Parallel", tuple(branches), self.changed(p, "join"))
 
+    def unwrap(self, args: Sequence[Any], kwargs: Values) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return tuple(args), dict(kwargs)
+
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         return ("y = f₁(x) + f₂(x) + …",) if p["join"] == "add" else ("y = [f₁(x), f₂(x), …]",)
 
@@ -143,6 +152,8 @@ class SqueezeExcite(BlockType):
         "Every channel is averaged to one number; two small layers read these and decide, channel by channel, how "
         "much of it goes on. It costs little and often helps."
     )
+    signature: ClassVar[tuple[str, ...]] = ("channels", "hidden")
+    required = 2
     params: ClassVar[tuple[Param, ...]] = (
         Integer(
             name="reduction",
@@ -199,12 +210,33 @@ class SqueezeExcite(nn.Module):
     def call(self, p: Values, shape: Shape) -> Call:
         return Call("SqueezeExcite", (shape[0], self._hidden(p, shape)))
 
+    def params_of(self, arguments: Values) -> dict[str, Any]:
+        """The smallest reduction that gives the hidden channels: several may, and all write the same call."""
+        others = {name: value for name, value in arguments.items() if name not in ("channels", "hidden")}
+        channels, hidden = arguments["channels"], arguments["hidden"]
+        (reduction,) = (param for param in self.params if isinstance(param, Integer))
+        if isinstance(channels, int) and isinstance(hidden, int):
+            for candidate in range(reduction.minimum, reduction.maximum + 1):
+                if channels // candidate == hidden:
+                    return super().params_of(others) | {"reduction": candidate}
+        raise ParamError(
+            say(
+                "No reduction of SqueezeExcite leaves {hidden} of {channels}.",
+                hidden=_shown(hidden),
+                channels=_shown(channels),
+            )
+        )
+
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         hidden = self._hidden(p, shape)
         return (
             "y = x·σ(W₂·max(0, W₁·mean(x)))",
             f"weights = 2·{shape[0]}·{hidden} + {hidden} + {shape[0]} = {self.parameters(p, shape):,}",
         )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else foreign(str(value))
 
 
 def fitting(given: Shape, wanted: Shape) -> tuple[tuple[str, dict[str, Any]], ...]:
