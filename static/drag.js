@@ -1,5 +1,5 @@
-/* Dragging blocks: from the palette into the stack, within the stack, into the bin. A drop becomes a submit
-   button with one operation as its value, pressed at once; the server's answer is what is shown then. */
+/* Dragging blocks: from the palette into any chain, within and between chains, into the bin. A drop becomes a
+   submit button with one operation as its value, pressed at once; the server's answer is what is shown then. */
 "use strict";
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -15,16 +15,20 @@
     button.remove();
   }
 
-  function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex }) {
-    if (from.id !== "stack") {
+  /* The chain as operations name it: nothing for the trunk, else its container and branch. */
+  const spot = ({ dataset }) => (dataset.into ? { into: dataset.into, branch: Number(dataset.branch) } : {});
+
+  function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex: position }) {
+    const { type, block } = item.dataset;
+    if ("palette" in from.dataset) {
       if (to === from) return;
       clone.replaceWith(item);
-      submit({ op: "add", type: item.dataset.type, position: newDraggableIndex });
+      submit({ op: "add", type, position, ...spot(to) });
     } else if (to.id === "bin") {
       item.remove();
-      submit({ op: "remove", block: item.dataset.block });
-    } else if (oldDraggableIndex !== newDraggableIndex) {
-      submit({ op: "move", block: item.dataset.block, position: newDraggableIndex });
+      submit({ op: "remove", block });
+    } else if (to !== from || oldDraggableIndex !== position) {
+      submit({ op: "move", block, position, ...spot(to) });
     }
   }
 
@@ -39,7 +43,6 @@
       delay: 180,
       delayOnTouchOnly: true,
       scrollSensitivity: 60,
-      emptyInsertThreshold: 40,
       onStart: () => document.body.classList.add("dragging"),
       onEnd: (drop) => {
         document.body.classList.remove("dragging");
@@ -53,9 +56,19 @@
     for (const list of document.querySelectorAll("[data-palette]")) {
       once(list, { pull: "clone", put: false }, { sort: false, draggable: "li" });
     }
-    const still = { draggable: "li.piece", filter: "input, select, .tools, .mend", preventOnFilter: false };
-    once(document.getElementById("stack"), { put: true }, still);
-    once(document.getElementById("bin"), { put: (to, from) => from.el.id === "stack" }, {});
+    for (const chain of document.querySelectorAll("[data-chain]")) {
+      once(chain, { put: true }, {
+        draggable: "li.piece",
+        filter: "input, select, .tools, .mend, summary, .arm button, .more",
+        preventOnFilter: false,
+        emptyInsertThreshold: chain.id === "stack" ? 40 : 6,
+        /* What hovers goes before or after a piece by the half that it is over: no dead middle, so that a
+           container, whose middle is its own chains, pushes nothing out of them. */
+        invertSwap: true,
+        invertedSwapThreshold: 1,
+      });
+    }
+    once(document.getElementById("bin"), { put: (to, from) => "chain" in from.el.dataset }, {});
   }
 
   document.addEventListener("DOMContentLoaded", prepare);

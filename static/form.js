@@ -18,12 +18,18 @@
     /* A queued request must carry the button of its own event, not the one pressed last; the button's value
        is read now, since an answer in between may have renewed it. */
     const button = request.triggeringEvent?.submitter;
-    delete request.parameters.operation;
-    if (button?.name === "operation") request.parameters.operation = button.value;
+    for (const name of ["operation", "history"]) {
+      delete request.parameters[name];
+      if (button?.name === name) request.parameters[name] = button.value;
+    }
     request.path = button?.getAttribute("formaction") ?? request.elt.getAttribute("hx-post");
   });
 
+  /* What the user folded stays folded: the server does not know. */
+  const folded = (name, element) => name === "open" && element.matches("details.fold");
+
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+    !folded(name, element) &&
     !(["value", "checked", "selected"].includes(name) && (typed.has(element) || typed.has(element.closest("select"))));
 
   /* A live element renews itself; an answer to something else would set it back. */

@@ -12,6 +12,7 @@ from pygments.token import Comment, Keyword, Number, String, Token, _TokenType
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.codegen import CodeLine
 from scv.blocks.document import Document
+from scv.blocks.tree import walk
 
 CLASSES: dict[_TokenType, str] = {Keyword: "k", String: "s", Comment: "c", Number: "n"}
 
@@ -26,7 +27,7 @@ class HighlightedLine:
 def highlight_module(lines: Iterable[CodeLine], document: Document) -> tuple[HighlightedLine, ...]:
     """The generated module, line by line, with the blocks' categories for the margin."""
     lines = tuple(lines)
-    types = {block.id: block.type for block in document.blocks}
+    types = {block.id: block.type for block, _ in walk(document.blocks)}
     marked = _highlight("\n".join(line.text for line in lines)) if lines else ()
     found = []
     for line, html in zip(lines, marked, strict=True):

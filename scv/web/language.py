@@ -12,6 +12,7 @@ from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import Translations
+from babel.units import format_unit
 
 from scv.blocks.message import Message, mark
 
@@ -20,6 +21,8 @@ NAMES = {"en": "English", "ko": "한국어"}
 """The languages there are, each by its own name."""
 
 DEFAULT = "en"
+
+_UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
 
 SECONDS, MINUTES, HOURS = mark("{s} s"), mark("{min} min {s} s"), mark("{h} h {min} min")
 
@@ -57,6 +60,12 @@ class Language:
     def compact(self, value: int) -> str:
         """`1.2M` or `120만`, for large counts beside their exact value."""
         return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
+
+    def bytes(self, value: int) -> str:
+        """`18 MB`, for an amount of memory."""
+        unit, size = next((u, s) for u, s in _UNITS if value >= s or s == 1000)
+        digits = 1 if value < 10 * size else 0
+        return str(format_unit(round(value / size, digits), unit, length="short", locale=self.locale))
 
     def percent(self, share: float, digits: int = 1) -> str:
         """`97.8%` for a share of 0.978."""

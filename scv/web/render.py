@@ -59,6 +59,7 @@ class Renderer:
             text=language.text,
             number=language.number,
             compact=language.compact,
+            bytes=language.bytes,
             percent=language.percent,
             decimal=language.decimal,
             moment=language.moment,

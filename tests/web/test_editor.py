@@ -1,7 +1,17 @@
 """The editor's form: what is typed and pressed becomes a saved document, or is refused and changes nothing."""
 
-from scv.blocks.document import Document, decode
+from scv.blocks.document import Block, Document, decode
 from tests.web.conftest import BROKEN, Visitor, add_version, path_of, reload
+
+NESTED = Document(
+    blocks=(
+        Block("residual1", "Residual", {}, ((Block("conv1", "Conv2d", {"out_channels": 4, "padding": 1}),), ())),
+        Block("parallel1", "Parallel", {}, ((), (Block("relu1", "ReLU"),))),
+        Block("flatten1", "Flatten"),
+        Block("linear1", "Linear", {"out_features": 10}),
+    )
+)
+"""A network with containers; the shortcut does not fit yet."""
 
 
 def types(document: str) -> list[str]:
@@ -180,3 +190,73 @@ async def test_a_second_run_of_a_version_waits_for_the_first(owner: Visitor) -> 
     answer = await owner.post(f"{path_of(version)}/runs", {"revision": 0}, htmx=True)
     assert answer.status_code == 422
     assert "being trained already" in answer.text
+
+
+async def test_containers_show_their_branches_with_all_that_they_hold(owner: Visitor) -> None:
+    page = await owner.get(f"{path_of(await add_version(owner, NESTED))}?block=conv1")
+    for part in (
+        'data-into="residual1" data-branch="1"', 'id="piece-conv1"', 'id="param-conv1-out_channels"', 'id="out-conv1"',
+        'id="aside-conv1"', "empty: passes on what comes in", "Fit the shortcut to 4 × 8 × 8", "3 × 3 pixels",
+        "Add a branch",
+    ):  # fmt: skip
+        assert part in page.text, part
+
+
+async def test_a_pressed_chip_goes_into_the_chosen_branch(owner: Visitor) -> None:
+    version = await add_version(owner, NESTED)
+    page = await owner.get(f"{path_of(version)}?block=residual1&branch=1")
+    assert "&#34;type&#34;:&#34;ReLU&#34;,&#34;into&#34;:&#34;residual1&#34;,&#34;branch&#34;:1" in page.text
+    answer = await owner.operate(version, operation={"op": "add", "type": "ReLU", "into": "residual1", "branch": 1})
+    assert "ReLU added at position 1 in shortcut of residual1. Output 1 × 8 × 8." in answer.text
+    assert "block=relu2" in answer.headers["hx-replace-url"]
+
+
+async def test_a_typed_text_of_a_nested_block_is_saved(owner: Visitor) -> None:
+    version = await add_version(owner, NESTED)
+    await owner.operate(version, param__conv1__out_channels="1")
+    residual = decode((await reload(owner, version)).document).blocks[0]
+    assert residual.branches is not None
+    assert residual.branches[0][0].params["out_channels"] == 1
+
+
+async def test_branches_are_added_and_removed_with_their_unreadable_texts(owner: Visitor) -> None:
+    version = await add_version(owner, NESTED)
+    answer = await owner.operate(version, operation={"op": "add_branch", "block": "parallel1"})
+    assert "parallel1 has one more branch." in answer.text
+    assert "block=parallel1&branch=2" in answer.headers["hx-replace-url"]
+    answer = await owner.operate(
+        await reload(owner, version),
+        param__relu1__x="y",
+        operation={"op": "remove_branch", "block": "parallel1", "branch": 1},
+    )
+    assert 'id="piece-relu1"' not in answer.text
+    assert "parallel1 has one branch less." in answer.text
+
+
+async def test_the_last_block_of_a_branch_leaves_its_branch_chosen(owner: Visitor) -> None:
+    version = await add_version(owner, NESTED)
+    answer = await owner.operate(version, operation={"op": "remove", "block": "conv1"})
+    assert "block=residual1&branch=0" in answer.headers["hx-replace-url"]
+
+
+async def test_changes_are_undone_and_done_again(owner: Visitor) -> None:
+    version = await add_version(owner)
+    assert 'value="-1" aria-label="Undo" title="Undo (Ctrl+Z)" disabled' in (await owner.get(path_of(version))).text
+    await owner.operate(version, operation={"op": "remove", "block": "relu1"})
+    answer = await owner.operate(await reload(owner, version), history="-1")
+    assert "Undone." in answer.text
+    assert "block=relu1" in answer.headers["hx-replace-url"]
+    answer = await owner.operate(await reload(owner, version), history="1")
+    assert "Done again." in answer.text
+    assert types((await reload(owner, version)).document) == ["Conv2d", "Flatten", "Linear"]
+    answer = await owner.operate(await reload(owner, version), history="1")
+    assert answer.status_code == 422
+    assert "There is nothing to redo." in answer.text
+
+
+async def test_what_was_typed_is_saved_before_an_undo(owner: Visitor) -> None:
+    version = await add_version(owner)
+    await owner.operate(version, param__conv1__out_channels="8", history="-1")
+    assert decode((await reload(owner, version)).document).blocks[0].params["out_channels"] == 4
+    await owner.operate(await reload(owner, version), history="1")
+    assert decode((await reload(owner, version)).document).blocks[0].params["out_channels"] == 8

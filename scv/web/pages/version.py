@@ -24,13 +24,16 @@ from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError, Queued
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
-from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
+from scv.web.edit import Edit, FieldsRefusedError, Form, describe, new_blocks, read_edit
 from scv.web.editor import Place, Refusal, build_editor, outputs, version_path
 from scv.web.forms import file_name, read_form
 from scv.web.house import House
 from scv.web.render import AnyRequest, Visit
 
 TEMPLATE = "pages/version.html"
+
+HISTORY = {"-1": -1, "1": 1}
+"""What the undo and redo buttons post, in steps of the history."""
 
 
 class VersionController(Controller):
@@ -68,12 +71,15 @@ class VersionController(Controller):
             before = decode(version.document)
             try:
                 edit = await _save(session, version, form)
-            except (ConflictError, OperationError, FieldsRefusedError) as error:
+                if form.get("history") in HISTORY:
+                    edit = await _move_in_history(session, version, edit, HISTORY[form["history"]])
+                    announcement = say("Undone.") if form["history"] == "-1" else say("Done again.")
+            except (ConflictError, OperationError, FieldsRefusedError, RefusedError) as error:
                 refusal = _refusal(error, form)
         place = Place.read(form)
-        if edit is not None:
-            place = Place(edit.block, place.pane)
-            announcement = _announcement(edit, before, version)
+        if edit is not None and refusal is None:
+            place = Place(edit.block, place.pane, edit.branch)
+            announcement = announcement or _announcement(edit, before, version)
         return await _answer(request, house, visit, user, version, place, refusal, announcement)
 
     @post("/runs", status_code=200)
@@ -145,6 +151,15 @@ async def _save(session: AsyncSession, version: Version, form: Form) -> Edit:
     return edit
 
 
+async def _move_in_history(session: AsyncSession, version: Version, edit: Edit, by: int) -> Edit:
+    """Undo or redo over what was just saved; where blocks came back, the first of them is looked at."""
+    await versions.move_in_history(session, version, by, version.revision)
+    document = decode(version.document)
+    came = new_blocks(edit.document, document)
+    block, branch = (came[0], None) if came else (edit.block, edit.branch)
+    return msgspec.structs.replace(edit, document=document, done=(), block=block, branch=branch)
+
+
 async def _start(session: AsyncSession, version: Version, edit: Edit) -> Run:
     """Queue a run of what was just saved. Raises `RefusedError` where it cannot be trained."""
     dataset = find(version.model.dataset)
@@ -209,11 +224,14 @@ async def _respond(
     async with house.database.reading() as session:
         version = await versions.get_version_for(session, user, model_id, number)
         listed = await runs.list_runs_for_version(session, version)
+        history = await versions.history_of(session, version)
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
     if not ready:
         with suppress(BrokerAwayError):  # asked for again by every later look
             await house.queue.enqueue_preparation(version.model.dataset)
-    page = build_editor(version, listed, place, samples_ready=ready, refusal=refusal, announcement=said)
+    page = build_editor(
+        version, listed, place, samples_ready=ready, history=history, refusal=refusal, announcement=said
+    )
     moved = fragment and visit.request.method == "POST"
     headers = {"HX-Replace-Url": version_path(model_id, number, page.place)} if moved else {}
     return house.renderer.respond(
