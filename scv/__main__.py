@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from scv.commands import datasets, doctor, documents, serving, training
+from scv.commands import datasets, doctor, documents, serving, starters, training
 from scv.commands.failure import FAILURES, MisuseError, as_line
 
 
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     for made in (check, code, train):
         made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
         made.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
+    code.add_argument("--notebook", action="store_true", help="write it as a Jupyter notebook, in steps")
     code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
     train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")
     train.add_argument("--batch-size", metavar="N", help="images before each change of the weights")
@@ -58,8 +59,19 @@ def parser() -> argparse.ArgumentParser:
     listed = listing.add_parser("list", help="List the datasets and whether their files are in place.")
     listed.set_defaults(run=datasets.list_datasets)
     listed.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie")
+
+    offered = commands.add_parser("starters", help="Networks to begin with.").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    begun = offered.add_parser("list", help="List the starters and how well they do.")
+    begun.set_defaults(run=starters.list_starters)
+    begun.add_argument("--dataset", metavar="NAME", help="say how large they are for this dataset")
+    shown = offered.add_parser("show", help="Print the document of a starter.")
+    shown.set_defaults(run=starters.show)
+    shown.add_argument("name", metavar="NAME", help="the starter")
+    shown.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, train, listed, examined):
+    for made in (check, train, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

@@ -17,6 +17,7 @@ from scv.blocks.shapes import written
 from scv.blocks.training import TrainingSettings
 from scv.commands.failure import MisuseError
 from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+from scv.notebook import notebook
 
 
 def read(path: Path) -> Document:
@@ -52,9 +53,10 @@ def check(arguments: Namespace) -> int:
 
 
 def code(arguments: Namespace) -> int:
-    """Print or write the standalone script."""
+    """Print or write the standalone script, or the notebook."""
     info = dataset(arguments.dataset)
-    text = script(read(arguments.document), info, TrainingSettings(epochs=info.epochs), title=arguments.document.stem)
+    write = notebook if arguments.notebook else script
+    text = write(read(arguments.document), info, TrainingSettings(epochs=info.epochs), title=arguments.document.stem)
     if arguments.output is None:
         sys.stdout.write(text)
         return 0
