@@ -37,6 +37,9 @@ MEASURED: tuple[Measured, ...] = (
     Measured("vgg", "mnist", 3, 0, 0.9944, 468_010),
     Measured("resnet", "mnist", 3, 0, 0.9941, 308_074),
     Measured("inception", "mnist", 3, 0, 0.9949, 114_154),
+    Measured("mobilenet", "mnist", 3, 0, 0.9935, 136_202),
+    Measured("allconv", "mnist", 3, 0, 0.9945, 107_050),
+    Measured("broken", "mnist", 3, 0, 0.9868, 29_034),
 )
 """All measurements."""
 
