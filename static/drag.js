@@ -18,6 +18,12 @@
   /* The chain as operations name it: nothing for the trunk, else its container and branch. */
   const spot = ({ dataset }) => (dataset.into ? { into: dataset.into, branch: Number(dataset.branch) } : {});
 
+  /* Beside a container's branches nothing is pushed aside: what hovers there is on its way into one of them. */
+  function beside({ related, originalEvent: { clientY: y } }) {
+    const box = related.querySelector(":scope > .face > .fold[open] > .arms")?.getBoundingClientRect();
+    return !box || y < box.top || y > box.bottom;
+  }
+
   function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex: position }) {
     const { type, block } = item.dataset;
     if ("palette" in from.dataset) {
@@ -43,6 +49,7 @@
       delay: 180,
       delayOnTouchOnly: true,
       scrollSensitivity: 60,
+      onMove: beside,
       onStart: () => document.body.classList.add("dragging"),
       onEnd: (drop) => {
         document.body.classList.remove("dragging");
