@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scv.ml.build import build
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -17,6 +16,7 @@ from scv.blocks.check import check
 from scv.blocks.codegen import module_code, named_calls
 from scv.blocks.document import Document
 from scv.blocks.shapes import Shape, size
+from scv.ml.build import build
 from tests.blocks.generate import parameters, sound_documents, tensors
 
 BATCH = 2
