@@ -1,8 +1,12 @@
 /* Dragging blocks: from the palette into the stack, within the stack, into the bin. A drop becomes a submit
-   button with one operation as its value, pressed at once; the server's answer is what is shown then. */
+   button with one operation as its value, pressed at once; the server's answer is what is shown then.
+   What counts is where the pointer lets go: off the canvas, or after Escape, nothing happens. */
 "use strict";
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let origin = null; // where the dragged element came from, while it is dragged
+  let cancelled = false;
+  let held = null; // an answer that came during the drag; showing it would pull the block out of the hand
 
   function submit(operation) {
     const form = document.getElementById("editor");
@@ -15,17 +19,41 @@
     button.remove();
   }
 
-  function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex }) {
+  /* What the pointer is over: "bin", "canvas", or nothing that takes a block. */
+  function under(event) {
+    const point = event.changedTouches?.[0] ?? event;
+    const element = document.elementFromPoint(point.clientX, point.clientY);
+    if (element?.closest(".bin")) return "bin";
+    return element?.closest(".table") ? "canvas" : null;
+  }
+
+  function operationOf({ item, from, to, oldDraggableIndex, newDraggableIndex, originalEvent }) {
+    const place = cancelled ? null : under(originalEvent);
+    const added = from.id !== "stack";
+    if (place === "bin" && !added) return { op: "remove", block: item.dataset.block };
+    if (place !== "canvas") return null;
+    if (added) return { op: "add", type: item.dataset.type, position: to.id === "stack" ? newDraggableIndex : null };
+    if (to !== from || oldDraggableIndex === newDraggableIndex) return null;
+    return { op: "move", block: item.dataset.block, position: newDraggableIndex };
+  }
+
+  function finish(drop) {
+    const operation = operationOf(drop);
+    const { item, clone, from } = drop;
     if (from.id !== "stack") {
-      if (to === from) return;
-      clone.replaceWith(item);
-      submit({ op: "add", type: item.dataset.type, position: newDraggableIndex });
-    } else if (to.id === "bin") {
+      if (clone?.isConnected) clone.replaceWith(item);
+    } else if (operation?.op === "remove") {
       item.remove();
-      submit({ op: "remove", block: item.dataset.block });
-    } else if (oldDraggableIndex !== newDraggableIndex) {
-      submit({ op: "move", block: item.dataset.block, position: newDraggableIndex });
+    } else if (!operation) {
+      origin.parent.insertBefore(item, origin.next);
     }
+    origin = null;
+    if (held !== null) {
+      const form = document.getElementById("editor");
+      htmx.swap(form, held, { swapStyle: "morph:outerHTML", swapDelay: 0, settleDelay: 0 }, { contextElement: form });
+      held = null;
+    }
+    if (operation) submit(operation);
   }
 
   function once(element, group, options) {
@@ -40,10 +68,14 @@
       delayOnTouchOnly: true,
       scrollSensitivity: 60,
       emptyInsertThreshold: 40,
-      onStart: () => document.body.classList.add("dragging"),
+      onStart: ({ item }) => {
+        origin = { parent: item.parentNode, next: item.nextSibling };
+        cancelled = false;
+        document.body.classList.add("dragging");
+      },
       onEnd: (drop) => {
         document.body.classList.remove("dragging");
-        queueMicrotask(() => dropped(drop)); // Sortable still works on the elements when it calls this
+        queueMicrotask(() => finish(drop)); // Sortable still works on the elements when it calls this
       },
       ...options,
     });
@@ -60,4 +92,12 @@
 
   document.addEventListener("DOMContentLoaded", prepare);
   document.addEventListener("htmx:afterSettle", prepare);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && origin) cancelled = true;
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!origin || event.detail.target.id !== "editor") return;
+    held = event.detail.serverResponse;
+    event.detail.shouldSwap = false;
+  });
 })();

@@ -26,14 +26,22 @@ class ScriptDataset(Protocol):
     def script_loader(self) -> str: ...
 
 
-def script(document: Document, dataset: ScriptDataset, settings: TrainingSettings, *, title: str = "A network") -> str:
-    """A Python file that trains and tests the network. Raises `InvalidDocumentError`."""
+def script(
+    document: Document,
+    dataset: ScriptDataset,
+    settings: TrainingSettings,
+    *,
+    title: str = "A network",
+    file: str = "model.py",
+) -> str:
+    """A Python file, to be saved as `file`, that trains and tests the network. Raises `InvalidDocumentError`."""
     shape: Shape = dataset.shape
     classes = len(dataset.class_names)
     return _SCRIPT.substitute(
         # The title is a user's own words; nothing in it may end the docstring.
         title=foreign(title, 80).replace("\\", "").replace('"', "'"),
         dataset=dataset.title,
+        file=file,
         module=module_code(document, shape, classes),
         loader=dataset.script_loader.rstrip(),
         epochs=settings.epochs,
@@ -49,8 +57,8 @@ _SCRIPT = Template('''\
 Trains the network, chooses the weights of the epoch that does best on held-out training images, tests them
 once on the test images and saves them. Needs torch and torchvision (scikit-learn for the Digits dataset).
 
-    python model.py
-    python model.py --epochs 10 --device cuda
+    python $file
+    python $file --epochs 10 --device cuda
 """
 
 import argparse

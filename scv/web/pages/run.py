@@ -161,6 +161,6 @@ class RunController(Controller):
             raise NotFoundError(say("This run has no weights."))
         return File(
             path,
-            filename=file_name(run.version.model.name, "safetensors"),
+            filename=file_name(f"{run.version.model.name} run {run.id}", "safetensors"),
             media_type="application/octet-stream",
         )

@@ -30,6 +30,8 @@ class SessionController(Controller):
                     await users.end_session(session, old)
                 fresh = await users.start_session(session, user, days=house.settings.session_days)
         except RefusedError as error:
+            if visit.user is not None:
+                return Redirect("/models", status_code=303)
             page = ErrorPage(403, say("This link no longer works"), error.message)
             return house.renderer.respond(visit, "pages/error.html", page, status=403)
         return Redirect("/models", status_code=303, cookies=[house.session_cookie.write(fresh)])
