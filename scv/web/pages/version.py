@@ -123,7 +123,7 @@ def python_script(name: str, dataset: str, document: Document, settings: Trainin
         raise RefusedError(error.message) from error
     return Response(
         code,
-        media_type="text/x-python; charset=utf-8",
+        media_type="text/x-python",  # the framework adds the charset
         headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
