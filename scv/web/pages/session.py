@@ -24,6 +24,9 @@ class SessionController(Controller):
         if not token:
             return house.renderer.respond(visit, "pages/sign_in.html", None)
         try:
+            async with house.database.reading() as session:
+                if not await users.has_signin_link(session, token):  # costs no write: anybody may ask
+                    raise users.SigninLinkRefusedError
             async with house.database.writing() as session:
                 user = await users.redeem_signin_link(session, token, language=visit.language.code)
                 if old := house.session_cookie.read(request):
