@@ -180,7 +180,7 @@ def _check_end(
         fix = Fix(
             say("Start with Flatten and Linear"), (Add("Flatten"), Add("Linear", None, {"out_features": classes}))
         )
-        message = say("The network is empty: drag a first block here.")
+        message = say("The network is empty: add a first block from the left.")
         return found, [Problem("empty", "error", message, None, (fix,))]
     if shape is None:
         return found, []
