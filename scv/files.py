@@ -48,6 +48,7 @@ class Files:
         """Delete the file of this key, or all files below it; nothing there is fine."""
         path = self.path(prefix)
         if path.is_dir():
-            shutil.rmtree(path)
+            # A child that is being ended may still write into it; what it adds is of no use to anybody.
+            shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

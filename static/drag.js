@@ -1,8 +1,12 @@
 /* Dragging blocks: from the palette into any chain, within and between chains, into the bin. A drop becomes a
-   submit button with one operation as its value, pressed at once; the server's answer is what is shown then. */
+   submit button with one operation as its value, pressed at once; the server's answer is what is shown then.
+   What counts is where the pointer lets go: off the canvas, or after Escape, nothing happens. */
 "use strict";
 (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let origin = null; // where the dragged element came from, while it is dragged
+  let cancelled = false;
+  let held = null; // an answer that came during the drag; showing it would pull the block out of the hand
 
   function submit(operation) {
     const form = document.getElementById("editor");
@@ -15,6 +19,14 @@
     button.remove();
   }
 
+  /* What the pointer is over: "bin", "canvas", or nothing that takes a block. */
+  function under(event) {
+    const point = event.changedTouches?.[0] ?? event;
+    const element = document.elementFromPoint(point.clientX, point.clientY);
+    if (element?.closest(".bin")) return "bin";
+    return element?.closest(".table") ? "canvas" : null;
+  }
+
   /* The chain as operations name it: nothing for the trunk, else its container and branch. */
   const spot = ({ dataset }) => (dataset.into ? { into: dataset.into, branch: Number(dataset.branch) } : {});
 
@@ -24,18 +36,33 @@
     return !box || y < box.top || y > box.bottom;
   }
 
-  function dropped({ item, clone, from, to, oldDraggableIndex, newDraggableIndex: position }) {
+  function operationOf({ item, from, to, oldDraggableIndex, newDraggableIndex: position, originalEvent }) {
+    const place = cancelled ? null : under(originalEvent);
     const { type, block } = item.dataset;
-    if ("palette" in from.dataset) {
-      if (to === from) return;
-      clone.replaceWith(item);
-      submit({ op: "add", type, position, ...spot(to) });
-    } else if (to.id === "bin") {
+    if (block && place === "bin") return { op: "remove", block };
+    if (place !== "canvas") return null;
+    if (!block) return "chain" in to.dataset ? { op: "add", type, position, ...spot(to) } : { op: "add", type };
+    if (to === from && oldDraggableIndex === position) return null;
+    return "chain" in to.dataset ? { op: "move", block, position, ...spot(to) } : null;
+  }
+
+  function finish(drop) {
+    const operation = operationOf(drop);
+    const { item, clone } = drop;
+    if (!item.dataset.block) {
+      if (clone?.isConnected) clone.replaceWith(item);
+    } else if (operation?.op === "remove") {
       item.remove();
-      submit({ op: "remove", block });
-    } else if (to !== from || oldDraggableIndex !== position) {
-      submit({ op: "move", block, position, ...spot(to) });
+    } else if (!operation) {
+      origin.parent.insertBefore(item, origin.next);
     }
+    origin = null;
+    if (held !== null) {
+      const form = document.getElementById("editor");
+      htmx.swap(form, held, { swapStyle: "morph:outerHTML", swapDelay: 0, settleDelay: 0 }, { contextElement: form });
+      held = null;
+    }
+    if (operation) submit(operation);
   }
 
   function once(element, group, options) {
@@ -50,10 +77,14 @@
       delayOnTouchOnly: true,
       scrollSensitivity: 60,
       onMove: beside,
-      onStart: () => document.body.classList.add("dragging"),
+      onStart: ({ item }) => {
+        origin = { parent: item.parentNode, next: item.nextSibling };
+        cancelled = false;
+        document.body.classList.add("dragging");
+      },
       onEnd: (drop) => {
         document.body.classList.remove("dragging");
-        queueMicrotask(() => dropped(drop)); // Sortable still works on the elements when it calls this
+        queueMicrotask(() => finish(drop)); // Sortable still works on the elements when it calls this
       },
       ...options,
     });
@@ -80,4 +111,12 @@
 
   document.addEventListener("DOMContentLoaded", prepare);
   document.addEventListener("htmx:afterSettle", prepare);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && origin) cancelled = true;
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!origin || event.detail.target.id !== "editor") return;
+    held = event.detail.serverResponse;
+    event.detail.shouldSwap = false;
+  });
 })();

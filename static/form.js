@@ -8,7 +8,9 @@
   const editor = () => document.getElementById("editor");
 
   document.addEventListener("input", (event) => {
-    if (event.target.form === editor()) typed.add(event.target);
+    if (event.target.form !== editor()) return;
+    typed.add(event.target);
+    document.body.classList.add("unsaved");
   });
 
   document.addEventListener("htmx:configRequest", (event) => {
@@ -36,7 +38,12 @@
   Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) =>
     !(old.id && old.id === fresh.id && old.hasAttribute?.("sse-connect"));
 
-  document.addEventListener("htmx:afterSwap", () => {
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.requestConfig?.verb === "post") {
+      if (typed.size === 0) document.body.classList.remove("unsaved");
+      const seen = document.querySelector("#refusal") ?? document.querySelector("#stack [aria-current]");
+      seen?.scrollIntoView({ block: "nearest" });
+    }
     const invalid = document.querySelector("#editor [aria-invalid=true]");
     if (document.activeElement === document.body) {
       (invalid ?? document.querySelector("#stack [aria-current] h3 a"))?.focus({ preventScroll: true });

@@ -61,6 +61,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
         raise NotImplementedError
 
     def refuse(self, value: Any) -> ParamError:
+        if value == "":
+            return ParamError(say("{name} is empty, but must be {range}.", name=self.name, range=self.range))
         shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         return ParamError(
             say(
@@ -244,7 +246,7 @@ class Size(Numbers, frozen=True, kw_only=True):
     def range(self) -> Message:
         if self.words:
             return say(
-                "a whole number from {minimum} to {maximum}, two such as 3 × 5, or {words}",
+                "a whole number from {minimum} to {maximum}, two such as 3 × 5, or one of {words}",
                 minimum=self.minimum,
                 maximum=self.maximum,
                 words=", ".join(self.words),

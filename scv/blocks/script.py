@@ -8,10 +8,18 @@ from scv.blocks.recipe import DATA, TRAINING, ScriptDataset, plain
 from scv.blocks.training import TrainingSettings
 
 
-def script(document: Document, dataset: ScriptDataset, settings: TrainingSettings, *, title: str = "A network") -> str:
-    """A Python file that trains and tests the network. Raises `InvalidDocumentError`."""
+def script(
+    document: Document,
+    dataset: ScriptDataset,
+    settings: TrainingSettings,
+    *,
+    title: str = "A network",
+    file: str = "model.py",
+) -> str:
+    """A Python file, to be saved as `file`, that trains and tests the network. Raises `InvalidDocumentError`."""
     return _SCRIPT.substitute(
         title=plain(title),
+        file=file,
         dataset=plain(dataset.title),
         module=module_code(document, dataset.shape, len(dataset.class_names)),
         loader=dataset.script_loader.rstrip(),
@@ -30,8 +38,8 @@ _SCRIPT = Template('''\
 Trains the network, chooses the weights of the epoch that does best on held-out training images, tests them
 once on the test images and saves them. Needs torch and torchvision (scikit-learn for the Digits dataset).
 
-    python model.py
-    python model.py --epochs 10 --device cuda
+    python $file
+    python $file --epochs 10 --device cuda
 """
 
 import argparse

@@ -16,5 +16,5 @@ def size(shape: Shape) -> int:
 
 
 def written(shape: Shape) -> str:
-    """As on the joints: `32 × 14 × 14`."""
-    return " × ".join(str(side) for side in shape)
+    """As on the joints: `32 × 14 × 14`, or `3,136`."""
+    return " × ".join(f"{side:,}" for side in shape)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import tokenize
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scv.data.catalogue import DATASETS
 from scv.data.splits import every_nth_of_each_class
 
 _FORMAT = 1
 _VALIDATION = 10
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
+    msgspec.DecodeError,
+)
+"""What reading a spoilt file raises: the header of an array is Python source."""
 
 
 class ResidentError(Exception):
@@ -96,16 +109,41 @@ def is_prepared(data_dir: Path, name: str) -> bool:
 
 
 def open_resident(data_dir: Path, name: str) -> Resident:
-    """Map a dataset into memory, which reads next to nothing. Raises `ResidentError`."""
+    """Map a dataset into memory, which reads little but the labels. Raises `ResidentError` and nothing else."""
     folder = _folder(data_dir, name)
     try:
         meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
-        arrays = Arrays(*(np.load(folder / f"{field}.npy", mmap_mode="r") for field in Arrays._fields))
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+        # Not np.load, which takes other kinds of files as well.
+        arrays = Arrays(*(np.lib.format.open_memmap(folder / f"{field}.npy", mode="r") for field in Arrays._fields))
+        if meta.format != _FORMAT:
+            raise ValueError(f"it has format {meta.format}, this program reads {_FORMAT}")
+        _verify(name, meta, arrays)
+    except _UNREADABLE as error:
         raise ResidentError(f"{folder} cannot be read: {error}") from error
-    if meta.format != _FORMAT:
-        raise ResidentError(f"{folder} has format {meta.format}, this program reads {_FORMAT}")
     return Resident(name=name, mean=meta.mean, std=meta.std, hash=meta.hash, **arrays._asdict())
+
+
+def _verify(name: str, meta: _Meta, arrays: Arrays) -> None:
+    """Raise `ValueError` where the arrays cannot be a dataset, or are not those of the official one."""
+    for images, labels in (
+        (arrays.train_images, arrays.train_labels),
+        (arrays.test_images, arrays.test_labels),
+    ):
+        if (images.dtype.name, images.ndim, labels.dtype.name, labels.ndim) != ("uint8", 4, "int64", 1):
+            raise ValueError("an array has another type")
+        if not 0 < len(images) == len(labels):
+            raise ValueError(f"there are {len(images)} images and {len(labels)} labels")
+        if labels.min() < 0 or labels.max() > arrays.train_labels.max():
+            raise ValueError("a label is out of range")
+    shape = arrays.train_images.shape[1:]
+    if not shape == arrays.test_images.shape[1:] or not shape[0] == len(meta.mean) == len(meta.std):
+        raise ValueError("its parts do not fit together")
+    info = DATASETS.get(name)
+    if info is None:
+        return
+    found = (shape, int(arrays.train_labels.max()) + 1, len(arrays.train_labels), len(arrays.test_labels))
+    if found != (info.shape, info.classes, info.train_size, info.test_size):
+        raise ValueError(f"it is not {name}")
 
 
 def write_resident(data_dir: Path, name: str, arrays: Arrays) -> Resident:
@@ -165,7 +203,7 @@ def _replace(temporary: Path, folder: Path) -> None:
     """Rename into place; a folder that is there already is first moved out of the way."""
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        folder.rename(old)
+        folder.rename(old / folder.name)
         temporary.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     else:

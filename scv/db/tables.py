@@ -107,10 +107,17 @@ class Session(Base):
 
 
 class Model(Base):
-    """A network somebody builds for one dataset; its documents are in its versions."""
+    """A network somebody builds for one dataset; its documents are in its versions.
+
+    Ids are never used again: a page that still shows a deleted model must not meet another one.
+    """
 
     __tablename__ = "models"
-    __table_args__ = (Index(None, "user_id", "updated_at"), Index(None, "user_id", "created_at"))
+    __table_args__ = (
+        Index(None, "user_id", "updated_at"),
+        Index(None, "user_id", "created_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -210,6 +217,10 @@ class Run(Base):
     def active(self) -> bool:
         """Whether the run still goes on: waiting or running."""
         return self.status in ACTIVE
+
+    def is_of(self, version: Version) -> bool:
+        """Whether the version's blocks are still those that were trained."""
+        return self.document == version.document
 
     @property
     def failure(self) -> Message | None:

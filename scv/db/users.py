@@ -17,7 +17,14 @@ from scv.errors import RefusedError
 
 OWNER_NAME = "Owner"
 
-_SEEN_GRAIN = timedelta(minutes=5)
+
+class SigninLinkRefusedError(RefusedError):
+    """The link is unknown, used or too old: which of them is not told."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            say("This sign-in link was used before or is too old. Make a new one with: scv signin-link")
+        )
 
 
 def _hash(token: str) -> str:
@@ -40,6 +47,18 @@ async def create_signin_link(session: AsyncSession, *, minutes: int) -> str:
     return token
 
 
+async def has_signin_link(session: AsyncSession, token: str) -> bool:
+    """Whether the link can be used at this moment; asking uses nothing up and writes nothing."""
+    found = await session.scalar(
+        select(SigninLink.id).where(
+            SigninLink.token_hash == _hash(token),
+            SigninLink.used_at.is_(None),
+            SigninLink.expires_at > now(),
+        )
+    )
+    return found is not None
+
+
 async def redeem_signin_link(session: AsyncSession, token: str, *, language: str = "en") -> User:
     """Use up the link and return the owner, who is made here, reading `language`, at the very first sign-in.
 
@@ -57,7 +76,7 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
         .returning(SigninLink.id)
     )
     if used is None:
-        raise RefusedError(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
+        raise SigninLinkRefusedError
     owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
     if owner is None:
         owner = User(name=OWNER_NAME, owner=True, language=language)
@@ -82,16 +101,6 @@ async def user_of_session(session: AsyncSession, token: str) -> User | None:
         .options(selectinload(Session.user))
     )
     return found.user if found else None
-
-
-async def touch_session(session: AsyncSession, token: str) -> None:
-    """Note that the session is in use; writes at most once in five minutes."""
-    moment = now()
-    await session.execute(
-        update(Session)
-        .where(Session.token_hash == _hash(token), Session.seen_at < moment - _SEEN_GRAIN)
-        .values(seen_at=moment)
-    )
 
 
 async def end_session(session: AsyncSession, token: str) -> None:

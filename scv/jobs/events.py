@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from scv.blocks.message import say
 from scv.blocks.progress import Event, Failed, Result, Stopped
@@ -57,10 +56,10 @@ def is_last(event: RunEvent) -> bool:
 
 @contextmanager
 def broker_needed() -> Iterator[None]:
-    """Turn the client's errors for a broker that is away, or still loading, into `BrokerAwayError`."""
+    """Turn the errors of a broker that is away, loading, hung, full or read-only into `BrokerAwayError`."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+    except (RedisError, OSError) as error:
         raise BrokerAwayError(say("The job queue does not answer at the moment. Please try again shortly.")) from error
 
 

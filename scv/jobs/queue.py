@@ -27,6 +27,10 @@ IN_PROGRESS_SECONDS = TRAIN_TIMEOUT + 10
 """How long arq keeps its mark on a job that a worker has picked."""
 
 
+ANSWER_SECONDS = 8.0
+"""How long a broker may take to answer: longer than `follow` has it wait for news. A worker never has it wait."""
+
+
 def write_job(job: dict[str, Any]) -> bytes:
     """arq's serializer, instead of its default, pickle."""
     return msgspec.msgpack.encode(job)
@@ -40,9 +44,11 @@ def read_job(data: bytes) -> dict[str, Any]:
 def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
     """A client that connects when it is first used. A broker that restarts is tried again `retries` times."""
     options: dict[str, Any] = {
-        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), retries),
+        # Not after a timeout: whoever waits would wait several times as long.
+        "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(RedisConnectionError,)),
         "retry_on_error": [RedisConnectionError],
         "socket_connect_timeout": 2.0,
+        "socket_timeout": ANSWER_SECONDS,
     }
     url = settings.redis_url
     if url.startswith("unix://"):

@@ -7,8 +7,6 @@ lost its job, or a worker picked the job and was killed before it took the lease
 import asyncio
 import logging
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from scv.blocks.message import say
 from scv.blocks.progress import Failed, Stopped
 from scv.db import leases
@@ -36,8 +34,9 @@ async def reap_for_ever(settings: Settings, database: Database, queue: Queue) ->
             await reap(settings, database, queue)
         except BrokerAwayError:
             log.warning("the broker is away; what waits is enqueued when it is back")
-        except SQLAlchemyError:
-            log.exception("the database could not be read")
+        except Exception:
+            # Whatever it was: without this loop a lost run would stay lost.
+            log.exception("the runs could not be looked after this time")
         await asyncio.sleep(pause)
 
 

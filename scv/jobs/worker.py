@@ -61,6 +61,7 @@ async def _work(settings: Settings, name: QueueName) -> None:
             worker = _interactive_worker(settings)
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
+        reaper.add_done_callback(lambda _: worker.main_task is None or worker.main_task.cancel())
         with suppress(asyncio.CancelledError):
             await worker.async_run()
 

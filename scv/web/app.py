@@ -7,6 +7,7 @@ import uvicorn
 from litestar import Litestar
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
+from litestar.exceptions import InternalServerException
 from litestar.middleware import DefineMiddleware
 from litestar.static_files import create_static_files_router
 from litestar_htmx import HTMXPlugin
@@ -19,6 +20,7 @@ from scv.web import errors
 from scv.web.dependencies import provide_house, provide_user, provide_visit, refuse_impossible_paths
 from scv.web.house import House
 from scv.web.language import load_languages
+from scv.web.log import configure_log
 from scv.web.pages.dataset import DatasetController
 from scv.web.pages.health import health
 from scv.web.pages.home import home
@@ -36,6 +38,7 @@ DRAIN_SECONDS = 2
 
 def create_app(settings: Settings) -> Litestar:
     """The application; it opens the database and the queue when it starts and closes them when it stops."""
+    configure_log()
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
     renderer = Renderer(languages, ROOT / "templates", ROOT / "static")
@@ -73,6 +76,7 @@ def create_app(settings: Settings) -> Litestar:
                 path="/static",
                 directories=[ROOT / "static"],
                 cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
+                exception_handlers={InternalServerException: errors.on_no_file},
             ),
         ],
         plugins=[HTMXPlugin()],

@@ -13,6 +13,7 @@ from scv.web.visitor import SignInRequiredError, language_of
 
 LARGEST_ID = 2**31 - 1
 LONGEST_NAME = 255
+"""Bytes between two slashes that a file system takes."""
 
 TheHouse = NamedDependency[House]
 TheVisit = NamedDependency[Visit]
@@ -51,4 +52,5 @@ async def refuse_impossible_paths(request: AnyRequest) -> None:
 
 
 def _possible(name: str) -> bool:
-    return "\0" not in name and len(name) <= LONGEST_NAME
+    parts = name.encode(errors="replace").split(b"/")
+    return b"\0" not in b"".join(parts) and all(len(part) <= LONGEST_NAME for part in parts)

@@ -1,17 +1,23 @@
 """Exceptions as pages: a whole one for a browser, a notice for a fragment; never a traceback."""
 
+import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
-from litestar.types import ExceptionHandlersMap
+from litestar.response.base import ASGIResponse
+from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
 
+from scv.blocks.document import DocumentError
 from scv.blocks.message import Message, say
 from scv.data.catalogue import UnknownDatasetError
 from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.web.dependencies import provide_visit
 from scv.web.render import AnyRequest, Visit
 from scv.web.visitor import SignInRequiredError, language_of
 
@@ -45,16 +51,64 @@ PAGES = {
 }
 
 
+UNREADABLE = ErrorPage(
+    422,
+    say("This cannot be read"),
+    say(
+        "What is stored here is damaged, or was made by another version of SCV. Your other models are not "
+        "affected; this one can be deleted in the list."
+    ),
+)
+
+
 def _respond(request: AnyRequest, status: int, advice: Message | None = None) -> Response[Any]:
     known = status if status in PAGES else (500 if status >= 500 else 400)
     title, usual = PAGES[known]
-    page = ErrorPage(status, title, advice or usual)
-    state = request.app.state
-    visit: Visit = getattr(request.state, "visit", None) or Visit(
-        user=None, language=state.languages[language_of(request)], request=request
-    )
+    return _show(request, ErrorPage(status, title, advice or usual))
+
+
+def _show(request: AnyRequest, page: ErrorPage) -> Response[Any]:
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit is not None:
+        return _page(request, visit, page)
+    return _LatePage(request, lambda visit: _page(request, visit, page))
+
+
+class _LatePage(Response[Any]):
+    """A page for a request that failed before anybody asked who sent it: at an unknown address, for one.
+
+    Handlers of exceptions cannot wait for the database; sending an answer can.
+    """
+
+    def __init__(self, request: AnyRequest, render: Callable[[Visit], Response[Any]]) -> None:
+        super().__init__(None)
+        self._late = _LateAnswer(request, render)
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
+        return self._late
+
+
+class _LateAnswer(ASGIResponse):
+    def __init__(self, request: AnyRequest, render: Callable[[Visit], Response[Any]]) -> None:
+        super().__init__()
+        self._request = request
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = self._request
+        state = request.app.state
+        try:
+            visit = await provide_visit(request, state.house)
+        except Exception as error:  # whatever it is, the page that says so must not fail by it
+            log.error("the visitor cannot be told", path=request.scope["path"], exc_info=error)
+            visit = Visit(user=None, language=state.languages[language_of(request)], request=request)
+        await self._render(visit).to_asgi_response(None, request)(scope, receive, send)
+
+
+def _page(request: AnyRequest, visit: Visit, page: ErrorPage) -> Response[Any]:
+    renderer, status = request.app.state.renderer, page.status
     if request.headers.get("hx-request") == "true":
-        return state.renderer.respond(  # type: ignore[no-any-return]  # the state is untyped
+        return renderer.respond(  # type: ignore[no-any-return]  # the state is untyped
             visit,
             "pages/error.html",
             page,
@@ -62,7 +116,7 @@ def _respond(request: AnyRequest, status: int, advice: Message | None = None) ->
             status=status,
             headers={"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
         )
-    return state.renderer.respond(visit, "pages/error.html", page, status=status)  # type: ignore[no-any-return]
+    return renderer.respond(visit, "pages/error.html", page, status=status)  # type: ignore[no-any-return]
 
 
 def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
@@ -72,8 +126,22 @@ def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return _respond(request, error.status_code)
 
 
-def on_not_found(request: AnyRequest, error: NotFoundError | UnknownDatasetError) -> Response[Any]:
+def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
     return _respond(request, 404)
+
+
+def on_unreadable(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Something in the database that this program cannot read; the rest of it goes on working."""
+    log.warning("stored data cannot be read", path=request.scope["path"], why=str(error))
+    return _show(request, UNREADABLE)
+
+
+def on_no_file(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Below /static: a name that no file can have is one that is not there."""
+    why = error.__cause__
+    if isinstance(why, OSError) and why.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
+        return _respond(request, 404)
+    return on_defect(request, error)
 
 
 def on_conflict(request: AnyRequest, error: ConflictError) -> Response[Any]:
@@ -99,7 +167,9 @@ def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
 HANDLERS: ExceptionHandlersMap = {
     HTTPException: on_http,
     NotFoundError: on_not_found,
-    UnknownDatasetError: on_not_found,
+    UnknownDatasetError: on_unreadable,
+    DocumentError: on_unreadable,
+    msgspec.DecodeError: on_unreadable,
     ConflictError: on_conflict,
     RefusedError: on_refused,
     SignInRequiredError: on_signed_out,

@@ -1,5 +1,6 @@
 """Posted forms as plain text fields; addresses and names made from requests."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -14,6 +15,10 @@ async def read_form(request: AnyRequest) -> Mapping[str, str]:
     }
 
 
+POSTED_TO = re.compile(r"(?P<page>.*)/(?:operations|runs|rename|delete|stop)")
+"""Addresses that a refused form leaves in the address bar but that are no pages, below the page they belong to."""
+
+
 def page_before(request: AnyRequest) -> str:
     """The page of this site that the form was on, else the start page: nobody is sent elsewhere by a form."""
     try:
@@ -23,6 +28,8 @@ def page_before(request: AnyRequest) -> str:
     if referer.netloc != request.headers.get("host", "") or not referer.path.startswith("/"):
         return "/"
     path = "/" + referer.path.lstrip("/")
+    if posted := POSTED_TO.fullmatch(path):
+        return posted["page"] or "/"
     return f"{path}?{referer.query}" if referer.query else path
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import InvalidOperation
+from functools import cached_property
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime, format_timedelta, get_datetime_format
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import Translations
 from babel.units import format_unit
@@ -23,7 +25,7 @@ NAMES = {"en": "English", "ko": "한국어"}
 DEFAULT = "en"
 
 _UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
-
+MILLISECONDS = mark("{ms} ms")
 SECONDS, MINUTES, HOURS = mark("{s} s"), mark("{min} min {s} s"), mark("{h} h {min} min")
 
 
@@ -54,8 +56,11 @@ class Language:
         return str(value)
 
     def number(self, value: int | float) -> str:
-        """`21,114`; decimals keep three places."""
-        return str(format_decimal(value, locale=self.locale))
+        """`21,114`; decimals keep three places. Absurdly large numbers are written all the same."""
+        try:
+            return str(format_decimal(value, locale=self.locale))
+        except InvalidOperation:
+            return f"{value:,}"
 
     def compact(self, value: int) -> str:
         """`1.2M` or `120만`, for large counts beside their exact value."""
@@ -74,23 +79,37 @@ class Language:
 
     def decimal(self, value: float, digits: int = 3) -> str:
         """A fixed number of decimals, so that a column of them lines up."""
-        return str(format_decimal(value, "#,##0." + "0" * digits, locale=self.locale))
+        try:
+            return str(format_decimal(value, "#,##0." + "0" * digits, locale=self.locale))
+        except InvalidOperation:  # a loss that runs away, for one
+            return f"{value:.{digits}g}"
 
     def moment(self, when: datetime) -> str:
-        """`Nov 21, 2026, 2:46 PM`, in UTC and saying so."""
-        return str(format_datetime(when.astimezone(UTC), "medium", locale=self.locale)) + " UTC"
+        """`Nov 21, 2026, 2:46:05 PM UTC` or `2026. 11. 21. 오후 2:46:05 UTC`."""
+        return str(format_datetime(when.astimezone(UTC), self._moment, locale=self.locale)) + " UTC"
+
+    @cached_property
+    def _moment(self) -> str:
+        """The locale's pattern with the half of the day written out: Korean shortens it to "AM"."""
+        date, time = (
+            str(formats["medium"].pattern) for formats in (self.locale.date_formats, self.locale.time_formats)
+        )
+        joined = str(get_datetime_format("medium", locale=self.locale))
+        return joined.format(time.replace("a", "aaaa"), date)
 
     def ago(self, when: datetime) -> str:
         """`3 minutes ago`."""
         return str(format_timedelta(when - datetime.now(UTC), add_direction=True, locale=self.locale))
 
     def duration(self, seconds: float) -> str:
-        """`0.4 s`, `12 s`, `3 min 20 s` or `1 h 5 min`."""
+        """`40 ms`, `0.4 s`, `12 s`, `3 min 20 s` or `1 h 5 min`."""
         whole = round(seconds)
         if whole >= 3600:
             return self.catalogue.gettext(HOURS).format(h=whole // 3600, min=whole % 3600 // 60)
         if whole >= 60:
             return self.catalogue.gettext(MINUTES).format(min=whole // 60, s=whole % 60)
+        if 0.0005 <= seconds < 0.0995:
+            return self.catalogue.gettext(MILLISECONDS).format(ms=round(seconds * 1000))
         shown = whole if seconds >= 9.95 else self.decimal(max(seconds, 0.0), 1)
         return self.catalogue.gettext(SECONDS).format(s=shown)
 

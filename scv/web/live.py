@@ -43,7 +43,7 @@ def live_run(run: Run, epochs: int) -> LiveRun:
     metrics = tuple(map(_metrics, run.metrics))
     stages = {
         "queued": say("Waiting for a free worker"),
-        "running": say("Training"),
+        "running": say("Training on {device}", device=run.device) if run.device else say("Training"),
         "finished": say("Finished"),
         "stopped": say("Stopped"),
         "failed": say("Failed"),

@@ -36,7 +36,8 @@ async def run_events(
     `seen` already (its Last-Event-ID) is summed up without being sent again. Where the stream is lost, the
     database is asked now and then and has the last word.
     """
-    after, sent_at, owed = "0-0", 0.0, False
+    # The first fragment waits as well, until the news there has been so far are summed up.
+    after, sent_at, owed = "0-0", monotonic(), False
     while not live.ended:
         try:
             news = follow(house.queue.redis, live.run_id, after, quiet_seconds=TICK)

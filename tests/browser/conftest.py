@@ -124,21 +124,33 @@ class Window:
 
         `below` aims at the target's lower edge. The stack makes room for what hovers, so a hand aims again.
         """
+        for _ in range(3):
+            self._pick_up(source)
+            placed = self._carry(target, 0.95 if below else 0.5, until)
+            self.page.mouse.up()
+            if placed:
+                return
+        raise AssertionError(f"the dragged block found no place: {until}")
+
+    def _pick_up(self, source: Locator) -> None:
         start = source.bounding_box()
         assert start is not None
         x, y = start["x"] + min(start["width"] / 2, 60), start["y"] + start["height"] / 2
         self.page.mouse.move(x, y)
         self.page.mouse.down()
         self.page.mouse.move(x + 14, y + 10, steps=5)
-        for attempt in range(40):
+
+    def _carry(self, target: Locator, down: float, until: str) -> bool:
+        """Move over the target, again and again, until the placeholder is where it should be."""
+        for attempt in range(20):
             end = target.bounding_box()
             assert end is not None
-            down = end["height"] * (0.95 if below else 0.5)
-            self.page.mouse.move(end["x"] + end["width"] / 2 + attempt % 2, end["y"] + down, steps=12)
+            x, y = end["x"] + end["width"] / 2 + attempt % 2, end["y"] + end["height"] * down
+            self.page.mouse.move(x, y, steps=12)
             self.page.wait_for_timeout(80)
             if not until or self.page.locator(until).count():
-                break
-        self.page.mouse.up()
+                return True
+        return False
 
     def drag_chip(self, kind: str) -> None:
         """Drag a block from the palette to the end of the stack."""

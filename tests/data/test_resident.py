@@ -105,8 +105,65 @@ def come_from_the_future(folder: Path) -> None:
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
 
 
+def empty_an_array(folder: Path) -> None:
+    (folder / "train_labels.npy").write_bytes(b"")
+
+
+def put_an_archive_in_its_place(folder: Path) -> None:
+    with (folder / "train_labels.npy").open("wb") as file:
+        np.savez(file, np.zeros(3))
+
+
+def put_half_an_archive_in_its_place(folder: Path) -> None:
+    (folder / "train_labels.npy").write_bytes(b"PK\x03\x04 and no more")
+
+
+def change_a_type(folder: Path) -> None:
+    path = folder / "train_labels.npy"
+    np.save(path, np.load(path).astype(np.int32))
+
+
+def drop_some_labels(folder: Path) -> None:
+    path = folder / "test_labels.npy"
+    np.save(path, np.load(path)[:-1])
+
+
+def mislabel(folder: Path) -> None:
+    path = folder / "test_labels.npy"
+    labels = np.load(path)
+    labels[0] = 99
+    np.save(path, labels)
+
+
+def flatten_the_images(folder: Path) -> None:
+    path = folder / "test_images.npy"
+    images = np.load(path)
+    np.save(path, images.reshape(len(images), -1))
+
+
+def become_a_file(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    folder.write_text("not a folder")
+
+
 @pytest.mark.parametrize(
-    "damage", [cut_an_array_short, take_an_array_away, spoil_the_description, come_from_the_future]
+    "damage",
+    [
+        cut_an_array_short,
+        take_an_array_away,
+        spoil_the_description,
+        come_from_the_future,
+        empty_an_array,
+        put_an_archive_in_its_place,
+        put_half_an_archive_in_its_place,
+        change_a_type,
+        drop_some_labels,
+        mislabel,
+        flatten_the_images,
+        become_a_file,
+    ],
 )
 def test_a_damaged_form_is_not_prepared_and_can_be_written_again(tmp_path: Path, damage: Any) -> None:
     before = write_resident(tmp_path, "toy", colourful())

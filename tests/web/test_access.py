@@ -82,8 +82,19 @@ async def test_a_sign_in_link_works_once(stranger: Visitor) -> None:
         token = await users.create_signin_link(session, minutes=5)
     assert (await stranger.get(f"/sign-in?token={token}")).url.path == "/models"
     again = await stranger.get(f"/sign-in?token={token}")
+    assert again.url.path == "/models"  # a signed-in browser has no use for the refusal
+    await stranger.post("/sign-out", {})
+    again = await stranger.get(f"/sign-in?token={token}")
     assert again.status_code == 403
     assert "used before or is too old" in again.text
+
+
+async def test_a_made_up_link_takes_no_write(stranger: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError("a write")
+
+    monkeypatch.setattr(stranger.database, "writing", refuse)
+    assert (await stranger.get("/sign-in?token=made-up")).status_code == 403
 
 
 async def test_signing_in_again_ends_the_old_session(owner: Visitor) -> None:

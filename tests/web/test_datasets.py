@@ -17,6 +17,18 @@ async def test_pictures_that_are_not_ready_are_waited_for(owner: Visitor) -> Non
     assert (await owner.get("/datasets/digits/samples.png")).status_code == 404
 
 
+async def test_damaged_pictures_are_waited_for_too(owner: Visitor, settings: Settings) -> None:
+    write_resident(settings.data_dir, "digits", digits.read())
+    path = path_of(await add_version(owner))
+    folder = settings.data_dir / "datasets" / "digits"
+    whole = (folder / "train_images.npy").read_bytes()
+    for content in (b"", whole[:60], whole[:200], whole[:20] + b"(" * 400, b"x" * 900):
+        (folder / "train_images.npy").write_bytes(content)
+        assert "The pictures are being prepared" in (await owner.get(path)).text
+        assert (await owner.get("/models/new")).status_code == 200
+        assert (await owner.get("/datasets/digits/samples.png")).status_code == 404
+
+
 async def test_one_real_picture_of_each_class_is_shown(owner: Visitor, settings: Settings) -> None:
     resident = write_resident(settings.data_dir, "digits", digits.read())
     assert "samples.png" in (await owner.get("/datasets/digits/samples")).text

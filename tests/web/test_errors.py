@@ -3,11 +3,13 @@
 import random
 import re
 import string
+from typing import Any
 
 import pytest
 from litestar import Litestar
 
-from scv.db.tables import Model
+from scv.blocks.document import Block, Document
+from scv.db.tables import Model, Run, Version
 from tests.web.conftest import Visitor, add_run, add_version, path_of
 from tests.web.test_access import filled, routes
 
@@ -59,25 +61,83 @@ async def test_a_form_that_is_too_large_is_refused(owner: Visitor) -> None:
     assert "That is too much at once" in answer.text
 
 
-async def test_a_defect_says_nothing_technical(owner: Visitor, capsys: pytest.CaptureFixture[str]) -> None:
-    version = await add_version(owner)
-    async with owner.database.writing() as session:
-        await session.merge(version)
-        (await session.get_one(type(version), version.id)).settings = "not json"
-    answer = await owner.get(path_of(version))
+async def test_a_defect_says_nothing_technical_and_logs_no_values(
+    owner: Visitor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(session: object, user: object, **options: object) -> None:
+        secret = "pass" + "word"
+        raise LookupError(len(secret))
+
+    monkeypatch.setattr("scv.db.models.list_models_for", broken)
+    answer = await owner.get("/models")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
     assert "Traceback" not in answer.text
-    assert "DecodeError" not in answer.text
-    assert "DecodeError" in capsys.readouterr().out
+    assert "LookupError" not in answer.text
+    logged = capsys.readouterr().out
+    assert "LookupError: 8" in logged
+    assert "password" not in logged
+    assert owner.client.cookies[owner.house.session_cookie.name][:12] not in logged
 
 
-async def test_a_model_whose_dataset_is_gone_is_not_a_defect(owner: Visitor) -> None:
+GARBAGE = ["", "not json", "[]", "{}", '{"format":2,"blocks":[]}', '{"blocks":' + "[" * 3000, "stars"]
+
+
+@pytest.mark.parametrize("column", ["document", "settings", "dataset"])
+async def test_what_cannot_be_read_takes_nothing_else_down(owner: Visitor, column: str) -> None:
+    version = await add_version(owner, name="Damaged")
+    run = await add_run(owner, version)
+    for text in GARBAGE:
+        async with owner.database.writing() as session:
+            holder: Any = Model if column == "dataset" else Version
+            setattr(await session.get_one(holder, version.model_id), column, text)
+            setattr(await session.get_one(Run, run.id), column, text)
+        for path in (path_of(version), f"{path_of(version)}/script.py", f"/runs/{run.id}", f"/runs/{run.id}/script.py"):
+            answer = await owner.get(path)
+            assert answer.status_code < 500, (path, text)
+            if text == "not json":
+                assert answer.status_code == 422
+                assert "This cannot be read" in answer.text
+                assert 'href="/models"' in answer.text
+        assert (await owner.operate(version)).status_code < 500
+        listed = await owner.get("/models")
+        assert "Damaged" in listed.text
+        assert listed.status_code == 200
+    assert (await owner.post(f"/models/{version.model_id}/delete", {})).status_code == 200
+
+
+async def test_an_unknown_block_and_a_strange_key_are_no_defects(owner: Visitor) -> None:
+    version = await add_version(owner, Document(blocks=(Block("x1", "Unheard"),)))
+    run = await add_run(owner, version, status="stopped", weights="../../secret.key")
+    assert "Unheard" in (await owner.get(f"/runs/{run.id}")).text
+    assert (await owner.get(f"/runs/{run.id}/weights.safetensors")).status_code == 404
+    assert (await owner.get(f"/runs/{run.id}/script.py")).status_code == 422
+
+
+async def test_a_position_beyond_all_measure_is_refused(owner: Visitor) -> None:
     version = await add_version(owner)
-    async with owner.database.writing() as session:
-        (await session.get_one(Model, version.model_id)).dataset = "stars"
-    assert (await owner.get(path_of(version))).status_code == 404
-    assert "stars" in (await owner.get("/models")).text
+    answer = await owner.operate(version, operation={"op": "add", "type": "ReLU", "position": 10**30})
+    assert answer.status_code == 422
+
+
+async def test_names_that_no_file_can_have_are_not_found(owner: Visitor) -> None:
+    for path in ("/static/scv.css/x", "/static/" + "x" * 300, "/static/" + "\uac00" * 90, "/static/" + "y/" * 3000):
+        assert (await owner.get(path)).status_code == 404, path[:40]
+
+
+async def test_an_unknown_address_knows_who_asks(owner: Visitor) -> None:
+    await owner.post("/language", {"language": "ko"})
+    owner.client.cookies.delete("scv_language")
+    for path in ("/nowhere", "/static/nowhere.css", "/models/99999999999"):
+        page = await owner.get(path)
+        assert page.status_code == 404
+        assert '<html lang="ko">' in page.text
+        assert 'href="/models"' in page.text
+
+
+async def test_a_download_names_its_charset_once(owner: Visitor) -> None:
+    answer = await owner.get(f"{path_of(await add_version(owner))}/script.py")
+    assert answer.headers["content-type"] == "text/x-python; charset=utf-8"
 
 
 async def test_a_name_is_shown_as_text(owner: Visitor) -> None:

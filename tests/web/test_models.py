@@ -1,5 +1,7 @@
 """The workspace: list, new, rename, delete."""
 
+import re
+
 from scv.blocks.document import Document
 from scv.db.tables import User
 from tests.web.conftest import Visitor, add_run, add_version, path_of
@@ -13,7 +15,7 @@ async def test_an_empty_workspace_invites_to_make_a_model(owner: Visitor) -> Non
 async def test_a_new_model_opens_in_the_editor(owner: Visitor) -> None:
     answer = await owner.post("/models/new", {"name": "  Digit   reader ", "dataset": "digits"})
     assert answer.url.path == "/models/1/versions/1"
-    assert "<h1>Digit reader</h1>" in answer.text
+    assert '<h1 title="Digit reader">Digit reader</h1>' in answer.text
 
 
 async def test_a_refused_new_model_keeps_what_was_typed(owner: Visitor) -> None:
@@ -58,7 +60,26 @@ async def test_a_model_is_renamed(owner: Visitor) -> None:
     version = await add_version(owner)
     answer = await owner.post(f"/models/{version.model_id}/rename", {"name": "New <name>"})
     assert "New &lt;name&gt;" in answer.text
-    assert (await owner.post(f"/models/{version.model_id}/rename", {"name": " "})).status_code == 422
+
+
+async def test_a_refused_name_is_refused_on_the_list(owner: Visitor) -> None:
+    version = await add_version(owner, name="Alpha")
+    await add_version(owner, name="Beta")
+    answer = await owner.post(f"/models/{version.model_id}/rename", {"name": " ", "list": "search=alp&order=oldest"})
+    assert answer.status_code == 422
+    assert "1 to 60 characters" in answer.text
+    assert "Alpha" in answer.text
+    assert "Beta" not in answer.text
+
+
+async def test_renaming_and_deleting_lead_back_to_the_same_list(owner: Visitor) -> None:
+    for number in range(14):
+        version = await add_version(owner, Document(), name=f"Model {number}")
+    page = await owner.get("/models?search=model&page=2&order=oldest")
+    carried = re.findall(r'name="list" value="([^"]+)"', page.text)[0].replace("&amp;", "&")
+    for action in ("rename", "delete"):
+        answer = await owner.post(f"/models/{version.model_id}/{action}", {"name": "A model", "list": carried})
+        assert str(answer.url).endswith("/models?search=model&dataset=&sort=updated&order=oldest&page=2")
 
 
 async def test_a_deleted_model_takes_its_files_along(owner: Visitor) -> None:

@@ -242,6 +242,26 @@ async def test_a_finished_run_shows_its_accuracy_and_where_it_came_from(owner: V
     assert page.count('class="best"') == 1
 
 
+async def test_a_running_run_says_where_it_runs_and_its_end_is_said_once(owner: Visitor) -> None:
+    run = await add_run(owner, await add_version(owner), status="running")
+    page = (await owner.get(f"/runs/{run.id}")).text
+    assert "<dt>Started</dt>" not in page
+    assert "<noscript>" in page
+    assert "aria-live" not in page
+    async with owner.database.writing() as session:
+        row = await session.get_one(Run, run.id)
+        row.device, row.started_at = "cpu", now()
+    page = (await owner.get(f"/runs/{run.id}")).text
+    assert "Training on cpu" in page
+    assert "<dt>Started</dt>" in page
+    async with owner.database.writing() as session:
+        row = await session.get_one(Run, run.id)
+        row.status = "stopped"
+    ended = (await owner.get(f"/runs/{run.id}", target="run")).text
+    assert '<p id="run-status" hx-swap-oob="innerHTML">Stopped</p>' in ended
+    assert "<html" not in ended
+
+
 async def test_a_failed_run_says_why(owner: Visitor) -> None:
     inner = say("{type} has no branches.", type="ReLU")
     outer = say("Block {block} ({type}): {message}", block="relu1", type="ReLU", message=inner)
@@ -262,7 +282,7 @@ async def test_weights_are_a_download_where_there_are_any(owner: Visitor) -> Non
     (files.folder("runs/2") / "weights.safetensors").write_bytes(b"weights")
     answer = await owner.get(f"/runs/{run.id}/weights.safetensors")
     assert answer.content == b"weights"
-    assert 'filename="digit-reader.safetensors"' in answer.headers["content-disposition"]
+    assert 'filename="digit-reader-run-2.safetensors"' in answer.headers["content-disposition"]
 
 
 async def test_a_runs_script_is_that_of_its_snapshot(owner: Visitor) -> None:

@@ -1,6 +1,7 @@
 """Every text a user can see has a Korean translation, and the catalogue holds nothing else."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from string import Formatter
 
@@ -105,6 +106,10 @@ def test_figures_are_written_as_the_locale_does() -> None:
     assert english.number(21114) == "21,114"
     assert english.percent(0.9746) == "97.5%"
     assert korean.compact(1_200_000) == "120만"
+    assert english.duration(0.04) == "40 ms"
+    assert english.number(10**30).startswith("1,000,")
+    assert english.decimal(1e30) == "1e+30"
+    assert korean.moment(datetime(2026, 11, 21, 4, 3, 32, tzinfo=UTC)) == "2026. 11. 21. 오전 4:03:32 UTC"
 
 
 async def test_the_chosen_language_stays(owner: Visitor) -> None:

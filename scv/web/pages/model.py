@@ -1,21 +1,23 @@
 """The workspace: a user's models, making new ones, renaming and deleting them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from scv.blocks.document import Document, decode, encode
+from scv.blocks.document import Document, DocumentError, decode, encode
 from scv.blocks.message import Message, say
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
 from scv.db import models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
+from scv.db.tables import User
 from scv.errors import RefusedError
 from scv.files import run_folder
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
@@ -54,10 +56,24 @@ class Filter:
         fields = {"search": self.search, "dataset": self.dataset, "sort": self.sort, "order": self.order}
         return f"/models?{urlencode({**fields, 'page': page})}"
 
+    @property
+    def here(self) -> str:
+        """The address of this page of the list."""
+        return "/models" if self == Filter() else self.href(self.page)
+
+    @property
+    def query(self) -> str:
+        """What a form of the list carries, so that its answer is the same page of the same list."""
+        return self.here.partition("?")[2]
+
+    @classmethod
+    def of_form(cls, form: Mapping[str, str]) -> "Filter":
+        return cls.read(dict(parse_qsl(form.get("list", "")[:1000])))
+
 
 @dataclass(frozen=True)
 class Card:
-    """A model in the list. `silhouette` holds its blocks' categories from top to bottom."""
+    """A model in the list. `silhouette` holds its blocks' categories from top to bottom, none where unreadable."""
 
     card: ModelCard
     dataset: DatasetInfo | None
@@ -74,6 +90,7 @@ class ModelsPage:
     listed: ModelPage
     cards: tuple[Card, ...]
     datasets: tuple[DatasetInfo, ...]
+    problem: Message | None
 
 
 @dataclass(frozen=True)
@@ -99,22 +116,7 @@ class ModelController(Controller):
         user: SignedIn,
         house: TheHouse,
     ) -> Response[str]:
-        wanted = Filter.read(request.query_params)
-        async with house.database.reading() as session:
-            listed = await models.list_models_for(
-                session,
-                user,
-                search=wanted.search,
-                dataset=wanted.dataset,
-                sort=wanted.sort,
-                order=wanted.order,
-                page=wanted.page,
-            )
-        cards = tuple(
-            Card(card, DATASETS.get(card.model.dataset), silhouette(decode(card.version.document).blocks))
-            for card in listed.cards
-        )
-        page = ModelsPage(wanted, listed, cards, tuple(DATASETS.values()))
+        page = await _models_page(house, user, Filter.read(request.query_params))
         block = "list" if request.headers.get("hx-target") == "list" else None
         return house.renderer.respond(visit, "pages/models.html", page, block=block)
 
@@ -151,20 +153,53 @@ class ModelController(Controller):
         return Redirect(version_path(model_id, version.number), status_code=303)
 
     @post("/{model_id:int}/rename")
-    async def rename(self, request: AnyRequest, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
+    async def rename(
+        self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, model_id: FromPath[int]
+    ) -> Response[Any]:
+        """Give it another name; a name that cannot be is refused on the list itself."""
         form = await read_form(request)
-        async with house.database.writing() as session:
-            await models.rename_model(session, user, model_id, form.get("name", ""))
-        return Redirect("/models", status_code=303)
+        wanted = Filter.of_form(form)
+        try:
+            async with house.database.writing() as session:
+                await models.rename_model(session, user, model_id, form.get("name", ""))
+        except RefusedError as error:
+            page = await _models_page(house, user, wanted, error.message)
+            return house.renderer.respond(visit, "pages/models.html", page, status=422)
+        return Redirect(wanted.here, status_code=303)
 
     @post("/{model_id:int}/delete")
-    async def delete(self, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
+    async def delete(self, request: AnyRequest, user: SignedIn, house: TheHouse, model_id: FromPath[int]) -> Redirect:
         """Delete the model for good, then its files."""
+        wanted = Filter.of_form(await read_form(request))
         async with house.database.writing() as session:
             run_ids = await models.delete_model(session, user, model_id)
         for run_id in run_ids:
             house.files.delete(run_folder(run_id))
-        return Redirect("/models", status_code=303)
+        return Redirect(wanted.here, status_code=303)
+
+
+async def _models_page(house: House, user: User, wanted: Filter, problem: Message | None = None) -> ModelsPage:
+    async with house.database.reading() as session:
+        listed = await models.list_models_for(
+            session,
+            user,
+            search=wanted.search,
+            dataset=wanted.dataset,
+            sort=wanted.sort,
+            order=wanted.order,
+            page=wanted.page,
+        )
+    cards = tuple(
+        Card(card, DATASETS.get(card.model.dataset), _silhouette(card.version.document)) for card in listed.cards
+    )
+    return ModelsPage(wanted, listed, cards, tuple(DATASETS.values()), problem)
+
+
+def _silhouette(document: str) -> tuple[str, ...]:
+    try:
+        return silhouette(decode(document).blocks)
+    except DocumentError:  # its page says so; here it can still be deleted
+        return ()
 
 
 def _new_page(house: House, name: str = "", dataset: str = "", problem: Message | None = None) -> NewModelPage:

@@ -57,7 +57,8 @@ class RunPage:
     @property
     def layers(self) -> tuple[tuple[str, str], ...]:
         """Type and category of every block from top to bottom."""
-        return tuple((block.type, CATALOGUE[block.type].category) for block in self.document.blocks)
+        kinds = ((block.type, CATALOGUE.get(block.type)) for block in self.document.blocks)
+        return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
 
     @property
     def version_href(self) -> str:
@@ -97,7 +98,7 @@ class RunController(Controller):
     ) -> Response[str]:
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
-        block = "run" if request.headers.get("hx-target") == "run" else None
+        block = "ended" if request.headers.get("hx-target") == "run" else None
         return house.renderer.respond(visit, TEMPLATE, _page(run), block=block)
 
     @get("/events")
@@ -156,11 +157,14 @@ class RunController(Controller):
         """The best weights, where the run has any."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
-        path = house.files.path(run.weights) if run.weights else None
+        try:
+            path = house.files.path(run.weights) if run.weights else None
+        except ValueError:  # no key of ours
+            path = None
         if path is None or not path.is_file():
             raise NotFoundError(say("This run has no weights."))
         return File(
             path,
-            filename=file_name(run.version.model.name, "safetensors"),
+            filename=file_name(f"{run.version.model.name} run {run.id}", "safetensors"),
             media_type="application/octet-stream",
         )

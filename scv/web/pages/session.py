@@ -24,12 +24,17 @@ class SessionController(Controller):
         if not token:
             return house.renderer.respond(visit, "pages/sign_in.html", None)
         try:
+            async with house.database.reading() as session:
+                if not await users.has_signin_link(session, token):  # costs no write: anybody may ask
+                    raise users.SigninLinkRefusedError
             async with house.database.writing() as session:
                 user = await users.redeem_signin_link(session, token, language=visit.language.code)
                 if old := house.session_cookie.read(request):
                     await users.end_session(session, old)
                 fresh = await users.start_session(session, user, days=house.settings.session_days)
         except RefusedError as error:
+            if visit.user is not None:
+                return Redirect("/models", status_code=303)
             page = ErrorPage(403, say("This link no longer works"), error.message)
             return house.renderer.respond(visit, "pages/error.html", page, status=403)
         return Redirect("/models", status_code=303, cookies=[house.session_cookie.write(fresh)])

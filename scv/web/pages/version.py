@@ -124,14 +124,15 @@ class VersionController(Controller):
 
 def python_script(name: str, dataset: str, document: Document, settings: TrainingSettings) -> Response[str]:
     """A script as a download; raises `RefusedError` for a network with errors."""
+    file = file_name(name, "py")
     try:
-        code = script(document, find(dataset), settings, title=name)
+        code = script(document, find(dataset), settings, title=name, file=file)
     except InvalidDocumentError as error:
         raise RefusedError(error.message) from error
     return Response(
         code,
-        media_type="text/x-python; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{file_name(name, "py")}"'},
+        media_type="text/x-python",  # the framework adds the charset
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )
 
 

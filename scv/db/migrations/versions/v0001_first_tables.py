@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_models_user_id_users", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_models"),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("models") as batch_op:
         batch_op.create_index("ix_models_user_id_created_at", ["user_id", "created_at"], unique=False)
