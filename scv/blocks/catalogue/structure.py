@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from scv.blocks.block import AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
+from scv.blocks.block import REGISTRY, AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
 from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.params import Choice, Integer, Param, ParamError, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
+
+_MAX_REDUCTION = 64
 
 
 class Residual(Container):
@@ -51,7 +53,7 @@ class Residual(nn.Module):
                 main=written(main),
                 shortcut=written(shortcut),
             ),
-            [AppendToBranch(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main))],
+            _appended(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main)),
         )
 
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
@@ -109,17 +111,17 @@ class Parallel(nn.Module):
             for number, shape in enumerate(outputs):
                 if shape != first:
                     label = say("Fit branch {number} to {shape}", number=number + 1, shape=written(first))
-                    raise self._differ(outputs, [AppendToBranch(label, number, fitting(shape, first))])
+                    raise self._differ(outputs, _appended(label, number, fitting(shape, first)))
             return first
         for number, shape in enumerate(outputs):
             if len(shape) != len(first):
                 flat = next(n for n, s in enumerate(outputs) if is_tensor(s))
                 label = say("Insert Flatten")
-                raise self._differ(outputs, [AppendToBranch(label, flat, (("Flatten", {}),))])
+                raise self._differ(outputs, _appended(label, flat, (("Flatten", {}),)))
             if shape[1:] != first[1:]:
                 label = say("Pool branch {number} to {shape}", number=number + 1, shape=written(first[1:]))
                 pool = ("AdaptiveAvgPool2d", {"output_size": list(first[1:])})
-                raise self._differ(outputs, [AppendToBranch(label, number, (pool,))])
+                raise self._differ(outputs, _appended(label, number, (pool,)))
         return (sum(shape[0] for shape in outputs), *first[1:])
 
     @staticmethod
@@ -159,7 +161,7 @@ class SqueezeExcite(BlockType):
             name="reduction",
             default=4,
             minimum=1,
-            maximum=64,
+            maximum=_MAX_REDUCTION,
             main=True,
             help=mark("How many times fewer numbers there are between the two layers than channels."),
         ),
@@ -211,14 +213,16 @@ class SqueezeExcite(nn.Module):
         return Call("SqueezeExcite", (shape[0], self._hidden(p, shape)))
 
     def params_of(self, arguments: Values) -> dict[str, Any]:
-        """The smallest reduction that gives the hidden channels: several may, and all write the same call."""
+        """The largest reduction that gives the hidden channels: several may, and all write the same call.
+
+        Where the hidden channels divide the channels it is their ratio.
+        """
         others = {name: value for name, value in arguments.items() if name not in ("channels", "hidden")}
         channels, hidden = arguments["channels"], arguments["hidden"]
-        (reduction,) = (param for param in self.params if isinstance(param, Integer))
-        if isinstance(channels, int) and isinstance(hidden, int):
-            for candidate in range(reduction.minimum, reduction.maximum + 1):
-                if channels // candidate == hidden:
-                    return super().params_of(others) | {"reduction": candidate}
+        if isinstance(channels, int) and isinstance(hidden, int) and 1 <= hidden <= channels:
+            reduction = min(channels // hidden, _MAX_REDUCTION)
+            if channels // reduction == hidden:
+                return super().params_of(others) | {"reduction": reduction}
         raise ParamError(
             say(
                 "No reduction of SqueezeExcite leaves {hidden} of {channels}.",
@@ -237,6 +241,12 @@ class SqueezeExcite(nn.Module):
 
 def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else foreign(str(value))
+
+
+def _appended(label: Message, branch: int, blocks: tuple[tuple[str, dict[str, Any]], ...]) -> list[Cure]:
+    """The cure that appends blocks to a branch; none where a size would be larger than the block takes."""
+    refused = any(REGISTRY[kind].complete(params)[1] for kind, params in blocks)
+    return [] if refused else [AppendToBranch(label, branch, blocks)]
 
 
 def fitting(given: Shape, wanted: Shape) -> tuple[tuple[str, dict[str, Any]], ...]:

@@ -1,0 +1,102 @@
+"""Which of the classes and models of a file may be the network that is meant."""
+
+import ast
+from collections.abc import Iterable
+
+import msgspec
+
+from scv.blocks.reading.statements import Reader
+from scv.blocks.reading.values import Instance, Modules, UserClass, Value
+
+
+class Candidate(msgspec.Struct, frozen=True, eq=False):
+    """A network, or a class to make one of, and the place where it stands."""
+
+    node: ast.AST
+    value: Value
+    order: int
+
+
+def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
+    """What may be meant, the likeliest first: later ones, and those that no other uses, before the others."""
+    names = reader.top.names
+    used = _used(tree)
+    found: list[Candidate] = []
+    made: set[int] = set()
+    held = {id(inner) for value in names.values() for inner in _held(value)}
+    for value in names.values():
+        if id(value) in held:
+            continue
+        if isinstance(value, Instance) and value.cls.is_module():
+            made.add(id(value.cls))
+            found.append(Candidate(value.cls.node, value, _line(value.node)))
+        elif isinstance(value, Modules) and value.form == "Sequential":
+            found.append(Candidate(value.node, value, _line(value.node)))
+    helpers: list[Candidate] = []
+    for name, value in names.items():
+        if not isinstance(value, UserClass) or value.kind is not None or id(value) in made or not value.is_module():
+            continue
+        if value.method("forward") is None and not value.is_sequential():
+            continue
+        candidate = Candidate(value.node, value, _line(value.node))
+        (helpers if name in used else found).append(candidate)
+    likeliest = [*_latest(found), *_latest(helpers)][:most]
+    return [_with_arguments(tree, reader, candidate) for candidate in likeliest]
+
+
+def _latest(found: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(found, key=lambda candidate: -candidate.order)
+
+
+def _line(node: ast.AST) -> int:
+    return int(getattr(node, "lineno", 0))
+
+
+def _held(value: Value) -> Iterable[Value]:
+    """The modules that stand directly in a module, or were given to make it."""
+    if isinstance(value, Modules):
+        return value.items.values()
+    if isinstance(value, Instance):
+        return (*value.args, *value.kwargs.values(), *value.attributes.values())
+    return ()
+
+
+def _used(tree: ast.Module) -> set[str]:
+    """The names of classes that another class uses, through functions as well, or that are given to a call."""
+    definitions = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    mentions = {name: _mentioned(node) & definitions.keys() - {name} for name, node in definitions.items()}
+    used: set[str] = set()
+    waiting = [name for name, node in definitions.items() if isinstance(node, ast.ClassDef)]
+    seen = set(waiting)
+    while waiting:
+        for name in mentions[waiting.pop()]:
+            used.add(name)
+            if name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            used |= {value.id for value in values if isinstance(value, ast.Name)}
+    return used
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def _with_arguments(tree: ast.Module, reader: Reader, candidate: Candidate) -> Candidate:
+    """A class that needs arguments is made with those of the first call of it."""
+    cls = candidate.value
+    found = cls.method("__init__") if isinstance(cls, UserClass) else None
+    if found is None:
+        return candidate
+    spec = found[1].args
+    if len(spec.args) - 1 <= len(spec.defaults) and None not in spec.kw_defaults:
+        return candidate
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == cls.node.name:
+            made = reader.tried(node)
+            if isinstance(made, Instance) and made.cls is cls:
+                return Candidate(candidate.node, made, candidate.order)
+    return candidate

@@ -1,0 +1,260 @@
+"""What an expression in somebody's code may be worth here: constants of Python, layers, modules, tensors.
+
+Constants are Python's own None, bool, int, float, str, list, tuple and dict. Everything else is one of the
+classes below. Nothing of the code is ever run; `Unknown` stands for all that cannot be said without running it.
+"""
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import msgspec
+
+from scv.blocks.block import BlockType
+from scv.blocks.message import Message, foreign, say
+from scv.blocks.reading.graph import Node
+
+Value: TypeAlias = Any
+
+MAX_STEPS = 200_000
+"""How many steps are taken before the reading is given up: well under a second."""
+
+MAX_PROBLEMS = 100
+"""More than this many places are not named."""
+
+
+class Unknown(msgspec.Struct, frozen=True, eq=False):
+    """A value that cannot be said, where it comes from, and why, if there is more to say than that."""
+
+    node: ast.AST
+    why: Message | None = None
+
+
+class External(msgspec.Struct, frozen=True):
+    """Something imported, by its full name such as `torch.nn.Conv2d`."""
+
+    path: str
+
+
+class Tensor(msgspec.Struct, frozen=True, eq=False):
+    """What flows through `forward`. `loose` where a step before it was left out."""
+
+    node: Node
+    loose: bool = False
+
+
+class Dims(msgspec.Struct, frozen=True):
+    """The shape of a tensor, of which only the first number means something here: it is the batch."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """How many images there are in a batch."""
+
+
+class Scope(msgspec.Struct, eq=False):
+    """The names of a function or of the file, and those around it."""
+
+    names: dict[str, Value]
+    around: "Scope | None" = None
+
+    def find(self, name: str) -> Value:
+        """The value of a name. Raises `KeyError`."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.around
+        raise KeyError(name)
+
+
+class Function(msgspec.Struct, frozen=True, eq=False):
+    """A function or method of the code. `bound` is the instance that it belongs to, `owner` the class it stands in."""
+
+    node: ast.FunctionDef | ast.Lambda
+    scope: Scope
+    owner: "UserClass | None" = None
+    bound: "Instance | None" = None
+
+
+class UserClass(msgspec.Struct, frozen=True, eq=False):
+    """A class of the code. `kind` where it is the helper class that our own code has for a kind of block."""
+
+    node: ast.ClassDef
+    scope: Scope
+    bases: tuple[Value, ...]
+    attributes: dict[str, Value]
+    kind: BlockType | None = None
+
+    def is_module(self) -> bool:
+        """Whether it is derived from a class of torch whose instances are modules."""
+        for base in self.bases:
+            if isinstance(base, External) and base.path.split(".")[-1] in _MODULE_BASES:
+                return True
+            if isinstance(base, UserClass) and base.is_module():
+                return True
+        return False
+
+    def lineage(self) -> "tuple[UserClass, ...]":
+        """The class and those of the code that it is derived from, nearest first."""
+        bases = [inner for base in self.bases if isinstance(base, UserClass) for inner in base.lineage()]
+        return (self, *bases)
+
+    def is_sequential(self) -> bool:
+        """Whether it is derived from `nn.Sequential`."""
+        bases = [base for one in self.lineage() for base in one.bases]
+        return any(isinstance(base, External) and base.path.endswith(".Sequential") for base in bases)
+
+    def method(self, name: str, *, after: "UserClass | None" = None) -> "tuple[UserClass, ast.FunctionDef] | None":
+        """A method and the class that it stands in; with `after` only in the classes behind that one."""
+        lineage = self.lineage()
+        if after is not None:
+            lineage = lineage[lineage.index(after) + 1 :] if after in lineage else ()
+        for owner in lineage:
+            for statement in reversed(owner.node.body):
+                if isinstance(statement, ast.FunctionDef) and statement.name == name:
+                    return owner, statement
+        return None
+
+
+_MODULE_BASES = ("Module", "Sequential", "LightningModule", "ModuleList", "ModuleDict")
+
+
+class Instance(msgspec.Struct, eq=False):
+    """An instance of a class of the code, the arguments that it was made with, and its attributes.
+
+    `modules` are those of a class that is derived from `nn.Sequential`.
+    """
+
+    cls: UserClass
+    node: ast.AST
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+    attributes: dict[str, Value]
+    modules: "Modules | None" = None
+
+
+class Super(msgspec.Struct, frozen=True, eq=False):
+    """What `super()` gives in a method of `owner`."""
+
+    instance: Instance
+    owner: UserClass
+
+
+class Layer(msgspec.Struct, eq=False):
+    """A layer of torch as it is constructed, or a helper of our own code. `kind` is None where there is no such block.
+
+    `names` are the names of the arguments that may be given without one; None for those of the class.
+    """
+
+    node: ast.AST
+    kind: BlockType | None
+    args: tuple[Value, ...] = ()
+    kwargs: dict[str, Value] = {}
+    names: tuple[str, ...] | None = None
+    params: dict[str, Any] | None = None
+    used: bool = False
+
+
+class Modules(msgspec.Struct, eq=False):
+    """`nn.Sequential`, `nn.ModuleList` or `nn.ModuleDict`: modules in order, each with a name."""
+
+    form: str
+    node: ast.AST
+    items: dict[str, Value]
+
+    def append(self, value: Value, name: str | None = None) -> None:
+        """One more at the end, named by its position if not otherwise."""
+        self.items[str(len(self.items)) if name is None else name] = value
+
+
+class Partial(msgspec.Struct, frozen=True, eq=False):
+    """What `functools.partial` gives."""
+
+    function: Value
+    args: tuple[Value, ...]
+    kwargs: dict[str, Value]
+
+
+class Bound(msgspec.Struct, frozen=True, eq=False):
+    """A method of something that is no instance of a class of the code: of a list, a tensor, a module."""
+
+    target: Value
+    name: str
+
+
+def is_module(value: Value) -> bool:
+    """Whether it can be called with a tensor and may hold weights."""
+    return isinstance(value, Layer | Modules) or (isinstance(value, Instance) and value.cls.is_module())
+
+
+class CodeProblem(msgspec.Struct, frozen=True):
+    """What could not be taken, with its line, counted from 1."""
+
+    line: int
+    message: Message
+
+
+class CodeError(Exception):
+    """Nothing can be taken from the text at all; `message` says why, with the line where there is one."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+class Notes:
+    """The problems found so far, and the bounds of the work: how many steps and how deep."""
+
+    def __init__(self, source: str, steps: int = MAX_STEPS) -> None:
+        # As `ast` counts lines: a form feed or a Unicode separator ends none.
+        self._lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._found: dict[tuple[int, str], CodeProblem] = {}
+        self._silent = 0
+        self.steps = steps
+
+    def spend(self, steps: int = 1) -> None:
+        """Count work. Raises `CodeError` when there has been too much."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise CodeError(say("Reading this code takes too long: are there very long loops in it?"))
+
+    def problems(self) -> tuple[CodeProblem, ...]:
+        """All problems in the order of their lines."""
+        return tuple(sorted(self._found.values(), key=lambda problem: problem.line))
+
+    def report(self, node: ast.AST, message: Message) -> None:
+        """Note a problem, once for each place."""
+        line = getattr(node, "lineno", 1)
+        if len(self._found) < MAX_PROBLEMS and not self._silent:
+            self._found.setdefault((line, str(message)), CodeProblem(line, message))
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Note nothing in between."""
+        self._silent += 1
+        try:
+            yield
+        finally:
+            self._silent -= 1
+
+    def refuse(self, node: ast.AST) -> None:
+        """Note that a piece of code cannot be taken, in its own words."""
+        self.report(node, say("{code} cannot be taken.", code=self.code(node)))
+
+    def unknown(self, value: Unknown) -> None:
+        """Note that a value is needed that cannot be said."""
+        if value.why is None:
+            self.refuse(value.node)
+        else:
+            self.report(value.node, value.why)
+
+    def code(self, node: ast.AST) -> str:
+        """The source of a node as far as it stands on one line, shortened."""
+        first = getattr(node, "lineno", 0) - 1
+        if not 0 <= first < len(self._lines):
+            return "?"
+        line = self._lines[first].encode(errors="replace")
+        end = getattr(node, "end_col_offset", None) if getattr(node, "end_lineno", 0) == first + 1 else None
+        text = line[getattr(node, "col_offset", 0) : end].decode(errors="replace").strip()
+        return foreign(text, 60)
