@@ -112,7 +112,7 @@ async def _serve(settings: Settings) -> int:
             stack.push_async_callback(broker.close)
             await broker.start()
             settings = replace(settings, redis_url=broker.url)
-            await stack.enter_async_context(_beside(_keep_broker(broker)))
+            await stack.enter_async_context(_beside(stopped, _keep_broker(broker)))
         web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
         training = _Program(
             "training worker", ["worker", "--queue", "train"], settings, _log_file(settings, "worker-train")
@@ -123,7 +123,7 @@ async def _serve(settings: Settings) -> int:
             settings,
             _log_file(settings, "worker-interactive"),
         )
-        await stack.enter_async_context(_beside(web.keep(), training.keep(), interactive.keep()))
+        await stack.enter_async_context(_beside(stopped, web.keep(), training.keep(), interactive.keep()))
         if await _answers(settings, web, stopped):
             _tell(sys.stdout, f"SCV is running at {address(settings)} - sign in once with {link}")
             await stopped.wait()
@@ -131,15 +131,23 @@ async def _serve(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def _beside(*works: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
-    """Do the works beside the block; they are all cancelled at its end, and have ended after it."""
+async def _beside(stopped: asyncio.Event, *works: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
+    """Do the works beside the block; they are all cancelled at its end, and have ended after it.
+
+    One that ends by itself, which none should, sets `stopped`; its error is raised at the end as `RefusedError`.
+    """
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(lambda _: stopped.set())
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        endings = await asyncio.gather(*tasks, return_exceptions=True)
+    for ending in endings:
+        if isinstance(ending, Exception):
+            raise RefusedError(say("SCV had to end by an error in the program ({why}).", why=repr(ending))) from ending
 
 
 async def _answers(settings: Settings, web: "_Program", stopped: asyncio.Event) -> bool:
@@ -186,7 +194,13 @@ class _Program:
         pause = SHORTEST_PAUSE
         while True:
             begun = clock()
-            process = await self._start()
+            try:
+                process = await self._start()
+            except OSError as error:
+                pause = min(2 * pause, LONGEST_PAUSE)
+                _tell(sys.stderr, f"SCV: the {self.name} cannot be started now and is tried again: {error}")
+                await asyncio.sleep(pause)
+                continue
             try:
                 status = await process.wait()
             finally:
@@ -197,6 +211,7 @@ class _Program:
             await asyncio.sleep(pause)
 
     async def _start(self) -> Process:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -227,16 +242,23 @@ async def _end(process: Process) -> None:
 
 
 async def _keep_broker(broker: Broker) -> NoReturn:
-    pause = SHORTEST_PAUSE
     while True:
         status = await broker.wait()
         _tell(sys.stderr, f"SCV: the broker ended with status {status} and is started again: {broker.log}")
-        await asyncio.sleep(pause)
+        await asyncio.sleep(SHORTEST_PAUSE)
+        await _start_again(broker)
+
+
+async def _start_again(broker: Broker) -> None:
+    pause = SHORTEST_PAUSE
+    while True:
         try:
             await broker.start()
-            pause = SHORTEST_PAUSE
-        except RefusedError:
+            return
+        except (OSError, RefusedError) as error:
             pause = min(2 * pause, LONGEST_PAUSE)
+            _tell(sys.stderr, f"SCV: the broker cannot be started now and is tried again: {error}")
+        await asyncio.sleep(pause)
 
 
 def _log_file(settings: Settings, name: str) -> Path:
@@ -248,5 +270,7 @@ def _log_file(settings: Settings, name: str) -> Path:
 
 
 def _tell(stream: TextIO, line: str) -> None:
-    stream.write(f"{line}\n")
-    stream.flush()
+    # A terminal that is gone is no reason to end what runs.
+    with suppress(OSError, ValueError):
+        stream.write(f"{' '.join(line.split())}\n")
+        stream.flush()

@@ -60,6 +60,7 @@ class Broker:
             raise RefusedError(
                 say("There is no embedded broker for this machine ({why}). Set SCV_REDIS_URL.", why=str(error))
             ) from error
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 program,

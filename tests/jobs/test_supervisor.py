@@ -151,6 +151,25 @@ async def test_what_dies_is_started_again(fresh: Settings, served: Process) -> N
     }
 
 
+async def test_what_cannot_be_started_again_is_tried_until_it_can(fresh: Settings, served: Process) -> None:
+    await first_line(served)
+    before = await until_all_run(fresh)
+    logs = fresh.data_dir / "logs"
+    logs.rename(fresh.data_dir / "moved")
+    logs.write_text("in the way")
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(1)
+    assert served.returncode is None
+    logs.unlink()
+    await until_all_run(fresh)
+    await until_it_answers(fresh)
+    _, err = await end(served)
+    assert served.returncode == 0
+    assert any("the broker cannot be started now" in line for line in err)
+    assert any("the web process cannot be started now" in line for line in err)
+
+
 async def test_nothing_outlives_a_supervisor_that_is_killed(fresh: Settings, served: Process) -> None:
     await first_line(served)
     await until_all_run(fresh)
