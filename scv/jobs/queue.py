@@ -104,6 +104,16 @@ class Queue:
             )
         return job is not None
 
+    async def forget_preparation_marks(self) -> None:
+        """Let preparations begin again whose worker was killed; only for the one interactive worker, at its start.
+
+        Raises `BrokerAwayError`.
+        """
+        with broker_needed():
+            for prefix in (in_progress_key_prefix, retry_key_prefix):
+                async for key in self.redis.scan_iter(match=f"{prefix}prepare:*"):
+                    await self.redis.delete(key)
+
     async def picked_seconds_ago(self, run_id: int, attempt: int) -> float | None:
         """How long ago a worker picked the attempt's job; None when none has. Raises `BrokerAwayError`."""
         with broker_needed():

@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 from arq.worker import Worker, func
 
+from scv.blocks.message import say
 from scv.db.engine import Database
 from scv.jobs.children import Spare
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
 from scv.jobs.lifeline import end_with_parent
 from scv.jobs.queue import (
     INTERACTIVE_QUEUE,
@@ -31,6 +34,10 @@ from scv.settings import ROOT, Settings
 QueueName = Literal["train", "interactive"]
 
 INTERACTIVE_TIMEOUT = 3600
+
+PREPARATION_LOST = say(
+    "The preparation of the dataset ended unexpectedly. The interactive worker's log has the details."
+)
 
 _PATIENCE = 5
 """How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
@@ -58,6 +65,8 @@ async def _work(settings: Settings, name: QueueName) -> None:
             await spare.warm()
             worker = _training_worker(settings, database, queue, spare)
         else:
+            with suppress(BrokerAwayError):
+                await queue.forget_preparation_marks()
             worker = _interactive_worker(settings)
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
@@ -88,6 +97,7 @@ def _training_worker(settings: Settings, database: Database, queue: Queue, spare
 
 def _interactive_worker(settings: Settings) -> Worker:
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
+        forget_preparation_failure(settings.data_dir, dataset)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -98,7 +108,10 @@ def _interactive_worker(settings: Settings) -> Worker:
             preexec_fn=end_with_parent(),
         )
         try:
-            log.info("%s: prepared with status %s", dataset, await process.wait())
+            status = await process.wait()
+            log.info("%s: prepared with status %s", dataset, status)
+            if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
+                keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
         finally:
             if process.returncode is None:
                 process.kill()

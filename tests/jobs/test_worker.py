@@ -3,9 +3,13 @@
 import asyncio
 from pathlib import Path
 
+from arq.constants import in_progress_key_prefix, retry_key_prefix
+
+from scv.data.resident import is_prepared
 from scv.db import runs
 from scv.db.engine import Database
 from scv.jobs.broker import Broker
+from scv.jobs.failures import preparation_failure
 from scv.jobs.queue import Queue
 from tests.jobs.conftest import (
     LONG,
@@ -115,6 +119,46 @@ async def test_an_interactive_worker_prepares_datasets_and_reaps_too(
 
     await until(is_prepared)
     await until(is_enqueued)
+
+
+async def test_a_preparation_whose_worker_was_killed_begins_again(
+    start_worker: StartWorker, queue: Queue, data_dir: Path
+) -> None:
+    await queue.enqueue_preparation("digits")
+    # What arq writes when a worker picks a job.
+    await queue.redis.psetex(f"{in_progress_key_prefix}prepare:digits", 3_600_000, b"1")
+    await queue.redis.psetex(f"{retry_key_prefix}prepare:digits", 3_600_000, b"1")
+    await start_worker(queue="interactive")
+
+    async def is_prepared() -> bool:
+        return (data_dir / "datasets" / "digits").is_dir()
+
+    await until(is_prepared)
+
+
+async def test_why_a_preparation_failed_is_kept_until_it_succeeds(
+    start_worker: StartWorker, queue: Queue, data_dir: Path
+) -> None:
+    lock = data_dir / "datasets" / ".digits.lock"
+    lock.mkdir(parents=True)
+    await start_worker(queue="interactive")
+    await queue.enqueue_preparation("digits")
+
+    async def has_failed() -> bool:
+        return preparation_failure(data_dir, "digits") is not None
+
+    async def has_succeeded() -> bool:
+        return is_prepared(data_dir, "digits") and preparation_failure(data_dir, "digits") is None
+
+    await until(has_failed)
+    assert "prepared" in str(preparation_failure(data_dir, "digits"))
+    lock.rmdir()
+
+    async def is_enqueued() -> bool:
+        return await queue.enqueue_preparation("digits")
+
+    await until(is_enqueued)
+    await until(has_succeeded)
 
 
 async def test_no_worker_loads_torch_itself(start_worker: StartWorker, database: Database, queue: Queue) -> None:
