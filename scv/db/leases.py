@@ -146,9 +146,12 @@ async def release(session: AsyncSession, run_id: int, token: str) -> None:
     await _write(session, run_id, token, status="queued", lease_token=None, lease_until=None)
 
 
-async def end_lost(session: AsyncSession, run: Run, failed: Failed | None) -> bool:
-    """End a run of `list_lost`: failed, or stopped where nothing failed. False when it is not lost after all."""
-    values = _ended("stopped") if failed is None else _failed(failed)
+async def end_lost(session: AsyncSession, run: Run, failed: Failed | None, weights: str | None = None) -> bool:
+    """End a run of `list_lost`: failed, or where nothing failed stopped, with the key of the weights it has.
+
+    False when it is not lost after all.
+    """
+    values = _ended("stopped", weights=weights) if failed is None else _failed(failed)
     return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
 
 

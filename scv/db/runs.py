@@ -56,8 +56,10 @@ async def list_runs_for_version(session: AsyncSession, version: Version) -> list
     return list(runs)
 
 
-async def request_stop(session: AsyncSession, run: Run) -> bool:
+async def request_stop(session: AsyncSession, run: Run, weights: str | None = None) -> bool:
     """Ask for the run to stop. A queued one is stopped at once; the worker of a running one sees to it.
+
+    `weights` is the key of the weights file if there is one: a queued run may have been trained for a while.
 
     Returns whether the run was stopped by this very call: the caller then publishes `Stopped(epochs=...)`
     once this is committed. Asking again, or for a run that has ended, changes nothing.
@@ -65,7 +67,7 @@ async def request_stop(session: AsyncSession, run: Run) -> bool:
     stopped = await session.scalar(
         update(Run)
         .where(Run.id == run.id, Run.status == "queued")
-        .values(status="stopped", stop_requested=True, ended_at=now())
+        .values(status="stopped", stop_requested=True, ended_at=now(), weights=weights)
         .returning(Run.id)
     )
     if stopped is not None:

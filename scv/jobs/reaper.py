@@ -12,6 +12,7 @@ from scv.blocks.progress import Failed, Stopped
 from scv.db import leases
 from scv.db.engine import Database
 from scv.db.tables import Run
+from scv.files import Files, weights_key
 from scv.jobs.events import BrokerAwayError, Retrying, RunEvent
 from scv.jobs.queue import Queue
 from scv.settings import Settings
@@ -66,7 +67,9 @@ async def _take_from_lost_worker(settings: Settings, database: Database, run: Ru
     async with database.writing() as session:
         if run.stop_requested:
             epochs = await leases.count_epochs(session, run.id)
-            return Stopped(epochs=epochs) if await leases.end_lost(session, run, None) else None
+            key = weights_key(run.id)
+            kept = key if Files(settings.data_dir / "files").path(key).exists() else None
+            return Stopped(epochs=epochs) if await leases.end_lost(session, run, None, kept) else None
         if run.attempt >= settings.attempts:
             return WORKER_LOST if await leases.end_lost(session, run, WORKER_LOST) else None
         if await leases.requeue_lost(session, run):

@@ -55,10 +55,10 @@ async def test_stopping_a_waiting_run_ends_it_at_once_and_only_once(database: Da
     ada = await add_user(database)
     run = await start_run(database, ada, (await add_model(database, ada)).id)
     async with database.writing() as session:
-        assert await runs.request_stop(session, run)
+        assert await runs.request_stop(session, run, "weights of an earlier attempt")
         assert not await runs.request_stop(session, run)
     stopped = await load(database, ada, run.id)
-    assert stopped.status == "stopped"
+    assert (stopped.status, stopped.weights) == ("stopped", "weights of an earlier attempt")
     assert stopped.ended_at is not None
 
 

@@ -1,5 +1,7 @@
+import asyncio
 from dataclasses import replace
 
+import pytest
 from arq.constants import in_progress_key_prefix
 from redis.asyncio import Redis
 
@@ -7,12 +9,14 @@ from scv.blocks.progress import Stopped
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.tables import Run
+from scv.files import Files, run_folder, weights_key
+from scv.jobs import reaper
 from scv.jobs.broker import Broker
 from scv.jobs.events import Retrying, follow
 from scv.jobs.queue import IN_PROGRESS_SECONDS, TRAIN_QUEUE, Queue, training_job
-from scv.jobs.reaper import WORKER_LOST, reap
+from scv.jobs.reaper import WORKER_LOST, reap, reap_for_ever
 from scv.settings import Settings
-from tests.jobs.conftest import add_run, load
+from tests.jobs.conftest import add_run, load, until
 
 
 async def waiting(redis: Redis) -> list[str]:
@@ -57,6 +61,40 @@ async def test_a_lost_run_that_was_to_stop_is_stopped(settings: Settings, databa
     await reap(settings, database, queue)
     assert (await load(database, run)).status == "stopped"
     assert [event async for _, event in follow(queue.redis, run.id)] == [Stopped(epochs=0)]
+
+
+async def test_a_lost_run_that_was_to_stop_keeps_its_weights(
+    settings: Settings, database: Database, queue: Queue
+) -> None:
+    run = await add_run(database)
+    await lose_worker(database, run)
+    async with database.writing() as session:
+        await runs.request_stop(session, run)
+    files = Files(settings.data_dir / "files")
+    files.folder(run_folder(run.id))
+    files.path(weights_key(run.id)).write_bytes(b"weights")
+    await reap(settings, database, queue)
+    assert (await load(database, run)).weights == weights_key(run.id)
+
+
+async def test_no_error_ends_the_reaper(
+    settings: Settings, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+
+    async def look(*_: object) -> None:
+        looks.append(None)
+        raise ValueError("never thought of")
+
+    monkeypatch.setattr(reaper, "reap", look)
+    going_on = asyncio.create_task(reap_for_ever(replace(settings, lease_seconds=0.01), database, queue))
+
+    async def looked_twice() -> bool:
+        return len(looks) > 1
+
+    await until(looked_twice)
+    assert not going_on.done()
+    going_on.cancel()
 
 
 async def test_a_run_that_a_worker_has_is_left_alone(settings: Settings, database: Database, queue: Queue) -> None:
