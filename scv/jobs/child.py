@@ -80,9 +80,14 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
             mouth.say(event)
 
     try:
+        settings = msgspec.json.decode(task.settings, type=TrainingSettings)
+    except msgspec.DecodeError:
+        message = say("The training settings of this run cannot be read. Set them anew and start another run.")
+        return Failed(code="invalid_settings", message=message)
+    try:
         return train(
             decode(task.document),
-            msgspec.json.decode(task.settings, type=TrainingSettings),
+            settings,
             prepare(Path(task.data_dir), task.dataset),
             folder=Path(task.folder),
             device=task.device,

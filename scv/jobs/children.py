@@ -21,6 +21,9 @@ STOP_SECONDS = 0.8
 
 TERM_SECONDS = 0.3
 
+SILENCE_SECONDS = 1800.0
+"""How long a training may say nothing: a download does, and so does a step or an evaluation that takes its time."""
+
 _LINE_LIMIT = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -62,8 +65,8 @@ class Child:
             self._stdin.write(line(message))
 
     async def events(self) -> AsyncIterator[Event]:
-        """What the training says, until the child closes its mouth."""
-        async for text in self._stdout:
+        """What the training says, until the child closes its mouth, or is ended since it hangs."""
+        while text := await self._next_line():
             try:
                 message = read_from_child(text)
             except msgspec.DecodeError:
@@ -72,6 +75,14 @@ class Child:
                 continue
             if not isinstance(message, Ready):
                 yield message
+
+    async def _next_line(self) -> bytes:
+        try:
+            return await asyncio.wait_for(self._stdout.readline(), SILENCE_SECONDS)
+        except TimeoutError:
+            log.warning("child %s has said nothing for %.0f s", self.pid, SILENCE_SECONDS)
+            await self.kill()
+            return b""
 
     async def wait(self) -> int:
         """The exit status; negative for a signal."""
