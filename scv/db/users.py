@@ -22,9 +22,7 @@ class SigninLinkRefusedError(RefusedError):
     """The link is unknown, used or too old: which of them is not told."""
 
     def __init__(self) -> None:
-        super().__init__(
-            say("This sign-in link was used before or is too old. Make a new one with: scv signin-link")
-        )
+        super().__init__(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
 
 
 def _hash(token: str) -> str:
