@@ -3,6 +3,7 @@
 import re
 
 from scv.blocks.document import Document
+from scv.blocks.starters import STARTERS
 from scv.db.tables import User
 from tests.web.conftest import Visitor, add_run, add_version, path_of
 
@@ -24,6 +25,19 @@ async def test_a_refused_new_model_keeps_what_was_typed(owner: Visitor) -> None:
     assert "1 to 60 characters" in answer.text
     assert 'value="mnist" checked' in answer.text
     assert (await owner.post("/models/new", {"name": "a", "dataset": "stars"})).status_code == 422
+
+
+async def test_a_new_model_may_start_from_a_network_that_fits_its_pictures(owner: Visitor) -> None:
+    page = await owner.get("/models/new")
+    for starter in STARTERS.values():
+        assert f'name="starter" value="{starter.name}"' in page.text
+    answer = await owner.post("/models/new", {"name": "Deep", "dataset": "mnist", "starter": "resnet"})
+    assert answer.url.path == "/models/1/versions/1"
+    assert "1 × 28 × 28" in answer.text
+    assert "Residual" in answer.text
+    answer = await owner.post("/models/new", {"name": "Deep", "dataset": "mnist", "starter": "nonsense"})
+    assert answer.status_code == 422
+    assert "no such network" in answer.text
 
 
 async def test_a_card_shows_the_accuracy_of_the_newest_run(owner: Visitor) -> None:

@@ -11,7 +11,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from scv.blocks.document import Document, DocumentError, decode, encode
+from scv.blocks.measured import MEASURED
 from scv.blocks.message import Message, say
+from scv.blocks.starters import STARTERS, Starter
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
@@ -94,14 +96,28 @@ class ModelsPage:
 
 
 @dataclass(frozen=True)
+class StarterChoice:
+    """A network to begin with: its silhouette, and the test accuracy that it reached, by dataset title."""
+
+    starter: Starter
+    silhouette: tuple[str, ...]
+    reached: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class NewModelPage:
-    """The form for a new model, with what was typed where it was refused. `ready`: datasets with pictures."""
+    """The form for a new model, with what was typed where it was refused. `ready`: datasets with pictures.
+
+    `starter` is the chosen one's name, empty for none.
+    """
 
     name: str
     dataset: str
     datasets: tuple[DatasetInfo, ...]
     ready: frozenset[str]
     most: int
+    starters: tuple[StarterChoice, ...]
+    starter: str
     problem: Message | None
 
 
@@ -133,15 +149,19 @@ class ModelController(Controller):
         house: TheHouse,
     ) -> Response[Any]:
         form = await read_form(request)
-        name, dataset = form.get("name", ""), form.get("dataset", "")
+        name, dataset, starter = form.get("name", ""), form.get("dataset", ""), form.get("starter", "")
         try:
             if dataset not in DATASETS:
                 raise RefusedError(say("Choose the pictures that it learns from."))
-            settings = msgspec.json.encode(TrainingSettings(epochs=DATASETS[dataset].epochs)).decode()
+            if starter and starter not in STARTERS:
+                raise RefusedError(say("There is no such network to start from."))
+            info = DATASETS[dataset]
+            document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
+            settings = msgspec.json.encode(TrainingSettings(epochs=info.epochs)).decode()
             async with house.database.writing() as session:
-                model = await models.create_model(session, user, name, dataset, encode(Document()).decode(), settings)
+                model = await models.create_model(session, user, name, dataset, encode(document).decode(), settings)
         except RefusedError as error:
-            page = _new_page(house, name, dataset, error.message)
+            page = _new_page(house, name, dataset, starter, error.message)
             return house.renderer.respond(visit, "pages/new_model.html", page, status=422)
         return Redirect(version_path(model.id, 1), status_code=303)
 
@@ -202,7 +222,29 @@ def _silhouette(document: str) -> tuple[str, ...]:
         return ()
 
 
-def _new_page(house: House, name: str = "", dataset: str = "", problem: Message | None = None) -> NewModelPage:
+def _new_page(
+    house: House, name: str = "", dataset: str = "", starter: str = "", problem: Message | None = None
+) -> NewModelPage:
     ready = frozenset(key for key in DATASETS if is_prepared(house.settings.data_dir, key))
     chosen = dataset if dataset in DATASETS else next(iter(DATASETS))
-    return NewModelPage(name, chosen, tuple(DATASETS.values()), ready, NAME_LENGTH, problem)
+    return NewModelPage(
+        name=name,
+        dataset=chosen,
+        datasets=tuple(DATASETS.values()),
+        ready=ready,
+        most=NAME_LENGTH,
+        starters=tuple(map(_starter_choice, STARTERS.values())),
+        starter=starter,
+        problem=problem,
+    )
+
+
+def _starter_choice(starter: Starter) -> StarterChoice:
+    """As it would be for the first dataset; its categories are the same for every other."""
+    info = next(iter(DATASETS.values()))
+    reached = tuple(
+        (DATASETS[row.dataset].title, row.accuracy)
+        for row in MEASURED
+        if row.starter == starter.name and row.dataset in DATASETS
+    )
+    return StarterChoice(starter, silhouette(starter.build(info.shape, info.classes).blocks), reached)
