@@ -45,7 +45,7 @@ class Calls(Expressions):
 
     def call(self, node: ast.AST, function: Value, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         """What a call gives. A tensor survives whatever cannot be called, so that the rest is kept."""
-        self._notes.spend(1 + len(args))
+        self._notes.spend(1 + len(args) + len(kwargs))
         try:
             return self._called(node, function, args, kwargs)
         except NotConstantError:
@@ -122,7 +122,7 @@ class Calls(Expressions):
     def _container(self, node: ast.AST, layer: Layer, kind: Container, tensor: Tensor) -> Tensor:
         try:
             branches, others = kind.unwrap(layer.args, layer.kwargs)
-            params = self._flow.params(layer, kind, (), others)
+            params = self._flow.params(layer, kind, others)
         except ParamError as error:
             self._notes.report(layer.node, error.message)
             return Tensor(tensor.node, loose=True)
@@ -166,6 +166,7 @@ class Calls(Expressions):
         spec = function.node.args
         given = [*(() if function.bound is None else (function.bound,)), *args]
         positional = [*spec.posonlyargs, *spec.args]
+        self._notes.spend(len(positional) + len(spec.kwonlyargs))
         names = {parameter.arg: value for parameter, value in zip(positional, given, strict=False)}
         if len(given) > len(positional) and spec.vararg is None:
             raise NotConstantError

@@ -23,7 +23,7 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
     used = _used(tree)
     found: list[Candidate] = []
     made: set[int] = set()
-    held = {id(inner) for value in names.values() for inner in _held(value)}
+    held = {id(inner) for value in names.values() for inner in _held(value) if inner is not value}
     for value in names.values():
         if id(value) in held:
             continue
