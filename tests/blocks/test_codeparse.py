@@ -317,6 +317,29 @@ loss = nn.CrossEntropyLoss()
     assert written(source) == "ReLU Linear(out_features=7)"
 
 
+def test_classes_that_are_rows_of_modules_are_taken() -> None:
+    source = """
+class Dense(nn.ModuleDict):
+    def __init__(self, n):
+        super().__init__()
+        for i in range(n):
+            self.add_module("layer%d" % i, nn.Linear(3, 3))
+    def forward(self, x):
+        features = [x]
+        for name, layer in self.items():
+            features.append(layer(features if isinstance(features, torch.Tensor) else torch.cat(features, 1)))
+        return torch.cat(features, 1)
+class Stack(nn.ModuleList):
+    def forward(self, x):
+        if not torch.jit.is_scripting():
+            for layer in self:
+                x = layer(x)
+        return x
+model = nn.Sequential(Dense(2), Stack([nn.ReLU(), nn.Linear(9, 10)]))
+"""
+    assert written(source) == "Parallel[ | Linear(out_features=3)] " * 2 + "ReLU Linear"
+
+
 def test_arguments_come_from_where_the_network_is_made() -> None:
     source = """
 class Net(nn.Module):

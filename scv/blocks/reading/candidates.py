@@ -36,7 +36,7 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
     for name, value in names.items():
         if not isinstance(value, UserClass) or value.kind is not None or id(value) in made or not value.is_module():
             continue
-        if value.method("forward") is None and not value.is_sequential():
+        if value.method("forward") is None and value.holds() != "Sequential":
             continue
         candidate = Candidate(value.node, value, _line(value.node))
         (helpers if name in used else found).append(candidate)

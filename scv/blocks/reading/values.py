@@ -96,7 +96,7 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
         waiting = [self]
         while waiting:
             cls = waiting.pop()
-            if id(cls) not in found:
+            if id(cls) not in found and len(found) < MAX_LINEAGE:
                 found[id(cls)] = cls
                 waiting += [base for base in reversed(cls.bases) if isinstance(base, UserClass)]
         return tuple(found.values())
@@ -104,9 +104,10 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
     def _foreign_bases(self) -> list[External]:
         return [base for cls in self.lineage() for base in cls.bases if isinstance(base, External)]
 
-    def is_sequential(self) -> bool:
-        """Whether it is derived from `nn.Sequential`."""
-        return any(base.path.endswith(".Sequential") for base in self._foreign_bases())
+    def holds(self) -> str | None:
+        """The class of torch for rows of modules that it is derived from, if it is: `Sequential` and the like."""
+        names = [base.path.split(".")[-1] for base in self._foreign_bases()]
+        return next((name for name in names if name in HOLDERS), None)
 
     def method(self, name: str, *, after: "UserClass | None" = None) -> "tuple[UserClass, ast.FunctionDef] | None":
         """A method and the class that it stands in; with `after` only in the classes behind that one."""
@@ -120,13 +121,19 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
         return None
 
 
-_MODULE_BASES = ("Module", "Sequential", "LightningModule", "ModuleList", "ModuleDict")
+HOLDERS = ("Sequential", "ModuleList", "ModuleDict")
+"""The classes of torch that hold other modules in order."""
+
+MAX_LINEAGE = 50
+"""More ancestors than this a class of modules does not have."""
+
+_MODULE_BASES = ("Module", "LightningModule", *HOLDERS)
 
 
 class Instance(msgspec.Struct, eq=False):
     """An instance of a class of the code, the arguments that it was made with, and its attributes.
 
-    `modules` are those of a class that is derived from `nn.Sequential`.
+    `modules` are those of a class that is derived from `nn.Sequential` or its like.
     """
 
     cls: UserClass
