@@ -340,6 +340,33 @@ model = nn.Sequential(Dense(2), Stack([nn.ReLU(), nn.Linear(9, 10)]))
     assert written(source) == "Parallel[ | Linear(out_features=3)] " * 2 + "ReLU Linear"
 
 
+def test_our_own_helpers_are_known_by_what_they_do_as_well() -> None:
+    blocks = (
+        Block("c", "Conv2d", {"out_channels": 8}),
+        Block("r", "Residual", {}, ((Block("a", "ReLU"),), ())),
+        Block("p", "Parallel", {"join": "add"}, ((Block("b", "ReLU"),), (Block("d", "Tanh"),))),
+        Block("q", "Parallel", {}, ((Block("e", "ReLU"),), ())),
+        Block("s", "SqueezeExcite", {"reduction": 2}),
+        Block("f", "Flatten"),
+        Block("l", "Linear"),
+    )
+    document = Document(blocks=blocks)
+    code = module_code(document, (1, 8, 8), 10)
+    for helper in ("Residual", "Parallel", "SqueezeExcite"):
+        code = code.replace(helper, f"My{helper}")
+    assert parse(code).document == normal(document)
+    own = """
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x):
+        return F.relu(self.conv(x)) + x
+model = nn.Sequential(Residual(16))
+"""
+    assert written(own) == "Residual[Conv2d(padding=1) ReLU | ]"
+
+
 def test_arguments_come_from_where_the_network_is_made() -> None:
     source = """
 class Net(nn.Module):
