@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     check = command("check", documents.check, "Check a block document: shapes, costs, problems and their fixes.")
     code = command("code", documents.code, "Write the PyTorch script of a block document.")
     train = command("train", training.train, "Train a block document here and now, without a server.")
+    parse = command("parse", documents.parse, "Read the block document that some PyTorch code describes.")
+    parse.add_argument("code", type=Path, metavar="FILE.py", help="the code; it is read, never run")
     for made in (check, code, train):
         made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
         made.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
@@ -71,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("name", metavar="NAME", help="the starter")
     shown.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, train, listed, begun, examined):
+    for made in (check, parse, train, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

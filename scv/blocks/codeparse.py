@@ -20,6 +20,8 @@ from scv.blocks.reading.statements import Reader
 from scv.blocks.reading.values import CodeError, CodeProblem, Notes, Tensor, Unknown, Value
 from scv.blocks.tree import walk
 
+__all__ = ["CodeError", "CodeProblem", "Parsed", "parse"]
+
 MAX_CHARACTERS = 200_000
 """Longest code that is read at all."""
 

@@ -10,7 +10,7 @@ from scv.blocks.tree import Chain
 
 
 def normal(document: Document) -> Document:
-    """Parameters canonical and defaults left out, ids by stem and number in the order of the code.
+    """Parameters canonical and in the catalogue's order, defaults left out, ids by stem and number.
 
     What the catalogue refuses, an unknown type or a parameter out of range, stays as it is given.
     """
@@ -28,7 +28,8 @@ def _normal(chain: Chain, numbers: Counter[str]) -> Chain:
             values, refused = kind.complete(params)
             given = {name: params[name] if name in refused else values[name] for name in params}
             defaults = {param.name: param.default for param in kind.params}
-            params = {name: value for name, value in given.items() if name in refused or value != defaults[name]}
+            params = {name: given[name] for name in defaults if name in given and given[name] != defaults[name]}
+            params |= {name: given[name] for name in refused}
         block_id = f"{stem}{numbers[stem]}"
         branches = block.branches and tuple(_normal(branch, numbers) for branch in block.branches)
         blocks.append(msgspec.structs.replace(block, id=block_id, params=params, branches=branches))

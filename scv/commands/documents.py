@@ -1,4 +1,4 @@
-"""`scv check` and `scv code`: a block document from the command line."""
+"""`scv check`, `scv code` and `scv parse`: a block document from the command line."""
 
 import sys
 from argparse import Namespace
@@ -9,7 +9,9 @@ import msgspec
 
 from scv.blocks.check import check as check_document
 from scv.blocks.codegen import in_place
-from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode
+from scv.blocks.codeparse import MAX_CHARACTERS
+from scv.blocks.codeparse import parse as parse_code
+from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode, encode
 from scv.blocks.findings import Check, Problem
 from scv.blocks.message import foreign
 from scv.blocks.script import script
@@ -22,12 +24,16 @@ from scv.notebook import notebook
 
 def read(path: Path) -> Document:
     """The document in a file. Raises `MisuseError` where it cannot be read, `DocumentError` where it is malformed."""
+    return decode(_bytes(path, MAX_BYTES))
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """What a file begins with: one byte more than `most` where it is longer. Raises `MisuseError`."""
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+            return file.read(most + 1)
     except OSError as error:
         raise MisuseError(f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
-    return decode(text)
 
 
 def dataset(name: str) -> DatasetInfo:
@@ -65,6 +71,18 @@ def code(arguments: Namespace) -> int:
     except OSError as error:
         raise MisuseError(f"{arguments.output} cannot be written: {(error.strerror or '').lower()}.") from None
     return 0
+
+
+def parse(arguments: Namespace) -> int:
+    """Print the document of some PyTorch code; 1 where something of it could not be taken."""
+    # Bytes that are no UTF-8 stay, as characters that no Python code can have.
+    source = _bytes(arguments.code, 4 * MAX_CHARACTERS).decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    parsed = parse_code(source)
+    text = encode(parsed.document)
+    print((text if arguments.json else msgspec.json.format(text, indent=2)).decode())
+    for problem in parsed.problems:
+        print(f"{arguments.code}:{problem.line}: {problem.message}", file=sys.stderr)
+    return 1 if parsed.problems else 0
 
 
 def as_json(result: Check) -> dict[str, Any]:

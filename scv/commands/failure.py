@@ -1,6 +1,7 @@
 """Failures that a command reports in one line, and how."""
 
 from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.codeparse import CodeError
 from scv.blocks.document import DocumentError
 from scv.blocks.operations import OperationError
 from scv.errors import SCVError
@@ -12,6 +13,7 @@ class MisuseError(Exception):
 
 
 FAILURES = (
+    CodeError,
     DatasetMissingError,
     DocumentError,
     InvalidDocumentError,

@@ -12,6 +12,7 @@ from scv.blocks.reading import constants
 from scv.blocks.reading.constants import NotConstantError
 from scv.blocks.reading.expressions import Expressions
 from scv.blocks.reading.values import (
+    HOLDERS,
     Bound,
     External,
     Function,
@@ -33,8 +34,6 @@ _ITSELF = frozenset(
 )
 """Methods of a module that give the module, or change nothing of what it is."""
 
-_HOLDERS = ("Sequential", "ModuleList", "ModuleDict")
-
 
 class Calls(Expressions):
     """Knows what calls give; how a body is run is left to the class that knows statements."""
@@ -45,7 +44,7 @@ class Calls(Expressions):
 
     def call(self, node: ast.AST, function: Value, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         """What a call gives. A tensor survives whatever cannot be called, so that the rest is kept."""
-        self._notes.spend(1 + len(args))
+        self._notes.spend(1 + len(args) + len(kwargs))
         try:
             return self._called(node, function, args, kwargs)
         except NotConstantError:
@@ -122,7 +121,7 @@ class Calls(Expressions):
     def _container(self, node: ast.AST, layer: Layer, kind: Container, tensor: Tensor) -> Tensor:
         try:
             branches, others = kind.unwrap(layer.args, layer.kwargs)
-            params = self._flow.params(layer, kind, (), others)
+            params = self._flow.params(layer, kind, others)
         except ParamError as error:
             self._notes.report(layer.node, error.message)
             return Tensor(tensor.node, loose=True)
@@ -136,13 +135,14 @@ class Calls(Expressions):
         if cls.kind is not None:
             return Layer(node, cls.kind, tuple(args), kwargs)
         made = Instance(cls, node, tuple(args), kwargs, {})
-        if cls.is_sequential():
-            made.modules = Modules("Sequential", node, {})
+        form = cls.holds()
+        if form is not None:
+            made.modules = Modules(form, node, {})
         found = cls.method("__init__")
         if found is not None:
             self.function(node, Function(found[1], found[0].scope, found[0], made), args, kwargs)
-        elif made.modules is not None:
-            made.modules = self._modules(node, "Sequential", args)
+        elif form is not None:
+            made.modules = self._modules(node, form, args)
         return made
 
     def function(self, node: ast.AST, function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
@@ -166,6 +166,7 @@ class Calls(Expressions):
         spec = function.node.args
         given = [*(() if function.bound is None else (function.bound,)), *args]
         positional = [*spec.posonlyargs, *spec.args]
+        self._notes.spend(len(positional) + len(spec.kwonlyargs))
         names = {parameter.arg: value for parameter, value in zip(positional, given, strict=False)}
         if len(given) > len(positional) and spec.vararg is None:
             raise NotConstantError
@@ -206,12 +207,14 @@ class Calls(Expressions):
             return self._torch_class(node, name, args, kwargs)
         if path.endswith(".Module.__init__"):
             return None
+        if path in ("torch.jit.is_scripting", "torch.jit.is_tracing"):
+            return False
         if self._tensors(args, kwargs):
             return self._flow.function(node, name, args, kwargs)
         return Unknown(node)
 
     def _torch_class(self, node: ast.AST, name: str, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-        if name in _HOLDERS:
+        if name in HOLDERS:
             return self._modules(node, name, args or [value for key, value in kwargs.items() if key == "modules"])
         if name == "Identity":
             return Modules("Sequential", node, {})
@@ -261,7 +264,7 @@ class Calls(Expressions):
 
     def _is_instance(self, node: ast.AST, value: Value, kinds: Value) -> Value:
         plain = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "tuple": tuple, "dict": dict}
-        if isinstance(value, Unknown | Tensor):
+        if isinstance(value, Unknown):
             return Unknown(node)
         for kind in kinds if isinstance(kinds, list | tuple) else [kinds]:
             if isinstance(kind, External) and kind.path.startswith("builtins."):
@@ -270,7 +273,7 @@ class Calls(Expressions):
                     return True
             elif isinstance(kind, External):
                 name = kind.path.split(".")[-1]
-                made = value.form if isinstance(value, Modules) else None
+                made = value.form if isinstance(value, Modules) else "Tensor" if isinstance(value, Tensor) else None
                 if isinstance(value, Layer) and value.kind is not None:
                     made = value.kind.type
                 if name == made or (name == "Module" and is_module(value)):
@@ -354,6 +357,6 @@ class Calls(Expressions):
             return self.function(node, function, args, kwargs)
         if name == "__init__":
             if target.instance.modules is not None:
-                target.instance.modules = self._modules(node, "Sequential", args)
+                target.instance.modules = self._modules(node, target.instance.modules.form, args)
             return None
         return self._method(node, target.instance, name, args, kwargs)

@@ -23,7 +23,7 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
     used = _used(tree)
     found: list[Candidate] = []
     made: set[int] = set()
-    held = {id(inner) for value in names.values() for inner in _held(value)}
+    held = {id(inner) for value in names.values() for inner in _held(value) if inner is not value}
     for value in names.values():
         if id(value) in held:
             continue
@@ -36,7 +36,7 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
     for name, value in names.items():
         if not isinstance(value, UserClass) or value.kind is not None or id(value) in made or not value.is_module():
             continue
-        if value.method("forward") is None and not value.is_sequential():
+        if value.method("forward") is None and value.holds() != "Sequential":
             continue
         candidate = Candidate(value.node, value, _line(value.node))
         (helpers if name in used else found).append(candidate)

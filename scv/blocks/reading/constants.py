@@ -6,6 +6,7 @@ Every function raises `NotConstantError` where the result cannot or need not be 
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+_PLACE = re.compile(r"%0?[1-9]?[dsi]")
 
 _FAILURES = (TypeError, ValueError, ArithmeticError, IndexError, KeyError, AttributeError)
 
@@ -85,6 +88,8 @@ def binary(sign: ast.operator, left: Value, right: Value) -> Value:
     function = _NUMERIC.get(type(sign))
     if function is None:
         raise NotConstantError
+    if isinstance(sign, ast.Mod) and isinstance(left, str):
+        return _filled(left, right if isinstance(right, tuple) else (right,))
     if is_number(left) and is_number(right):
         if isinstance(sign, ast.Pow) and not (abs(left) <= 1024 and abs(right) <= 64):
             raise NotConstantError
@@ -100,6 +105,14 @@ def binary(sign: ast.operator, left: Value, right: Value) -> Value:
     else:
         raise NotConstantError
     return _tried(lambda: function(left, right))
+
+
+def _filled(text: str, values: tuple[Value, ...]) -> Value:
+    """`text % values`, for the plain places that names of layers have."""
+    places = _PLACE.findall(text)
+    if not all(map(is_scalar, values)) or len(places) != text.count("%") or len(values) > MAX_LENGTH:
+        raise NotConstantError
+    return _tried(lambda: text % values)
 
 
 def unary(sign: ast.unaryop, operand: Value) -> Value:

@@ -331,6 +331,7 @@ class Expressions(ABC):
             tests = [self.truth(self.eval(test, scope)) for test in first.ifs]
             if None in tests:
                 raise NotConstantError
+            self._notes.spend(len(scope.names))
             if all(tests):
                 # Lambdas in the element must keep this round's names.
                 self._generate(others, Scope(dict(scope.names), scope.around), take)

@@ -7,7 +7,7 @@ from typing import Any
 from scv.blocks.block import BlockType
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.message import foreign, say
-from scv.blocks.params import ParamError
+from scv.blocks.params import ParamError, Values
 from scv.blocks.reading.chains import learns
 from scv.blocks.reading.constants import is_plain
 from scv.blocks.reading.graph import Graph, Node
@@ -45,12 +45,12 @@ class Flow:
         self._notes.refuse(node)
         return Tensor(tensor.node, loose=True)
 
-    def params(self, layer: Layer, kind: BlockType, args: Sequence[Value], kwargs: dict[str, Value]) -> dict[str, Any]:
+    def params(self, layer: Layer, kind: BlockType, arguments: Values) -> dict[str, Any]:
         """A layer's parameters, those left out that cannot be had. Raises `ParamError` where it is no such block."""
         if layer.params is not None:
             return layer.params
         params: dict[str, Any] = {}
-        for name, value in kind.params_of(kind.arguments(args, kwargs, layer.names)).items():
+        for name, value in kind.params_of(arguments).items():
             if is_plain(value):
                 params[name] = value
                 continue
@@ -78,7 +78,7 @@ class Flow:
             self._notes.refuse(layer.node)
             return Tensor(tensor.node, loose=True)
         try:
-            params = self.params(layer, kind, layer.args, layer.kwargs)
+            params = self.params(layer, kind, kind.arguments(layer.args, layer.kwargs, layer.names))
         except ParamError as error:
             self._notes.report(layer.node, error.message)
             return Tensor(tensor.node, loose=True)

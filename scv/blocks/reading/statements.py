@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from scv.blocks.block import BlockType
@@ -29,6 +30,9 @@ from scv.blocks.reading.values import (
     UserClass,
     Value,
 )
+
+MAX_HELPER = 500
+"""More nodes than a helper class of our own code has."""
 
 _GROWING = frozenset(["append", "extend", "insert", "add_module", "register_module", "setattr"])
 
@@ -281,6 +285,7 @@ class Reader(Calls):
 
     def _unpack(self, node: ast.expr, targets: Sequence[ast.expr], value: Value, scope: Scope) -> None:
         self.deeper()
+        self._notes.spend(len(targets))
         values: list[Value] = [value if isinstance(value, Unknown) else Unknown(node)] * len(targets)
         if isinstance(value, Dims):
             values[:1] = [Batch()]
@@ -321,6 +326,8 @@ def _helper(node: ast.ClassDef) -> BlockType | None:
     """The kind of block whose helper class, as our own code has it, this is."""
     kind = CATALOGUE.get(node.name)
     if kind is None or not kind.helper:
+        return None
+    if sum(1 for _ in islice(ast.walk(node), MAX_HELPER)) == MAX_HELPER:
         return None
     return kind if ast.dump(_bare(node)) == _helper_structure(kind) else None
 

@@ -88,22 +88,26 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
 
     def is_module(self) -> bool:
         """Whether it is derived from a class of torch whose instances are modules."""
-        for base in self.bases:
-            if isinstance(base, External) and base.path.split(".")[-1] in _MODULE_BASES:
-                return True
-            if isinstance(base, UserClass) and base.is_module():
-                return True
-        return False
+        return any(base.path.split(".")[-1] in _MODULE_BASES for base in self._foreign_bases())
 
     def lineage(self) -> "tuple[UserClass, ...]":
-        """The class and those of the code that it is derived from, nearest first."""
-        bases = [inner for base in self.bases if isinstance(base, UserClass) for inner in base.lineage()]
-        return (self, *bases)
+        """The class and those of the code that it is derived from, nearest first, each once."""
+        found: dict[int, UserClass] = {}
+        waiting = [self]
+        while waiting:
+            cls = waiting.pop()
+            if id(cls) not in found and len(found) < MAX_LINEAGE:
+                found[id(cls)] = cls
+                waiting += [base for base in reversed(cls.bases) if isinstance(base, UserClass)]
+        return tuple(found.values())
 
-    def is_sequential(self) -> bool:
-        """Whether it is derived from `nn.Sequential`."""
-        bases = [base for one in self.lineage() for base in one.bases]
-        return any(isinstance(base, External) and base.path.endswith(".Sequential") for base in bases)
+    def _foreign_bases(self) -> list[External]:
+        return [base for cls in self.lineage() for base in cls.bases if isinstance(base, External)]
+
+    def holds(self) -> str | None:
+        """The class of torch for rows of modules that it is derived from, if it is: `Sequential` and the like."""
+        names = [base.path.split(".")[-1] for base in self._foreign_bases()]
+        return next((name for name in names if name in HOLDERS), None)
 
     def method(self, name: str, *, after: "UserClass | None" = None) -> "tuple[UserClass, ast.FunctionDef] | None":
         """A method and the class that it stands in; with `after` only in the classes behind that one."""
@@ -117,13 +121,19 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
         return None
 
 
-_MODULE_BASES = ("Module", "Sequential", "LightningModule", "ModuleList", "ModuleDict")
+HOLDERS = ("Sequential", "ModuleList", "ModuleDict")
+"""The classes of torch that hold other modules in order."""
+
+MAX_LINEAGE = 50
+"""More ancestors than this a class of modules does not have."""
+
+_MODULE_BASES = ("Module", "LightningModule", *HOLDERS)
 
 
 class Instance(msgspec.Struct, eq=False):
     """An instance of a class of the code, the arguments that it was made with, and its attributes.
 
-    `modules` are those of a class that is derived from `nn.Sequential`.
+    `modules` are those of a class that is derived from `nn.Sequential` or its like.
     """
 
     cls: UserClass
