@@ -102,7 +102,7 @@ class Window:
         """Make a model for Digits; the editor is open then."""
         self.page.goto(f"{self.base}/models/new")
         self.page.get_by_label("What should it be called?").fill(name)
-        self.page.get_by_label("Digits").check()
+        self.page.locator("[name=dataset][value=digits]").check()
         self.page.get_by_role("button", name="Create").click()
         self.page.wait_for_url("**/versions/1")
 
