@@ -1,6 +1,7 @@
 """Where a training runs, and the resident images as tensors there."""
 
 import os
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from scv.blocks.message import say
 from scv.ml.errors import TrainingError
 
+_DEVICE = re.compile(r"cpu|mps|cuda(:[0-9]{1,3})?")
 _WORK_PER_THREAD = 100_000_000
 
 
@@ -35,7 +37,7 @@ class Normalize:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """`auto` takes the first GPU, then Apple's, then the CPU; any other word is torch's own name.
+    """`auto` takes the first GPU, then Apple's, then the CPU; otherwise cpu, mps, cuda or cuda:1.
 
     Raises `TrainingError` with the code no_device.
     """
@@ -44,6 +46,8 @@ def choose_device(wanted: str) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
+        if not _DEVICE.fullmatch(wanted):  # torch knows others, such as meta, on which nothing can be trained
+            raise RuntimeError(f"not a device: {wanted}")
         device = torch.device(wanted)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

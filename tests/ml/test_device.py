@@ -7,7 +7,7 @@ from scv.ml.device import Normalize, choose_device, place, use_threads
 from scv.ml.errors import TrainingError
 
 
-@pytest.mark.parametrize("wanted", ["toaster", "cuda:99", "meta:x", ""])
+@pytest.mark.parametrize("wanted", ["toaster", "cuda:99", "meta:x", "meta", "cpu:7", "cuda:-1", ""])
 def test_a_device_that_is_not_there_is_refused_by_name(wanted: str) -> None:
     with pytest.raises(TrainingError) as caught:
         choose_device(wanted)
