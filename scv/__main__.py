@@ -4,12 +4,18 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
-from scv.commands import datasets, doctor, documents, serving, starters, training
-from scv.commands.failure import FAILURES, MisuseError, as_line
+try:
+    from scv.commands import datasets, doctor, documents, serving, starters, training
+    from scv.commands.failure import FAILURES, MisuseError, as_line
+except KeyboardInterrupt:
+    print("scv: stopped", file=sys.stderr)
+    sys.exit(130)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,20 +89,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # torch's threads would spin while they wait for each other: on busy cores small networks then take a
     # hundred times as long. Read when torch is loaded, and inherited by every process started from here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _make_streams_fit()
+    if sys.stdout is None:
+        print("scv: there is no standard output", file=sys.stderr)
+        return 1
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("scv: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `scv check … | head`.
+        _give_up_output()
+        return 1
+    except OSError as error:
+        _give_up_output()
+        print(f"scv: {as_line(error)}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parsed = parser().parse_args(arguments)
     try:
         status: int = parsed.run(parsed)
     except FAILURES as error:
         print(f"scv: {as_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, MisuseError) else 1
-    except KeyboardInterrupt:
-        print("scv: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone, as in `scv check … | head`.
-        sys.stderr.close()
-        return 1
     return status
+
+
+def _make_streams_fit() -> None:
+    """A terminal that cannot show a character shows another one instead; a closed error stream swallows all."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _give_up_output() -> None:
+    """What is still to be written goes nowhere: Python would try it once more at its end, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 """The project folder, which holds `templates/`, `static/` and `translations/` beside the package."""
 
 
+RANGES: dict[str, tuple[float, float]] = {
+    "port": (1, 65535),
+    "lease_seconds": (1, 3600),
+    "attempts": (1, 1000),
+    "session_days": (1, 3650),
+    "signin_link_minutes": (1, 525_600),
+}
+"""What a number may be at least and at most."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """One field, one variable: `data_dir` is `SCV_DATA_DIR`. docs/SETTINGS.md says what each is for."""
@@ -41,8 +51,14 @@ class Settings:
                 values[field.name] = types[field.name](text)
             except ValueError:
                 kind = types[field.name].__name__
-                raise RefusedError(f"{variable} is {text!r}, but must be of type {kind}.") from None
-        return cls(**values).resolved()
+                raise RefusedError(f"{variable} is {text[:40]!r}, but must be of type {kind}.") from None
+            least, most = RANGES.get(field.name, (0, 0))
+            if field.name in RANGES and not least <= values[field.name] <= most:
+                raise RefusedError(f"{variable} is {text[:40]!r}, but must be from {least} to {most}.")
+        try:
+            return cls(**values).resolved()
+        except (OSError, RuntimeError) as error:
+            raise RefusedError(f"SCV_DATA_DIR names no folder: {error}") from None
 
     def resolved(self) -> Self:
         """Fill what depends on the data folder; paths become absolute so every process agrees on them."""

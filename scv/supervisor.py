@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -22,6 +21,7 @@ from scv.errors import RefusedError
 from scv.jobs.broker import Broker, is_embedded
 from scv.jobs.lifeline import end_with_parent
 from scv.settings import ROOT, Settings
+from scv.starting import make_data_dir, refuse_busy_port
 
 START_SECONDS = 60.0
 DEATHS_AT_START = 3
@@ -41,14 +41,9 @@ def serve(settings: Settings) -> int:
 
     Raises `RefusedError`, one line for the user, when something is in the way.
     """
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise RefusedError(
-            say("The folder {folder} cannot be made: {why}.", folder=str(settings.data_dir), why=error.strerror)
-        ) from error
+    make_data_dir(settings)
     with _only_one(settings.data_dir):
-        _refuse_busy_port(settings)
+        refuse_busy_port(settings)
         (settings.data_dir / "logs").mkdir(exist_ok=True)
         return asyncio.run(_serve(settings))
 
@@ -64,23 +59,6 @@ def _only_one(data_dir: Path) -> Iterator[None]:
                 say("SCV is running on {folder} already. Stop it first, or set SCV_DATA_DIR.", folder=str(data_dir))
             ) from None
         yield
-
-
-def _refuse_busy_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise RefusedError(
-                say(
-                    "Port {port} of {host} cannot be used ({why}). Set SCV_PORT to another one.",
-                    port=settings.port,
-                    host=settings.host,
-                    why=error.strerror,
-                )
-            ) from None
 
 
 def address(settings: Settings) -> str:

@@ -62,7 +62,12 @@ def code(arguments: Namespace) -> int:
     """Print or write the standalone script, or the notebook."""
     info = dataset(arguments.dataset)
     write = notebook if arguments.notebook else script
-    text = write(read(arguments.document), info, TrainingSettings(epochs=info.epochs), title=arguments.document.stem)
+    text = write(
+        read(arguments.document),
+        info,
+        TrainingSettings(epochs=info.epochs),
+        title=foreign(arguments.document.stem, 100),
+    )
     if arguments.output is None:
         sys.stdout.write(text)
         return 0

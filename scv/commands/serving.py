@@ -4,6 +4,7 @@ import asyncio
 from argparse import Namespace
 
 from scv.settings import Settings
+from scv.starting import make_data_dir, refuse_busy_port
 
 # Each process imports only its own room: the web never loads the workers' code, nor they the pages.
 
@@ -17,17 +18,24 @@ def serve(arguments: Namespace) -> int:
 
 def web(arguments: Namespace) -> int:
     """Serve the pages; broker and workers are somebody else's."""
+    settings = Settings.from_environment()
+    make_data_dir(settings)
+    refuse_busy_port(settings)
+
     from scv.web import app
 
-    app.run(Settings.from_environment())
+    app.run(settings)
     return 0
 
 
 def worker(arguments: Namespace) -> int:
     """Take jobs from one queue."""
+    settings = Settings.from_environment()
+    make_data_dir(settings)
+
     from scv.jobs import worker
 
-    worker.run(Settings.from_environment(), arguments.queue)
+    worker.run(settings, arguments.queue)
     return 0
 
 

@@ -31,12 +31,15 @@ def train(arguments: Namespace) -> int:
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()
     device = arguments.device or settings.device
+    datasets = settings.data_dir / "datasets"
+    if datasets.exists() and not datasets.is_dir():
+        raise MisuseError(f"{datasets} is not a folder.")
 
     # Imported here: torch takes seconds, and no other command needs it.
     from scv.ml.official import prepare
     from scv.ml.train import train as run
 
-    folder = _new_folder(settings.data_dir, arguments.document.stem)
+    folder = _new_folder(settings.data_dir, arguments.document.stem.encode(errors="replace").decode())
     show = _Display(sys.stderr.isatty())
     try:
         resident = prepare(settings.data_dir, info.name)
@@ -54,6 +57,9 @@ def train(arguments: Namespace) -> int:
         show.close()
         if not any(folder.iterdir()):
             folder.rmdir()
+    if isinstance(result, Stopped) and not result.epochs:
+        print("scv: stopped", file=sys.stderr)
+        return 130
     if isinstance(result, Stopped):
         print(f"scv: stopped after {result.epochs} whole epochs; weights so far in {folder}", file=sys.stderr)
         return 130
@@ -83,7 +89,9 @@ def settings_from(arguments: Namespace, info: DatasetInfo) -> TrainingSettings:
 
 def as_json(result: Result) -> dict[str, Any]:
     """The result as plain data; see docs/COMMANDS.md."""
-    return msgspec.structs.asdict(result)
+    # A folder's name may hold bytes that no text can hold.
+    weights = result.weights.encode(errors="replace").decode()
+    return msgspec.structs.asdict(msgspec.structs.replace(result, weights=weights))
 
 
 def _new_folder(data_dir: Path, name: str) -> Path:

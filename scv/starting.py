@@ -1,0 +1,35 @@
+"""What is looked at before a process begins its work, so that what is in the way is said in one line."""
+
+import socket
+
+from scv.blocks.message import say
+from scv.errors import RefusedError
+from scv.settings import Settings
+
+
+def make_data_dir(settings: Settings) -> None:
+    """Make the data folder if it is not there. Raises `RefusedError`."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise RefusedError(
+            say("The folder {folder} cannot be made: {why}.", folder=str(settings.data_dir), why=error.strerror)
+        ) from error
+
+
+def refuse_busy_port(settings: Settings) -> None:
+    """Raise `RefusedError` where the pages could not be served."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise RefusedError(
+                say(
+                    "Port {port} of {host} cannot be used ({why}). Set SCV_PORT to another one.",
+                    port=settings.port,
+                    host=settings.host,
+                    why=error.strerror,
+                )
+            ) from None
