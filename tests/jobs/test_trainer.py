@@ -14,7 +14,6 @@ from scv.db import leases, models, runs
 from scv.db.engine import Database
 from scv.db.tables import Model, Run, User
 from scv.files import Files, checkpoint_key, run_folder, weights_key
-from scv.jobs import children
 from scv.jobs.child import INTERNAL
 from scv.jobs.children import Child, Spare
 from scv.jobs.events import Retrying, follow
@@ -154,20 +153,6 @@ async def test_settings_that_cannot_be_read_fail_the_run_with_a_sentence(
     await trainer.train(run.id, 1)
     failed = await load(database, run)
     assert (failed.status, failed.failure_code) == ("failed", "invalid_settings")
-
-
-async def test_a_child_that_has_fallen_silent_is_replaced(
-    trainer: Trainer, database: Database, spare: WatchedSpare, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = await add_run(database, epochs=40)
-    work = asyncio.create_task(trainer.train(run.id, 1))
-    await until_epoch(database, run, 3)
-    monkeypatch.setattr(children, "SILENCE_SECONDS", 10.0)  # its successor has to import torch meanwhile
-    os.kill(spare.used[0], signal.SIGSTOP)
-    await work
-    done = await load(database, run)
-    assert (done.status, done.attempt) == ("finished", 2)
-    assert not is_alive(spare.used[0])
 
 
 async def test_a_run_stops_in_the_middle_of_an_epoch(
