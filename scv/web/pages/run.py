@@ -21,6 +21,7 @@ from scv.data.catalogue import DatasetInfo, find
 from scv.db import runs
 from scv.db.tables import Model, Run, Version
 from scv.errors import NotFoundError
+from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.editor import version_path
@@ -134,10 +135,11 @@ class RunController(Controller):
         """Ask for an end; the worker sees to it within a second or two."""
         async with house.database.writing() as session:
             run = await runs.get_run_for(session, user, run_id)
-            at_once = await runs.request_stop(session, run)
+            key = weights_key(run_id)  # a queued run may have been trained for a while by a worker that was lost
+            at_once = await runs.request_stop(session, run, key if house.files.path(key).exists() else None)
         if at_once:
             with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
-                await house.queue.publish(run_id, Stopped(epochs=0))
+                await house.queue.publish(run_id, Stopped(epochs=len(run.metrics)))
         if request.headers.get("hx-request") != "true":
             return Redirect(f"/runs/{run_id}", status_code=303)
         async with house.database.reading() as session:
