@@ -65,6 +65,18 @@ class Duplicate(_Operation, tag="duplicate", frozen=True):
     block: str
 
 
+class Paste(_Operation, tag="paste", frozen=True):
+    """Put copies of blocks from anywhere, with all that they hold, at `position` one after the other.
+
+    Position, `into` and `branch` are those of `Add`. The copies get ids of their own.
+    """
+
+    blocks: tuple[Block, ...]
+    position: int | None = None
+    into: str | None = None
+    branch: int = 0
+
+
 class AddBranch(_Operation, tag="add_branch", frozen=True):
     """Give a container one more branch, an empty one."""
 
@@ -78,7 +90,7 @@ class RemoveBranch(_Operation, tag="remove_branch", frozen=True):
     branch: int
 
 
-Operation = Add | Move | Remove | SetParams | Duplicate | AddBranch | RemoveBranch
+Operation = Add | Move | Remove | SetParams | Duplicate | Paste | AddBranch | RemoveBranch
 
 
 def read_operations(text: bytes | str) -> tuple[Operation, ...]:
@@ -97,13 +109,13 @@ def apply(document: Document, operation: Operation) -> Document:
             _refuse_unknown(kind)
             _refuse_full(document, 1)
             block = Block(_FreeIds(document).take(kind), kind, _accepted(kind, params), _empty_branches(kind))
-            return _insert(document, block, Spot(into, branch), position)
+            return _insert(document, (block,), Spot(into, branch), position)
         case Move(block=block_id, position=position, into=into, branch=branch):
             spot, index = _place(document, block_id)
             moved = _chain(document, spot)[index]
             if into is not None and into in {inner.id for inner, _ in walk((moved,))}:
                 raise OperationError(say("A block cannot be moved into itself."))
-            return _insert(_without(document, spot, index), moved, Spot(into, branch), position)
+            return _insert(_without(document, spot, index), (moved,), Spot(into, branch), position)
         case Remove(block=block_id):
             return _without(document, *_place(document, block_id))
         case SetParams(block=block_id, params=params):
@@ -112,7 +124,15 @@ def apply(document: Document, operation: Operation) -> Document:
             spot, index = _place(document, block_id)
             original = _chain(document, spot)[index]
             _refuse_full(document, sum(1 for _ in walk((original,))))
-            return _insert(document, _copied(original, _FreeIds(document)), spot, index + 1)
+            return _insert(document, (_copied(original, _FreeIds(document)),), spot, index + 1)
+        case Paste(blocks=blocks, position=position, into=into, branch=branch):
+            if not blocks:
+                raise OperationError(say("There is nothing to paste."))
+            _refuse_deep(document, blocks, Spot(into, branch))  # first: what follows goes down into the branches
+            _refuse_full(document, sum(1 for _ in walk(blocks)))
+            ids = _FreeIds(document)
+            copies = tuple(_copied(_accepted_block(block), ids) for block in blocks)
+            return _insert(document, copies, Spot(into, branch), position)
         case AddBranch(block=block_id):
             container, branches = _branches(document, block_id)
             if len(branches) >= container.most:
@@ -150,21 +170,41 @@ def _copied(block: Block, ids: _FreeIds) -> Block:
     return msgspec.structs.replace(block, id=fresh, branches=branches)
 
 
+def _accepted_block(block: Block) -> Block:
+    """A foreign block as the operations would have made it; raises `OperationError` for one that they refuse."""
+    _refuse_unknown(block.type)
+    kind = CATALOGUE[block.type]
+    try:
+        params = _accepted(block.type, block.params)
+    except OperationError as error:
+        raise OperationError(
+            say("Block {block} ({type}): {message}", block=foreign(block.id), type=kind.type, message=error.message)
+        ) from None
+    if block.branches is None:
+        return Block(block.id, kind.type, params, _empty_branches(kind.type))
+    if not isinstance(kind, Container):
+        raise OperationError(say("{type} has no branches.", type=kind.type))
+    if len(block.branches) > kind.most:
+        raise OperationError(say("{type} has at most {most} branches.", type=kind.type, most=kind.most))
+    if len(block.branches) < kind.fewest:
+        raise OperationError(say("{type} has at least {fewest} branches.", type=kind.type, fewest=kind.fewest))
+    branches = tuple(tuple(map(_accepted_block, branch)) for branch in block.branches)
+    return Block(block.id, kind.type, params, branches)
+
+
 def _empty_branches(kind: str) -> tuple[Chain, ...] | None:
     container = CATALOGUE[kind]
     return ((),) * container.fewest if isinstance(container, Container) else None
 
 
-def _insert(document: Document, block: Block, spot: Spot, position: int | None) -> Document:
+def _insert(document: Document, blocks: Chain, spot: Spot, position: int | None) -> Document:
     chain = _chain(document, spot)
     if spot.into is not None:
-        depth = next(depth for inner, depth in walk(document.blocks) if inner.id == spot.into) + 1
-        if depth + depth_of(block) > MAX_DEPTH:
-            raise OperationError(say("Blocks can be nested at most {limit} deep.", limit=MAX_DEPTH))
+        _refuse_deep(document, blocks, spot)
     index = len(chain) if position is None else position
     if not 0 <= index <= len(chain):
         raise OperationError(say("Position {position} is outside the network.", position=index))
-    return with_chain(document, spot, (*chain[:index], block, *chain[index:]))
+    return with_chain(document, spot, (*chain[:index], *blocks, *chain[index:]))
 
 
 def _without(document: Document, spot: Spot, index: int) -> Document:
@@ -224,6 +264,14 @@ def _accepted(kind: str, params: dict[str, Any]) -> dict[str, Any]:
 def _refuse_unknown(kind: str) -> None:
     if kind not in CATALOGUE:
         raise OperationError(say("There is no block of the type {type}.", type=foreign(kind)))
+
+
+def _refuse_deep(document: Document, blocks: Chain, spot: Spot) -> None:
+    above = 0
+    if spot.into is not None:
+        above = 1 + next((depth for inner, depth in walk(document.blocks) if inner.id == spot.into), 0)
+    if above + max(map(depth_of, blocks)) > MAX_DEPTH:
+        raise OperationError(say("Blocks can be nested at most {limit} deep.", limit=MAX_DEPTH))
 
 
 def _refuse_full(document: Document, more: int) -> None:

@@ -42,11 +42,16 @@ def _find(chain: Chain, spot: Spot, block_id: str) -> tuple[Spot, int] | None:
     return None
 
 
+def taken(document: Document, block_id: str) -> Block | None:
+    """The first block of this id with all that it holds, as a clipboard keeps it; None where there is none."""
+    return next((block for block, _ in walk(document.blocks) if block.id == block_id), None)
+
+
 def chain_at(document: Document, spot: Spot) -> Chain | None:
     """The chain of a spot; None where there is none."""
     if spot.into is None:
         return document.blocks
-    container = next((block for block, _ in walk(document.blocks) if block.id == spot.into), None)
+    container = taken(document, spot.into)
     branches = () if container is None else container.branches or ()
     return branches[spot.branch] if 0 <= spot.branch < len(branches) else None
 
@@ -73,6 +78,8 @@ def _with_chain(blocks: Chain, spot: Spot, chain: Chain) -> Chain:
 
 def depth_of(block: Block) -> int:
     """How many containers are nested in this block, itself included: 0 for one that is no container."""
-    if block.branches is None:
-        return 0
-    return 1 + max((depth_of(inner) for branch in block.branches for inner in branch), default=0)
+    depth, level = 0, [block]  # level by level, because a foreign block may be nested deeper than Python's calls
+    while containers := [held for held in level if held.branches is not None]:
+        depth += 1
+        level = [inner for held in containers for branch in held.branches or () for inner in branch]
+    return depth

@@ -21,6 +21,7 @@ from scv.blocks.operations import (
     Duplicate,
     Move,
     Operation,
+    Paste,
     Remove,
     RemoveBranch,
     SetParams,
@@ -145,7 +146,7 @@ def _leaving(pressed: tuple[Operation, ...], document: Document) -> set[str]:
 def _touched(operation: Operation, before: Document, after: Document) -> tuple[str | None, int | None]:
     """The block, or block and branch, to look at after an operation; beside a removed one, its neighbour."""
     match operation:
-        case Add() | Duplicate():
+        case Add() | Duplicate() | Paste():
             return next(iter(new_blocks(before, after)), None), None
         case Remove(block=block):
             spot, position = find(before, block) or (Spot(), 0)
@@ -188,12 +189,13 @@ def describe(edit: Edit, before: Document, outputs: Mapping[str, Message | None]
             return say("{block} has one more branch.", block=foreign(block))
         case RemoveBranch(block=block):
             return say("{block} has one branch less.", block=foreign(block))
-        case Add() | Duplicate() | Move():
+        case Add() | Duplicate() | Paste() | Move():
             block_id = edit.block or ""
             place = _place(edit.document, block_id)
             words = {
                 Add: say("{type} added at {place}.", type=types[block_id], place=place),
                 Duplicate: say("{type} copied to {place}.", type=types[block_id], place=place),
+                Paste: say("{type} pasted at {place}.", type=types[block_id], place=place),
                 Move: say("{type} moved to {place}.", type=types[block_id], place=place),
             }
             sentence = words[type(operation)]

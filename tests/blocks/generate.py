@@ -4,11 +4,13 @@ A new block is covered by every property the moment its class exists.
 """
 
 from collections.abc import Collection
+from itertools import count
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
-from scv.blocks.block import BlockType
+from scv.blocks.block import BlockType, Container
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import check
 from scv.blocks.document import Block, Document
@@ -65,6 +67,37 @@ def blocks(draw: st.DrawFn) -> Block:
 def documents() -> st.SearchStrategy[Document]:
     """Any well-formed document, sound or not."""
     return st.lists(blocks(), max_size=8).map(lambda chain: Document(blocks=tuple(chain)))
+
+
+@st.composite
+def chains(draw: st.DrawFn, depth: int = 0, largest: int = 5) -> tuple[Block, ...]:
+    """Any blocks in a row, containers with a few branches of more blocks, three deep at most."""
+    made: list[Block] = []
+    for block in draw(st.lists(blocks(), max_size=largest)):
+        branches = None
+        if isinstance(CATALOGUE[block.type], Container):
+            number = draw(st.integers(0, 0 if depth >= 3 else 3))
+            branches = tuple(draw(chains(depth + 1, 2)) for _ in range(number))
+        made.append(msgspec.structs.replace(block, branches=branches))
+    return tuple(made)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Document:
+    """Any well-formed document, sound or not, with blocks in blocks; every id occurs once."""
+    numbers = count()
+
+    def named(chain: tuple[Block, ...]) -> tuple[Block, ...]:
+        return tuple(
+            msgspec.structs.replace(
+                block,
+                id=f"b{next(numbers)}",
+                branches=block.branches and tuple(map(named, block.branches)),
+            )
+            for block in chain
+        )
+
+    return Document(blocks=named(draw(chains())))
 
 
 @st.composite
