@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block, Document
 from scv.blocks.findings import BlockCheck, Problem
+from scv.blocks.fixes import At
 from scv.blocks.message import Message, say
-from scv.blocks.repairs import At
 from scv.blocks.shapes import Shape, is_tensor
 from scv.blocks.tree import Chain, Spot, walk
 

@@ -13,10 +13,10 @@ from scv.blocks.block import BlockType, Container, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document, valid_id
 from scv.blocks.findings import BlockCheck, Check, Fix, Problem
+from scv.blocks.fixes import At
 from scv.blocks.message import Message, foreign, say
 from scv.blocks.operations import Add, AddBranch, Operation, RemoveBranch, SetParams
 from scv.blocks.params import Values
-from scv.blocks.repairs import At
 from scv.blocks.shapes import Shape, is_tensor, size, written
 from scv.blocks.sight import Sight
 from scv.blocks.tree import Chain, Spot, walk

@@ -58,6 +58,11 @@ class _BatchNorm(_Normalization):
     def call(self, p: Values, shape: Shape) -> Call:
         return Call(f"nn.{self.type}", (shape[0],), self.changed(p, "eps", "momentum", "affine"))
 
+    def replaced_by(self, other: str, p: Values) -> ReplaceHere:
+        """The cure that puts the other one in its place, with the same parameters."""
+        params = self.changed(p, "eps", "momentum", "affine")
+        return ReplaceHere(say("Use {type} instead", type=other), ((other, params),))
+
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         learned = ("y = γ·(x − mean) / √(var + ε) + β", f"γ, β: 2·{shape[0]} = {2 * shape[0]:,}")
         return learned if p["affine"] else ("y = (x − mean) / √(var + ε)",)
@@ -81,7 +86,7 @@ class BatchNorm2d(_BatchNorm):
             "needs_tensor",
             say("{type} needs a tensor, but a vector of {size} numbers arrives.", type=self.type, size=size(shape)),
             None,
-            [ReplaceHere(say("Use {type} instead", type="BatchNorm1d"), (("BatchNorm1d", {}),))],
+            [self.replaced_by("BatchNorm1d", p)],
         )
 
 
@@ -99,7 +104,7 @@ class BatchNorm1d(_BatchNorm):
             "needs_vector",
             say("{type} needs a vector, but a {shape} tensor arrives.", type=self.type, shape=written(shape)),
             None,
-            [ReplaceHere(say("Use {type} instead", type="BatchNorm2d"), (("BatchNorm2d", {}),))],
+            [self.replaced_by("BatchNorm2d", p)],
         )
 
 
