@@ -6,7 +6,7 @@ from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block, Document
 from scv.blocks.findings import BlockCheck, Problem
 from scv.blocks.fixes import At
-from scv.blocks.message import Message, say
+from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape, is_tensor
 from scv.blocks.tree import Chain, Spot, walk
 
@@ -62,7 +62,8 @@ def _no_bend_between(chain: Chain, spot: Spot, found: Sequence[BlockCheck], inde
                     first=before.type,
                     second=block.type,
                 )
-                yield index[id(block)], Problem("no_activation_between", "warning", message, None, (fix,))
+                detail = say("{sum}", sum="W₂·(W₁·x) = (W₂·W₁)·x")
+                yield index[id(block)], Problem("no_activation_between", "warning", message, detail, (fix,))
             before = block
         elif block.type not in TRANSPARENT:
             before = None
@@ -98,7 +99,8 @@ def _pooled_too_early(trunk: Chain, found: Sequence[BlockCheck], index: dict[int
                 width=sees[1],
                 picture=f"{picture[1]} × {picture[2]}",
             )
-            yield index[id(block)], Problem("sees_too_little", "warning", message)
+            detail = say("{sum}", sum=f"2·{max(sees)} = {2 * max(sees)} < {max(picture[1:])}")
+            yield index[id(block)], Problem("sees_too_little", "warning", message, detail)
 
 
 def _huge(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int]) -> Advice:
@@ -114,7 +116,23 @@ def _huge(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int]) -> A
                     say("Pool to {channels} × 1 × 1 first", channels=arriving[0]), (("AdaptiveAvgPool2d", {}),)
                 )
                 message = say("This Linear alone has {count} parameters.", count=f"{checked.parameters:,}")
-                yield index[id(block)], Problem("huge_linear", "warning", message, None, (fix,))
+                yield index[id(block)], Problem("huge_linear", "warning", message, _weights(checked), (fix,))
     if total > LARGE and trunk:
         message = say("The network has {count} parameters: it will learn slowly, and by heart.", count=f"{total:,}")
-        yield index[id(trunk[-1])], Problem("large", "warning", message)
+        most = max((block for block in found if block.into is None), key=lambda block: block.parameters)
+        detail = say(
+            "{count} of them are those of {block} ({type}).",
+            count=f"{most.parameters:,}",
+            block=foreign(most.id),
+            type=most.type,
+        )
+        yield index[id(trunk[-1])], Problem("large", "warning", message, detail)
+
+
+def _weights(linear: BlockCheck) -> Message | None:
+    """The parameters of a Linear as a sum."""
+    if linear.input is None or linear.output is None:
+        return None
+    features, out = linear.input[0], linear.output[0]
+    bias = f" + {out:,}" if linear.parameters > features * out else ""
+    return say("{sum}", sum=f"{features:,}·{out:,}{bias} = {linear.parameters:,}")

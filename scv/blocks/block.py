@@ -150,6 +150,10 @@ class BlockType(ABC):
         """What one output number sees of the picture, when an input number has this sight."""
         return sight
 
+    def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:
+        """The padding with which height and width would stay as they are, where there is such a one."""
+        return None
+
     def formula(self, p: Values, shape: Shape) -> tuple[str, ...]:
         """Lines of arithmetic with this block's own numbers, for an input shape that fits."""
         return ()

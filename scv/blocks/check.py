@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from scv.blocks.advice import advise
-from scv.blocks.block import BlockType, Container, ShapeError
+from scv.blocks.block import BlockType, Container, SetHere, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document, valid_id
 from scv.blocks.findings import BlockCheck, Check, Fix, Problem
-from scv.blocks.fixes import At
+from scv.blocks.fixes import At, keep_size
 from scv.blocks.message import Message, foreign, say
 from scv.blocks.operations import Add, AddBranch, Operation, RemoveBranch, SetParams
 from scv.blocks.params import Values
@@ -78,10 +78,16 @@ class _Walker:
         self.found[index] = msgspec.structs.replace(checked, problems=(*checked.problems, problem))
 
     def drop_fixes_of_repeated_ids(self) -> None:
-        """An operation on such an id would meet the first block of that name, so none is offered."""
-        for index in self._repeated:
-            checked = self.found[index]
-            unfixed = tuple(msgspec.structs.replace(problem, fixes=()) for problem in checked.problems)
+        """An operation on such an id would meet the first block of that name, so none is offered for another."""
+        if not self._repeated:
+            return
+        twice = {self.found[index].id for index in self._repeated}
+        for index, checked in enumerate(self.found):
+            others = twice if index in self._repeated else twice - {checked.id}
+            unfixed = tuple(
+                msgspec.structs.replace(problem, fixes=tuple(fix for fix in problem.fixes if not fix.touches & others))
+                for problem in checked.problems
+            )
             self.found[index] = msgspec.structs.replace(checked, problems=unfixed)
 
     def _block(self, at: At, shape: Shape | None, sight: Sight, depth: int) -> tuple[Shape | None, Sight]:
@@ -176,8 +182,8 @@ class _Walker:
             else:
                 output = kind.output(values, shape)
         except ShapeError as error:
-            fixes = tuple(at.cure(cure) for cure in error.cures)
-            problems.append(Problem(error.code, "error", error.message, error.detail, fixes))
+            fixes = self._fixes(at, kind, values, shape, error)
+            problems.append(Problem(error.code, "error", error.message, error.detail, tuple(fixes)))
             return None
         if size(output) > MAX_NUMBERS:
             message = say(
@@ -189,6 +195,29 @@ class _Walker:
             problems.append(Problem("too_large", "error", message, detail, (at.remove(),)))
             return None
         return output
+
+    def _fixes(self, at: At, kind: BlockType, values: Values, shape: Shape, error: ShapeError) -> list[Fix]:
+        """The cures of the kind, and those that take a look around the block."""
+        allowed = [cure for cure in error.cures if not isinstance(cure, SetHere) or not kind.complete(cure.params)[1]]
+        fixes = [at.cure(cure) for cure in allowed]
+        if isinstance(kind, Container) and (kept := keep_size(at, shape)):
+            fixes.insert(0, kept)
+        if error.code == "needs_tensor" and (moved := self._above_flatten(at, kind, values)):
+            fixes = [*(fix for fix in fixes if fix.safe), moved, *(fix for fix in fixes if not fix.safe)]
+        return fixes
+
+    def _above_flatten(self, at: At, kind: BlockType, values: Values) -> Fix | None:
+        """Moving the block above the Flatten of its chain that makes the vector, if it fits there."""
+        for earlier in self.found:
+            if (earlier.into, earlier.branch, earlier.type) != (at.spot.into, at.spot.branch, "Flatten"):
+                continue
+            if earlier.input is not None and is_tensor(earlier.input):
+                try:
+                    kind.output(values, earlier.input)
+                except ShapeError:
+                    return None
+                return at.move(say("Move {type} above Flatten", type=at.block.type), earlier.position)
+        return None
 
 
 def _bad_parameter(at: At, kind: BlockType, name: str, message: Message) -> Problem:

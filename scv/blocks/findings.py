@@ -19,6 +19,12 @@ class Fix(msgspec.Struct, frozen=True):
     operations: tuple[Operation, ...]
     safe: bool = True
 
+    @property
+    def touches(self) -> set[str]:
+        """The ids of the blocks that it changes, or puts something into."""
+        named = (getattr(operation, name, None) for operation in self.operations for name in ("block", "into"))
+        return {block for block in named if isinstance(block, str)}
+
 
 class Problem(msgspec.Struct, frozen=True):
     """Something wrong (`error`: it cannot train) or unwise (`warning`). `detail` is the arithmetic."""

@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
-from scv.blocks.block import AppendToBranch, Cure, InsertBefore, RemoveHere, ReplaceHere, SetHere
+from scv.blocks.block import AppendToBranch, Container, Cure, InsertBefore, RemoveHere, ReplaceHere, SetHere, ShapeError
+from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block
 from scv.blocks.findings import Fix
 from scv.blocks.message import Message, foreign, say
-from scv.blocks.operations import Add, Remove, SetParams
-from scv.blocks.tree import Spot
+from scv.blocks.operations import Add, Move, Remove, SetParams
+from scv.blocks.shapes import Shape
+from scv.blocks.tree import Chain, Spot
+from scv.blocks.windows import kept_label
 
 
 class At(msgspec.Struct, frozen=True):
@@ -23,6 +26,10 @@ class At(msgspec.Struct, frozen=True):
     def remove(self) -> Fix:
         """Taking the block out, which is possible whatever is wrong with it."""
         return Fix(say("Remove {type}", type=foreign(self.block.type)), (Remove(self.block.id),), safe=False)
+
+    def move(self, label: Message, position: int) -> Fix:
+        """Moving the block to another position of its chain."""
+        return Fix(label, (Move(self.block.id, position, self.spot.into, self.spot.branch),))
 
     def set(self, label: Message, params: dict[str, Any]) -> Fix:
         return Fix(label, (SetParams(self.block.id, params),))
@@ -53,3 +60,40 @@ class At(msgspec.Struct, frozen=True):
                 return Fix(label, tuple(Add(kind, None, params, self.block.id, branch) for kind, params in blocks))
             case RemoveHere():
                 return self.remove()
+
+
+def keep_size(at: At, shape: Shape) -> Fix | None:
+    """Padding on all blocks in a container that shrink what padding would keep; None where that does not make it fit.
+
+    `shape` arrives at the container.
+    """
+    paddings: dict[str, tuple[int, int]] = {}
+    if _kept((at.block,), shape, paddings) is None or not paddings:
+        return None
+    operations = tuple(SetParams(block, {"padding": list(padding)}) for block, padding in paddings.items())
+    return Fix(kept_label(set(paddings.values())), operations)
+
+
+def _kept(chain: Chain, shape: Shape, paddings: dict[str, tuple[int, int]]) -> Shape | None:
+    """The shape behind a chain that is padded so; the paddings by block id are noted. None where it does not fit."""
+    for block in chain:
+        kind = CATALOGUE.get(block.type)
+        values, refused = ({}, {}) if kind is None else kind.complete(block.params)
+        if kind is None or refused:
+            return None
+        try:
+            if isinstance(kind, Container):
+                outputs = [_kept(branch, shape, paddings) for branch in block.branches or ()]
+                shapes = [output for output in outputs if output is not None]
+                if len(shapes) < len(outputs) or not kind.fewest <= len(outputs) <= kind.most:
+                    return None
+                shape = kind.join(values, shapes)
+                continue
+            output, padding = kind.output(values, shape), kind.kept(values, shape)
+            if padding is not None and any(after < before for after, before in zip(output[1:], shape[1:], strict=True)):
+                paddings[block.id] = padding
+                output = (output[0], *shape[1:])
+            shape = output
+        except ShapeError:
+            return None
+    return shape

@@ -3,10 +3,10 @@
 Sources: the shape sections of torch.nn.Conv2d, ConvTranspose2d and MaxPool2d.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from scv.blocks.block import Cure, RemoveHere, SetHere, ShapeError
-from scv.blocks.message import mark, say
+from scv.blocks.message import Message, mark, say
 
 AXES = (mark("height"), mark("width"))
 
@@ -30,6 +30,26 @@ def arithmetic(side: int, kernel: int, stride: int, padding: int, dilation: int,
     return f"({side} + 2·{padding} − {reach}) / {stride} + 1 = {value}"
 
 
+def keeping(
+    kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], most: Sequence[int]
+) -> tuple[int, int] | None:
+    """The padding with which a window keeps height and width; None where none does, or more than `most` would."""
+    around = [spread * (k - 1) for k, spread in zip(kernel, dilation, strict=True)]
+    if any(step != 1 for step in stride) or any(rim % 2 for rim in around):
+        return None
+    height, width = (rim // 2 for rim in around)
+    return (height, width) if height <= most[0] and width <= most[1] else None
+
+
+def kept_label(paddings: Collection[tuple[int, int]]) -> Message:
+    """What a button says that sets these paddings, on one block or on several."""
+    if len(paddings) > 1:
+        return say("Set padding so that the size is kept")
+    ((height, width),) = paddings
+    shown = f"{height}" if height == width else f"{height} × {width}"
+    return say("Set padding to {padding} so that the size is kept", padding=shown)
+
+
 def slide(
     type_name: str,
     sides: Sequence[int],
@@ -37,14 +57,18 @@ def slide(
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
+    most: Sequence[int],
     *,
     ceil: bool = False,
 ) -> tuple[int, int]:
-    """Output height and width of a sliding window; raises `ShapeError` where it does not fit."""
+    """Output height and width of a sliding window; raises `ShapeError` where it does not fit.
+
+    `most` is the largest padding, height and width, that a cure may set.
+    """
     counts = [positions(*axis, ceil=ceil) for axis in zip(sides, kernel, stride, padding, dilation, strict=True)]
     for axis, count in enumerate(counts):
         if count < 1:
-            raise _too_large(type_name, axis, sides, kernel, stride, padding, dilation)
+            raise _too_large(type_name, axis, sides, kernel, stride, padding, dilation, most)
     return counts[0], counts[1]
 
 
@@ -56,6 +80,7 @@ def _too_large(
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
+    most: Sequence[int],
 ) -> ShapeError:
     reach = dilation[axis] * (kernel[axis] - 1) + 1
     fitting = tuple(
@@ -63,10 +88,14 @@ def _too_large(
         for k, side, pad, spread in zip(kernel, sides, padding, dilation, strict=True)
     )
     shown = f"{fitting[0]}" if fitting[0] == fitting[1] else f"{fitting[0]} × {fitting[1]}"
-    cures: list[Cure] = [
-        SetHere(say("Shrink the kernel to {kernel}", kernel=shown), {"kernel_size": list(fitting)}),
-        RemoveHere(say("Remove {type}", type=type_name)),
-    ]
+    shrink = SetHere(say("Shrink the kernel to {kernel}", kernel=shown), {"kernel_size": list(fitting)})
+    remove = RemoveHere(say("Remove {type}", type=type_name))
+    kept = keeping(kernel, stride, dilation, most)
+    cures: list[Cure] = [shrink, remove]
+    if kept is not None:
+        cures.insert(1, SetHere(kept_label([kept]), {"padding": list(kept)}))
+    elif tuple(sides) == (1, 1):
+        cures = [remove, shrink]  # a window of one number on one number does nothing
     result = positions(sides[axis], kernel[axis], stride[axis], padding[axis], dilation[axis])
     return ShapeError(
         "kernel_too_large",

@@ -90,7 +90,7 @@ def whole(blocks: Chain) -> Chain:
         kind = CATALOGUE[block.type]
         branches = tuple(map(whole, block.branches or ()))
         if isinstance(kind, Container):
-            branches = (*branches, *((),) * (kind.fewest - len(branches)))
+            branches = (*branches, *((),) * (kind.fewest - len(branches)))[: kind.most]
         made.append(Block(block.id, block.type, block.params, branches if isinstance(kind, Container) else None))
     return tuple(made)
 

@@ -1,6 +1,6 @@
 """Convolutions: small filters that slide over the picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
@@ -9,13 +9,15 @@ from scv.blocks.message import mark, say
 from scv.blocks.params import Choice, Flag, Integer, Param, Size, Values, pair
 from scv.blocks.shapes import Shape
 from scv.blocks.sight import Sight
-from scv.blocks.windows import arithmetic, slide
+from scv.blocks.windows import arithmetic, keeping, slide
 
+_MAX_CHANNELS = 4096
+_MAX_PADDING = 64
 _OUT_CHANNELS = Integer(
     name="out_channels",
     default=16,
     minimum=1,
-    maximum=4096,
+    maximum=_MAX_CHANNELS,
     label="out",
     main=True,
     help=mark("How many filters: each makes one output channel."),
@@ -24,7 +26,7 @@ _GROUPS = Integer(
     name="groups",
     default=1,
     minimum=1,
-    maximum=4096,
+    maximum=_MAX_CHANNELS,
     help=mark("Split the channels into this many groups that do not see each other."),
 )
 _BIAS = Flag(name="bias", default=True, help=mark("Add one learned number to every output channel."))
@@ -48,6 +50,12 @@ def _check_groups(type_name: str, groups: int, arriving: int, out_channels: int)
     if arriving % groups == 0 and out_channels % groups == 0:
         return
     fitting = max(n for n in range(1, groups + 1) if arriving % n == 0 and out_channels % n == 0)
+    cures: list[Cure] = [SetHere(say("Set groups to {groups}", groups=fitting), {"groups": fitting})]
+    multiple = -(-out_channels // groups) * groups
+    if arriving % groups == 0 and multiple <= _MAX_CHANNELS:
+        cures.append(SetHere(say("Set out_channels to {channels}", channels=multiple), {"out_channels": multiple}))
+    if fitting > 1:
+        cures.append(SetHere(say("Set groups to {groups}", groups=1), {"groups": 1}))
     raise ShapeError(
         "groups_do_not_divide",
         say(
@@ -66,7 +74,7 @@ def _check_groups(type_name: str, groups: int, arriving: int, out_channels: int)
             first=arriving % groups,
             second=out_channels % groups,
         ),
-        [SetHere(say("Set groups to {groups}", groups=fitting), {"groups": fitting})],
+        cures,
     )
 
 
@@ -110,7 +118,7 @@ class Conv2d(BlockType):
             name="padding",
             default=0,
             minimum=0,
-            maximum=64,
+            maximum=_MAX_PADDING,
             words=("same", "valid"),
             main=True,
             help=mark("A rim added around the picture; same keeps its size."),
@@ -148,13 +156,25 @@ class Conv2d(BlockType):
             return (p["out_channels"], *sides)
         padding = self._padding(p)
         self._check_mode(p, sides, padding)
-        return (p["out_channels"], *slide(self.type, sides, kernel, stride, padding, dilation))
+        return (p["out_channels"], *slide(self.type, sides, kernel, stride, padding, dilation, self._most(p, sides)))
+
+    def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:
+        kernel, stride, dilation = pair(p["kernel_size"]), pair(p["stride"]), pair(p["dilation"])
+        return keeping(kernel, stride, dilation, self._most(p, shape[1:]))
+
+    @staticmethod
+    def _most(p: Values, sides: Sequence[int]) -> tuple[int, int]:
+        """The largest rim that there may be around a picture of these sides."""
+        if p["padding_mode"] in ("zeros", "replicate"):
+            return (_MAX_PADDING, _MAX_PADDING)
+        height, width = (side - 1 if p["padding_mode"] == "reflect" else side for side in sides)
+        return (min(height, _MAX_PADDING), min(width, _MAX_PADDING))
 
     @staticmethod
     def _padding(p: Values) -> tuple[int, int]:
         return (0, 0) if p["padding"] == "valid" else pair(p["padding"])
 
-    def _check_mode(self, p: Values, sides: list[int], rim: list[int] | tuple[int, ...]) -> None:
+    def _check_mode(self, p: Values, sides: Sequence[int], rim: Sequence[int]) -> None:
         """Mirrored and wrapped rims are taken from the picture itself, so it must be large enough.
 
         For padding same `rim` holds both sides together; PyTorch gives the larger half to the end.
@@ -173,7 +193,7 @@ class Conv2d(BlockType):
                         side=side,
                         mode=p["padding_mode"],
                     ),
-                    None,
+                    say("{sum}", sum=f"{needed} > {side}" + (" − 1" if p["padding_mode"] == "reflect" else "")),
                     [SetHere(say("Fill the rim with zeros"), {"padding_mode": "zeros"})],
                 )
 
@@ -279,13 +299,14 @@ class ConvTranspose2d(BlockType):
                 strict=True,
             )
         )
-        if any(extra >= max(stride, spread) for _, _, stride, _, extra, spread in axes):
-            raise ShapeError(
-                "output_padding_too_large",
-                say("output_padding of {type} must be smaller than its stride or dilation.", type=self.type),
-                None,
-                [SetHere(say("Set output_padding to 0"), {"output_padding": 0})],
-            )
+        for _, _, stride, _, extra, spread in axes:
+            if extra >= max(stride, spread):
+                raise ShapeError(
+                    "output_padding_too_large",
+                    say("output_padding of {type} must be smaller than its stride or dilation.", type=self.type),
+                    say("{sum}", sum=f"{extra} ≥ max({stride}, {spread})"),
+                    [SetHere(say("Set output_padding to 0"), {"output_padding": 0})],
+                )
         out = [
             (side - 1) * stride - 2 * pad + spread * (kernel - 1) + extra + 1
             for side, kernel, stride, pad, extra, spread in axes

@@ -9,7 +9,7 @@ from scv.blocks.message import mark, say
 from scv.blocks.params import Flag, Param, Size, Values, pair
 from scv.blocks.shapes import Shape
 from scv.blocks.sight import Sight
-from scv.blocks.windows import arithmetic, slide
+from scv.blocks.windows import arithmetic, keeping, slide
 
 _KERNEL = Size(
     name="kernel_size",
@@ -64,8 +64,16 @@ class _SlidingPool(BlockType):
             )
         return (
             channels,
-            *slide(self.type, sides, kernel, stride, padding, dilation, ceil=p["ceil_mode"]),
+            *slide(self.type, sides, kernel, stride, padding, dilation, self._most(kernel), ceil=p["ceil_mode"]),
         )
+
+    def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:
+        kernel, stride, _, dilation = self._window(p)
+        return keeping(kernel, stride, dilation, self._most(kernel))
+
+    @staticmethod
+    def _most(kernel: tuple[int, int]) -> tuple[int, int]:
+        return (kernel[0] // 2, kernel[1] // 2)
 
     def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
         kernel, stride, _, dilation = self._window(p)

@@ -53,7 +53,9 @@ class Residual(nn.Module):
                 main=written(main),
                 shortcut=written(shortcut),
             ),
-            _appended(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main)),
+            _flattened(outputs)
+            if is_tensor(main) and not is_tensor(shortcut)
+            else _appended(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main)),
         )
 
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
@@ -109,15 +111,15 @@ class Parallel(nn.Module):
         first = outputs[0]
         if p["join"] == "add":
             for number, shape in enumerate(outputs):
+                if is_tensor(first) and not is_tensor(shape):
+                    raise self._differ(outputs, _flattened(outputs))
                 if shape != first:
                     label = say("Fit branch {number} to {shape}", number=number + 1, shape=written(first))
                     raise self._differ(outputs, _appended(label, number, fitting(shape, first)))
             return first
         for number, shape in enumerate(outputs):
             if len(shape) != len(first):
-                flat = next(n for n, s in enumerate(outputs) if is_tensor(s))
-                label = say("Insert Flatten")
-                raise self._differ(outputs, _appended(label, flat, (("Flatten", {}),)))
+                raise self._differ(outputs, _flattened(outputs))
             if shape[1:] != first[1:]:
                 label = say("Pool branch {number} to {shape}", number=number + 1, shape=written(first[1:]))
                 pool = ("AdaptiveAvgPool2d", {"output_size": list(first[1:])})
@@ -249,13 +251,21 @@ def _appended(label: Message, branch: int, blocks: tuple[tuple[str, dict[str, An
     return [] if refused else [AppendToBranch(label, branch, blocks)]
 
 
+def _flattened(outputs: Sequence[Shape]) -> list[Cure]:
+    """The cure that flattens the first branch that gives a tensor, where another gives a vector."""
+    branch = next(number for number, shape in enumerate(outputs) if is_tensor(shape))
+    return _appended(say("Insert Flatten"), branch, (("Flatten", {}),))
+
+
 def fitting(given: Shape, wanted: Shape) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """The blocks that bring one shape to another: a strided 1 × 1 convolution where that does it."""
+    """The blocks that bring one shape to another, but no vector to a tensor.
+
+    A strided 1 × 1 convolution where that does it, as in He et al. 2016, option B.
+    """
     if not is_tensor(wanted):
         flatten: tuple[tuple[str, dict[str, Any]], ...] = (("Flatten", {}),) if is_tensor(given) else ()
-        return (*flatten, ("Linear", {"out_features": wanted[0]}))
-    if not is_tensor(given):
-        return ()
+        linear: tuple[tuple[str, dict[str, Any]], ...] = (("Linear", {"out_features": wanted[0]}),)
+        return flatten if size(given) == wanted[0] else (*flatten, *linear)
     channels: dict[str, Any] = {"out_channels": wanted[0], "kernel_size": 1}
     if given[1:] == wanted[1:]:
         return (("Conv2d", channels),)
