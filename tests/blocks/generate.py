@@ -3,7 +3,7 @@
 A new block is covered by every property the moment its class exists.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import count
 from typing import Any
 
@@ -85,19 +85,19 @@ def chains(draw: st.DrawFn, depth: int = 0, largest: int = 5) -> tuple[Block, ..
 @st.composite
 def trees(draw: st.DrawFn) -> Document:
     """Any well-formed document, sound or not, with blocks in blocks; every id occurs once."""
-    numbers = count()
+    return Document(blocks=numbered(draw(chains()), count()))
 
-    def named(chain: tuple[Block, ...]) -> tuple[Block, ...]:
-        return tuple(
-            msgspec.structs.replace(
-                block,
-                id=f"b{next(numbers)}",
-                branches=block.branches and tuple(map(named, block.branches)),
-            )
-            for block in chain
+
+def numbered(chain: tuple[Block, ...], numbers: Iterator[int]) -> tuple[Block, ...]:
+    """The same blocks, each with an id that no other has."""
+    return tuple(
+        msgspec.structs.replace(
+            block,
+            id=f"b{next(numbers)}",
+            branches=block.branches and tuple(numbered(branch, numbers) for branch in block.branches),
         )
-
-    return Document(blocks=named(draw(chains())))
+        for block in chain
+    )
 
 
 @st.composite
@@ -116,6 +116,27 @@ def sound_documents(draw: st.DrawFn, shape: Shape, classes: int, *, largest: int
         if {problem.code for _, problem in errors(result)} <= {"wrong_output", "nothing_to_learn"}:
             document = longer
     return repaired(document, shape, classes)[0]
+
+
+@st.composite
+def nested_documents(draw: st.DrawFn, shape: Shape, classes: int) -> Document:
+    """A document that can be trained, unless it became too large, with many of its blocks in containers."""
+    document = draw(sound_documents(shape, classes))
+    return Document(blocks=numbered(draw(nested(document.blocks)), count()))
+
+
+@st.composite
+def nested(draw: st.DrawFn, blocks: tuple[Block, ...], depth: int = 0) -> tuple[Block, ...]:
+    """The blocks, some of them in containers that add them to themselves or to others of the same output."""
+    found: list[Block] = []
+    for block in blocks:
+        if depth >= 4 or block.branches is not None or not draw(st.booleans()):
+            found.append(block)
+            continue
+        kind, params, most = draw(st.sampled_from([("Residual", {}, 2), ("Parallel", {"join": "add"}, 6)]))
+        branches = [draw(nested((block,), depth + 1)) for _ in range(draw(st.integers(2, min(most, 3))))]
+        found.append(Block("", kind, params, tuple(branches)))
+    return tuple(found)
 
 
 def repaired(

@@ -1,13 +1,11 @@
 """Code that people write, and code that we write, as blocks."""
 
 import random
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from scv.blocks.catalogue.all import CATALOGUE
@@ -22,7 +20,7 @@ from scv.blocks.shapes import Shape
 from scv.blocks.training import TrainingSettings
 from scv.blocks.tree import walk
 from scv.data.catalogue import find
-from tests.blocks.generate import documents, sound_documents, tensors
+from tests.blocks.generate import documents, nested_documents, sound_documents, tensors
 from tests.blocks.networks import NETWORKS
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -73,41 +71,13 @@ def recoverable(document: Document, shape: Shape, classes: int) -> Document:
     return Document(blocks=changed(document.blocks))
 
 
-@st.composite
-def nested(draw: st.DrawFn, blocks: tuple[Block, ...], depth: int = 0) -> tuple[Block, ...]:
-    """The blocks, some of them in containers that add them to themselves or to others of the same output."""
-    found: list[Block] = []
-    for block in blocks:
-        if depth >= 4 or block.branches is not None or not draw(st.booleans()):
-            found.append(block)
-            continue
-        kind, params, most = draw(st.sampled_from([("Residual", {}, 2), ("Parallel", {"join": "add"}, 6)]))
-        branches = [draw(nested((block,), depth + 1)) for _ in range(draw(st.integers(2, min(most, 3))))]
-        found.append(Block("", kind, params, tuple(branches)))
-    return tuple(found)
-
-
-def numbered(blocks: tuple[Block, ...], numbers: Iterator[int]) -> tuple[Block, ...]:
-    return tuple(
-        msgspec.structs.replace(
-            block,
-            id=f"b{next(numbers)}",
-            branches=block.branches and tuple(numbered(branch, numbers) for branch in block.branches),
-        )
-        for block in blocks
-    )
-
-
-@settings(max_examples=1000, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=2000, deadline=None, suppress_health_check=SLOW)
 @given(st.data(), tensors(), st.integers(2, 12), st.booleans())
 def test_generated_code_reads_back_as_the_same_document(
     data: st.DataObject, shape: Shape, classes: int, nest: bool
 ) -> None:
-    document = data.draw(sound_documents(shape, classes))
-    if nest:
-        document = Document(blocks=numbered(data.draw(nested(document.blocks)), count()))
-    if not check(document, shape, classes).ok:
-        return  # too many blocks, or too many parameters
+    document = data.draw(nested_documents(shape, classes) if nest else sound_documents(shape, classes))
+    assume(check(document, shape, classes).ok)  # not too many blocks or parameters
     code = module_code(document, shape, classes)
     parsed = parse(code)
     assert parsed.problems == ()
