@@ -201,6 +201,28 @@ def test_groups_are_fitted_to_the_channels_or_the_channels_to_them() -> None:
     assert fixes(most, (3, 8, 8)) == [("Set groups to 1", True)]
 
 
+@pytest.mark.parametrize(
+    ("container", "label"),
+    [
+        (Block("x", "Residual", {}, ((Block("u", "Upsample", {"scale_factor": 16}),), ())),
+         "Fit the main branch to 1 × 28 × 28"),
+        (Block("x", "Residual", {}, ((Block("u", "Upsample", {"scale_factor": 16}),),
+         (Block("v", "Upsample", {"scale_factor": 11}),))), "Fit the main branch to 1 × 256 × 256"),
+        (Block("x", "Parallel", {}, ((Block("u", "Upsample", {"scale_factor": 16}),), ())),
+         "Pool branch 1 to 28 × 28"),
+        (Block("x", "Parallel", {"join": "add"}, ((Block("f", "Flatten"), Block("l", "Linear", {"out_features": 9}),),
+         (Block("u", "Upsample", {"scale_factor": 16}),))), "Fit branch 2 to 9"),
+        (Block("x", "Parallel", {"join": "add"}, ((Block("u", "Upsample", {"scale_factor": 10}), Block("f", "Flatten")),
+         (Block("v", "Upsample"),))), "Fit branch 1 to 65,536"),
+    ],
+)  # fmt: skip
+def test_branches_that_are_too_large_to_be_met_are_made_smaller(container: Block, label: str) -> None:
+    document = chain(container, Block("end", "AdaptiveAvgPool2d"), Block("flat", "Flatten"), Block("last", "Linear"))
+    assert fixes(document)[0] == (label, True)
+    _, result = repaired(document, *MNIST)
+    assert not [p for _, p in errors(result) if p.code == "branches_differ"]
+
+
 def test_a_branch_that_gives_a_vector_beside_a_tensor_has_the_other_flattened() -> None:
     inner = ((), (Block("i", "Flatten"),))
     for container in (Block("r", "Residual", {}, inner), Block("r", "Parallel", {"join": "add"}, inner)):

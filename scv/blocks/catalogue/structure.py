@@ -1,14 +1,17 @@
 """Blocks that hold others, or several layers in one: what deep networks are built of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from scv.blocks.block import REGISTRY, AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
 from scv.blocks.message import Message, foreign, mark, say
-from scv.blocks.params import Choice, Integer, Param, ParamError, Values
+from scv.blocks.params import Choice, Integer, Param, ParamError, Size, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
 
 _MAX_REDUCTION = 64
+
+Blocks = tuple[tuple[str, dict[str, Any]], ...]
+"""New blocks in a row, each a type and its parameters."""
 
 
 class Residual(Container):
@@ -55,8 +58,14 @@ class Residual(nn.Module):
             ),
             _flattened(outputs)
             if is_tensor(main) and not is_tensor(shortcut)
-            else _appended(say("Fit the shortcut to {shape}", shape=written(main)), 1, fitting(shortcut, main)),
+            else _one_to_another(outputs, 1, fitting, self._fit_label),
         )
+
+    @staticmethod
+    def _fit_label(branch: int, wanted: Shape) -> Message:
+        if branch == 0:
+            return say("Fit the main branch to {shape}", shape=written(wanted))
+        return say("Fit the shortcut to {shape}", shape=written(wanted))
 
     def wrap(self, p: Values, branches: Sequence[Call]) -> Call:
         return Call("Residual", (), {"main": branches[0], "shortcut": branches[1]})
@@ -114,17 +123,22 @@ class Parallel(nn.Module):
                 if is_tensor(first) and not is_tensor(shape):
                     raise self._differ(outputs, _flattened(outputs))
                 if shape != first:
-                    label = say("Fit branch {number} to {shape}", number=number + 1, shape=written(first))
-                    raise self._differ(outputs, _appended(label, number, fitting(shape, first)))
+                    raise self._differ(outputs, _one_to_another(outputs, number, fitting, self._fit_label))
             return first
         for number, shape in enumerate(outputs):
             if len(shape) != len(first):
                 raise self._differ(outputs, _flattened(outputs))
             if shape[1:] != first[1:]:
-                label = say("Pool branch {number} to {shape}", number=number + 1, shape=written(first[1:]))
-                pool = ("AdaptiveAvgPool2d", {"output_size": list(first[1:])})
-                raise self._differ(outputs, _appended(label, number, (pool,)))
+                raise self._differ(outputs, _one_to_another(outputs, number, _pooling, self._pool_label))
         return (sum(shape[0] for shape in outputs), *first[1:])
+
+    @staticmethod
+    def _fit_label(branch: int, wanted: Shape) -> Message:
+        return say("Fit branch {number} to {shape}", number=branch + 1, shape=written(wanted))
+
+    @staticmethod
+    def _pool_label(branch: int, wanted: Shape) -> Message:
+        return say("Pool branch {number} to {shape}", number=branch + 1, shape=written(wanted[1:]))
 
     @staticmethod
     def _differ(outputs: Sequence[Shape], cures: list[Cure]) -> ShapeError:
@@ -245,10 +259,39 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else foreign(str(value))
 
 
-def _appended(label: Message, branch: int, blocks: tuple[tuple[str, dict[str, Any]], ...]) -> list[Cure]:
-    """The cure that appends blocks to a branch; none where a size would be larger than the block takes."""
+def _one_to_another(
+    outputs: Sequence[Shape],
+    number: int,
+    bring: Callable[[Shape, Shape], Blocks],
+    label: Callable[[int, Shape], Message],
+) -> list[Cure]:
+    """The cure that brings a branch to the shape of the first one, by the blocks that `bring` gives.
+
+    Where that is larger than blocks can be told to give, the first is brought to the other's shape, or made smaller.
+    """
+    first, other = outputs[0], outputs[number]
+    for branch, given, wanted in ((number, other, first), (0, first, other), (0, first, _settable(first))):
+        if cures := _appended(label(branch, wanted), branch, bring(given, wanted)):
+            return cures
+    return []
+
+
+def _settable(shape: Shape) -> Shape:
+    """The shape, made as small as the parameters of the blocks that `fitting` uses allow."""
+    limits = [("Conv2d", "out_channels"), *[("AdaptiveAvgPool2d", "output_size")] * 2]
+    sides = zip(shape, limits if is_tensor(shape) else [("Linear", "out_features")], strict=True)
+    return tuple(min(side, _maximum(*limit)) for side, limit in sides)
+
+
+def _maximum(kind: str, name: str) -> int:
+    params = (param for param in REGISTRY[kind].params if param.name == name)
+    return next(param.maximum for param in params if isinstance(param, Integer | Size))
+
+
+def _appended(label: Message, branch: int, blocks: Blocks) -> list[Cure]:
+    """The cure that appends blocks to a branch; none without blocks, or where a size is larger than one takes."""
     refused = any(REGISTRY[kind].complete(params)[1] for kind, params in blocks)
-    return [] if refused else [AppendToBranch(label, branch, blocks)]
+    return [] if refused or not blocks else [AppendToBranch(label, branch, blocks)]
 
 
 def _flattened(outputs: Sequence[Shape]) -> list[Cure]:
@@ -257,15 +300,21 @@ def _flattened(outputs: Sequence[Shape]) -> list[Cure]:
     return _appended(say("Insert Flatten"), branch, (("Flatten", {}),))
 
 
-def fitting(given: Shape, wanted: Shape) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """The blocks that bring one shape to another, but no vector to a tensor.
+def _pooling(given: Shape, wanted: Shape) -> Blocks:
+    return (("AdaptiveAvgPool2d", {"output_size": list(wanted[1:])}),)
+
+
+def fitting(given: Shape, wanted: Shape) -> Blocks:
+    """The blocks that bring one shape to another; none for a vector that is to become a tensor.
 
     A strided 1 × 1 convolution where that does it, as in He et al. 2016, option B.
     """
     if not is_tensor(wanted):
-        flatten: tuple[tuple[str, dict[str, Any]], ...] = (("Flatten", {}),) if is_tensor(given) else ()
-        linear: tuple[tuple[str, dict[str, Any]], ...] = (("Linear", {"out_features": wanted[0]}),)
+        flatten: Blocks = (("Flatten", {}),) if is_tensor(given) else ()
+        linear: Blocks = (("Linear", {"out_features": wanted[0]}),)
         return flatten if size(given) == wanted[0] else (*flatten, *linear)
+    if not is_tensor(given):
+        return ()
     channels: dict[str, Any] = {"out_channels": wanted[0], "kernel_size": 1}
     if given[1:] == wanted[1:]:
         return (("Conv2d", channels),)
