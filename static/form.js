@@ -5,10 +5,13 @@
   /* Fields typed in after a request was sent: its answer does not know them, so it must not reset them. */
   const typed = new Set();
 
+  const changed = (control) =>
+    control.matches("select") ? ![...control.options].find((o) => o.defaultSelected)?.selected : control.value !== control.defaultValue;
+
   const editor = () => document.getElementById("editor");
 
   document.addEventListener("input", (event) => {
-    if (event.target.form !== editor()) return;
+    if (!event.target.matches("#editor .control")) return;
     typed.add(event.target);
     document.body.classList.add("unsaved");
   });
@@ -16,22 +19,26 @@
   document.addEventListener("htmx:configRequest", (event) => {
     const request = event.detail;
     if (request.elt !== editor()) return;
+    /* Where this comes too late, the server keeps these texts, but not those that were only shown. */
+    request.parameters.typed = [...request.elt.querySelectorAll(".control")].filter(changed).map((c) => c.name).join(" ");
     typed.clear();
     /* A queued request must carry the button of its own event, not the one pressed last; the button's value
        is read now, since an answer in between may have renewed it. */
     const button = request.triggeringEvent?.submitter;
-    for (const name of ["operation", "history"]) {
+    for (const name of ["operation", "action", "find"]) {
       delete request.parameters[name];
       if (button?.name === name) request.parameters[name] = button.value;
     }
     request.path = button?.getAttribute("formaction") ?? request.elt.getAttribute("hx-post");
   });
 
-  /* What the user folded stays folded: the server does not know. */
-  const folded = (name, element) => name === "open" && element.matches("details.fold");
+  /* What the user folded stays folded, and a search goes on while it is typed: the server does not know. */
+  const own = (name, element) =>
+    (name === "open" && element.matches("details.fold")) ||
+    (name === "value" && element.id === "search" && element === document.activeElement);
 
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
-    !folded(name, element) &&
+    !own(name, element) &&
     !(["value", "checked", "selected"].includes(name) && (typed.has(element) || typed.has(element.closest("select"))));
 
   /* A live element renews itself; an answer to something else would set it back. */
@@ -47,6 +54,13 @@
     const invalid = document.querySelector("#editor [aria-invalid=true]");
     if (document.activeElement === document.body) {
       (invalid ?? document.querySelector("#stack [aria-current] h3 a"))?.focus({ preventScroll: true });
+    }
+  });
+
+  /* A menu closes when something else is pressed. */
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.drop[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
     }
   });
 })();

@@ -91,6 +91,15 @@ class SigninLink(Base):
     used_at: Mapped[datetime | None]
 
 
+class Clipboard(Base):
+    """What a user copied last: blocks as JSON, to be pasted into any model."""
+
+    __tablename__ = "clipboards"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    blocks: Mapped[str] = mapped_column(Text)
+
+
 class Session(Base):
     """A browser that is signed in. Only the hash of its token is kept."""
 

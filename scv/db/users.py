@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import contains_eager
 
 from scv.blocks.message import say
 from scv.db.tables import Session, SigninLink, User, now
@@ -95,8 +95,9 @@ async def user_of_session(session: AsyncSession, token: str) -> User | None:
     """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
     found = await session.scalar(
         select(Session)
+        .join(Session.user)
         .where(Session.token_hash == _hash(token), Session.expires_at > now())
-        .options(selectinload(Session.user))
+        .options(contains_eager(Session.user))
     )
     return found.user if found else None
 

@@ -22,6 +22,7 @@ from scv.web.house import House
 from scv.web.language import load_languages
 from scv.web.log import configure_log
 from scv.web.pages.dataset import DatasetController
+from scv.web.pages.document import DocumentController
 from scv.web.pages.health import health
 from scv.web.pages.home import home
 from scv.web.pages.model import ModelController
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Litestar:
             SessionController,
             ModelController,
             VersionController,
+            DocumentController,
             RunController,
             DatasetController,
             create_static_files_router(

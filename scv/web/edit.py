@@ -26,7 +26,6 @@ from scv.blocks.operations import (
     RemoveBranch,
     SetParams,
     apply,
-    read_operations,
 )
 from scv.blocks.params import Param, ParamError
 from scv.blocks.training import FIELDS, TrainingSettings
@@ -56,9 +55,11 @@ class Edit(msgspec.Struct, frozen=True):
     branch: int | None
 
 
-def read_edit(form: Form, document: Document, settings: TrainingSettings) -> Edit:
-    """Apply a posted form. Raises `FieldsRefusedError`, or `OperationError` for a button's operation."""
-    pressed = read_operations(form["operation"]) if form.get("operation") else ()
+def read_edit(form: Form, document: Document, settings: TrainingSettings, pressed: tuple[Operation, ...]) -> Edit:
+    """Apply a posted form, then the operations of the button that was `pressed`.
+
+    Raises `FieldsRefusedError`, or `OperationError` for a button's operation.
+    """
     leaving = _leaving(pressed, document)
     refused: dict[str, Message] = {}
     typed = _typed_params(form, document, leaving, refused)

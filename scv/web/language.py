@@ -24,7 +24,7 @@ NAMES = {"en": "English", "ko": "한국어"}
 
 DEFAULT = "en"
 
-_UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
+_UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3), ("byte", 1))
 MILLISECONDS = mark("{ms} ms")
 SECONDS, MINUTES, HOURS = mark("{s} s"), mark("{min} min {s} s"), mark("{h} h {min} min")
 
@@ -68,8 +68,8 @@ class Language:
 
     def bytes(self, value: int) -> str:
         """`18 MB`, for an amount of memory."""
-        unit, size = next((u, s) for u, s in _UNITS if value >= s or s == 1000)
-        digits = 1 if value < 10 * size else 0
+        unit, size = next((u, s) for u, s in _UNITS if value >= s or s == 1)
+        digits = 1 if size > 1 and value < 10 * size else 0
         return str(format_unit(round(value / size, digits), unit, length="short", locale=self.locale))
 
     def percent(self, share: float, digits: int = 1) -> str:

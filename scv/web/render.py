@@ -19,6 +19,7 @@ from scv.blocks.shapes import written
 from scv.db.tables import User
 from scv.web import figures
 from scv.web.language import NAMES, Language
+from scv.web.shortcuts import SHORTCUTS, keys, tip
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -67,12 +68,15 @@ class Renderer:
             duration=language.duration,
             shape=written,
             arithmetic=arithmetic,
+            tip=tip,
         )
         environment.globals.update(
             asset=self.asset,
             languages=NAMES,
             cuboid=figures.cuboid,
             learning_curve=figures.learning_curve,
+            keys=keys,
+            shortcuts=tuple(SHORTCUTS.values()),
         )
         return environment
 

@@ -28,6 +28,9 @@ HEADERS = {
 BODY_BYTES = 512 * 1024
 """The largest form that is read; the editor's with the longest document is well below."""
 
+UPLOADS = ("/import",)
+"""How the addresses end that take a file."""
+
 
 async def add_headers(message: Message, scope: Scope) -> None:
     """The one hook that also sees error responses. A handler's own Cache-Control stands."""
@@ -69,11 +72,12 @@ def csrf_config(secret: str) -> CSRFConfig:
 class FormCheck(CSRFMiddleware):
     """Litestar's check, which here refuses a token that is not ASCII instead of failing on it.
 
-    No form of ours uploads files, so such a body is refused before it is read.
+    A body with files is refused before it is read, except where a form of ours uploads one.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/"):
+        multipart = Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/")
+        if multipart and not scope["path"].endswith(UPLOADS):
             raise ClientException
         await super().__call__(scope, receive, send)
 

@@ -133,6 +133,7 @@ class Window:
         raise AssertionError(f"the dragged block found no place: {until}")
 
     def _pick_up(self, source: Locator) -> None:
+        source.scroll_into_view_if_needed()
         start = source.bounding_box()
         assert start is not None
         x, y = start["x"] + min(start["width"] / 2, 60), start["y"] + start["height"] / 2

@@ -127,7 +127,7 @@ def test_a_whole_network_is_built_by_keyboard_alone(window: Window) -> None:
 def test_a_broken_joint_is_mended_by_one_press(window: Window) -> None:
     window.new_model("Mending")
     press(window, "Conv2d", "Linear")
-    expect(window.page.locator(".mend .sum")).to_have_text("16 × 6 × 6 = 576 numbers per image")
+    expect(window.page.locator(".mend.error .sum")).to_have_text("16 × 6 × 6 = 576 numbers per image")
     window.page.get_by_role("button", name="Insert Flatten").click()
     window.settled("Conv2d", "Flatten", "Linear")
     expect(window.page.locator(".piece.end")).to_contain_text("fits")

@@ -11,9 +11,8 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from scv.blocks.document import Document, DocumentError, decode, encode
-from scv.blocks.measured import MEASURED
 from scv.blocks.message import Message, say
-from scv.blocks.starters import STARTERS, Starter
+from scv.blocks.starters import STARTERS
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
@@ -23,11 +22,12 @@ from scv.db.tables import User
 from scv.errors import RefusedError
 from scv.files import run_folder
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
-from scv.web.editor import version_path
 from scv.web.figures import silhouette
 from scv.web.forms import read_form
 from scv.web.house import House
+from scv.web.place import version_path
 from scv.web.render import AnyRequest
+from scv.web.starter_cards import StarterCard, starter_cards
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,6 @@ class ModelsPage:
 
 
 @dataclass(frozen=True)
-class StarterChoice:
-    """A network to begin with: its silhouette, and the test accuracy that it reached, by dataset title."""
-
-    starter: Starter
-    silhouette: tuple[str, ...]
-    reached: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
 class NewModelPage:
     """The form for a new model, with what was typed where it was refused. `ready`: datasets with pictures.
 
@@ -116,7 +107,7 @@ class NewModelPage:
     datasets: tuple[DatasetInfo, ...]
     ready: frozenset[str]
     most: int
-    starters: tuple[StarterChoice, ...]
+    starters: tuple[StarterCard, ...]
     starter: str
     problem: Message | None
 
@@ -233,18 +224,7 @@ def _new_page(
         datasets=tuple(DATASETS.values()),
         ready=ready,
         most=NAME_LENGTH,
-        starters=tuple(map(_starter_choice, STARTERS.values())),
+        starters=starter_cards(DATASETS[chosen]),
         starter=starter,
         problem=problem,
     )
-
-
-def _starter_choice(starter: Starter) -> StarterChoice:
-    """As it would be for the first dataset; its categories are the same for every other."""
-    info = next(iter(DATASETS.values()))
-    reached = tuple(
-        (DATASETS[row.dataset].title, row.accuracy)
-        for row in MEASURED
-        if row.starter == starter.name and row.dataset in DATASETS
-    )
-    return StarterChoice(starter, silhouette(starter.build(info.shape, info.classes).blocks), reached)

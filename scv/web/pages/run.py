@@ -24,11 +24,11 @@ from scv.errors import NotFoundError
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
-from scv.web.editor import version_path
+from scv.web.downloads import as_script
 from scv.web.forms import file_name
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.live import LiveRun, live_run
-from scv.web.pages.version import python_script
+from scv.web.place import version_path
 from scv.web.render import AnyRequest
 from scv.web.sse import run_events
 
@@ -147,12 +147,12 @@ class RunController(Controller):
         return house.renderer.respond(visit, "partials/stop.html", _page(run))
 
     @get("/script.py")
-    async def script(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[str]:
+    async def script(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[bytes]:
         """The program that trains the same network with the same settings by itself."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
         settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        return python_script(run.version.model.name, run.dataset, decode(run.document), settings)
+        return as_script(run.version.model.name, run.dataset, decode(run.document), settings)
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> File:

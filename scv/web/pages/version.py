@@ -1,4 +1,4 @@
-"""The editor of a version: show it, carry out edits, start runs, hand out its code."""
+"""The editor of a version: show it, carry out edits, start runs."""
 
 from contextlib import suppress
 from typing import Any
@@ -10,12 +10,12 @@ from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.check import check
-from scv.blocks.codegen import InvalidDocumentError, in_place
-from scv.blocks.document import Document, decode, encode
+from scv.blocks.codegen import in_place
+from scv.blocks.document import decode, encode
 from scv.blocks.findings import errors
 from scv.blocks.message import Message, say
-from scv.blocks.operations import OperationError
-from scv.blocks.script import script
+from scv.blocks.operations import Operation, OperationError
+from scv.blocks.repair import Repaired, repair_all
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import find
 from scv.data.resident import is_prepared
@@ -23,17 +23,24 @@ from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError, Queued
+from scv.web import actions
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
-from scv.web.edit import Edit, FieldsRefusedError, Form, describe, new_blocks, read_edit
-from scv.web.editor import Place, Refusal, build_editor, outputs, version_path
-from scv.web.forms import file_name, read_form
+from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
+from scv.web.editor import build_editor, outputs
+from scv.web.forms import read_form
 from scv.web.house import House
+from scv.web.palette import Read
+from scv.web.pieces import Refusal
+from scv.web.place import Place, version_path
 from scv.web.render import AnyRequest, Visit
 
 TEMPLATE = "pages/version.html"
 
-HISTORY = {"-1": -1, "1": 1}
-"""What the undo and redo buttons post, in steps of the history."""
+BLOCKS = {"editor": "editor", "kinds": "kinds"}
+"""The blocks of the template that htmx asks for, by the element that they are to replace."""
+
+REFUSALS = (ConflictError, OperationError, FieldsRefusedError, RefusedError)
+"""Why a form may not be carried out; nothing is changed then."""
 
 
 class VersionController(Controller):
@@ -50,8 +57,8 @@ class VersionController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         place = Place.read(request.query_params)
-        fragment = request.headers.get("hx-target") == "editor"
-        return await _respond(house, visit, user, model_id, number, place, fragment=fragment)
+        block = BLOCKS.get(request.headers.get("hx-target", ""))
+        return await _respond(house, visit, user, model_id, number, place, block=block)
 
     @post("/operations", status_code=200)
     async def operate(
@@ -65,21 +72,14 @@ class VersionController(Controller):
     ) -> Response[Any]:
         """Save what was typed and do what the pressed button says, or change nothing and say why."""
         form = await read_form(request)
-        edit, announcement, refusal = None, None, None
+        place, announcement, refusal = Place.read(form), None, None
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
-            before = decode(version.document)
             try:
-                edit = await _save(session, version, form)
-                if form.get("history") in HISTORY:
-                    edit = await _move_in_history(session, version, edit, HISTORY[form["history"]])
-                    announcement = say("Undone.") if form["history"] == "-1" else say("Done again.")
-            except (ConflictError, OperationError, FieldsRefusedError, RefusedError) as error:
-                refusal = _refusal(error, form)
-        place = Place.read(form)
-        if edit is not None and refusal is None:
-            place = Place(edit.block, place.pane, edit.branch)
-            announcement = announcement or _announcement(edit, before, version)
+                edit, announcement = await _carry_out(session, user, version, form, visit.language.text)
+                place = msgspec.structs.replace(place, block=edit.block, branch=edit.branch)
+            except REFUSALS as error:
+                refusal = _refusal(error, form, version)
         return await _answer(request, house, visit, user, version, place, refusal, announcement)
 
     @post("/runs", status_code=200)
@@ -98,10 +98,12 @@ class VersionController(Controller):
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
             try:
-                edit = await _save(session, version, {**form, "operation": ""})
+                _refuse_stale(version, form)
+                edit = _read(version, form, ())
+                await _store(session, version, edit)
                 run = await _start(session, version, edit)
-            except (ConflictError, OperationError, FieldsRefusedError, RefusedError) as error:
-                refusal = _refusal(error, form)
+            except REFUSALS as error:
+                refusal = _refusal(error, form, version)
         if run is None:
             return await _answer(request, house, visit, user, version, Place.read(form), refusal, None)
         with suppress(BrokerAwayError):  # the run is on record: the reaper enqueues it when the broker is back
@@ -111,54 +113,51 @@ class VersionController(Controller):
             return Response(None, status_code=200, headers={"HX-Redirect": f"/runs/{run.id}"})
         return Redirect(f"/runs/{run.id}", status_code=303)
 
-    @get("/script.py")
-    async def script(
-        self, user: SignedIn, house: TheHouse, model_id: FromPath[int], number: FromPath[int]
-    ) -> Response[str]:
-        """The program that trains this network by itself."""
-        async with house.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
-        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return python_script(version.model.name, version.model.dataset, decode(version.document), settings)
+
+async def _carry_out(
+    session: AsyncSession, user: User, version: Version, form: Form, read: Read
+) -> tuple[Edit, Message | None]:
+    """Do what the form and its button ask for; what to announce. Raises one of `REFUSALS`."""
+    before, action = decode(version.document), form.get("action", "")
+    _refuse_stale(version, form)
+    pressed = await actions.operations_of(session, user, form, before, read)
+    edit = _read(version, form, pressed)
+    dataset = find(version.model.dataset)
+    repaired: Repaired | None = None
+    if action == "repair":
+        repaired = repair_all(edit.document, dataset.shape, dataset.classes)
+        edit = msgspec.structs.replace(edit, document=repaired.document)
+    await _store(session, version, edit)
+    if action in actions.HISTORY:
+        edit = await actions.move_in_history(session, version, edit, actions.HISTORY[action])
+        return edit, say("Undone.") if action == "undo" else say("Done again.")
+    if action in ("copy", "cut"):
+        return edit, await actions.copy(session, user, before if action == "cut" else edit.document, Place.read(form))
+    checked = check(edit.document, dataset.shape, dataset.classes)
+    if repaired is not None:
+        left = len(errors(checked))
+        return edit, say("{count} repairs made, {left} errors left.", count=len(repaired.applied), left=left)
+    return edit, describe(edit, before, outputs(checked))
 
 
-def python_script(name: str, dataset: str, document: Document, settings: TrainingSettings) -> Response[str]:
-    """A script as a download; raises `RefusedError` for a network with errors."""
-    file = file_name(name, "py")
-    try:
-        code = script(document, find(dataset), settings, title=name, file=file)
-    except InvalidDocumentError as error:
-        raise RefusedError(error.message) from error
-    return Response(
-        code,
-        media_type="text/x-python",  # the framework adds the charset
-        headers={"Content-Disposition": f'attachment; filename="{file}"'},
-    )
-
-
-async def _save(session: AsyncSession, version: Version, form: Form) -> Edit:
-    """Store what the form changes, over the revision that it shows."""
-    revision = version.revision
-    if form.get("revision") != str(revision):
+def _refuse_stale(version: Version, form: Form) -> None:
+    if form.get("revision") != str(version.revision):
         raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
-    document = decode(version.document)
+
+
+def _read(version: Version, form: Form, pressed: tuple[Operation, ...]) -> Edit:
     settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-    edit = read_edit(form, document, settings)
-    if edit.document != document:
-        revision = await versions.save_document(session, version, encode(edit.document).decode(), revision)
-    if edit.settings != settings:
-        text = msgspec.json.encode(edit.settings).decode()
-        await versions.save_settings(session, version, text, revision)
-    return edit
+    return read_edit(form, decode(version.document), settings, pressed)
 
 
-async def _move_in_history(session: AsyncSession, version: Version, edit: Edit, by: int) -> Edit:
-    """Undo or redo over what was just saved; where blocks came back, the first of them is looked at."""
-    await versions.move_in_history(session, version, by, version.revision)
-    document = decode(version.document)
-    came = new_blocks(edit.document, document)
-    block, branch = (came[0], None) if came else (edit.block, edit.branch)
-    return msgspec.structs.replace(edit, document=document, done=(), block=block, branch=branch)
+async def _store(session: AsyncSession, version: Version, edit: Edit) -> None:
+    """Save what an edit changed."""
+    document, settings = encode(edit.document).decode(), msgspec.json.encode(edit.settings).decode()
+    revision = version.revision
+    if edit.document != decode(version.document):
+        revision = await versions.save_document(session, version, document, revision)
+    if edit.settings != msgspec.json.decode(version.settings, type=TrainingSettings):
+        await versions.save_settings(session, version, settings, revision)
 
 
 async def _start(session: AsyncSession, version: Version, edit: Edit) -> Run:
@@ -171,23 +170,18 @@ async def _start(session: AsyncSession, version: Version, edit: Edit) -> Run:
     return await runs.create_run(session, version)
 
 
-def _refusal(error: Exception, form: Form) -> Refusal:
+def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
     match error:
         case FieldsRefusedError(messages=messages):
             return Refusal(422, say("Nothing was saved: a value cannot be used."), messages, form)
         case ConflictError(message=message):
-            return Refusal(409, message)
+            typed = actions.typed_fields(form)
+            return Refusal(409, message, {}, typed, actions.again(form, decode(version.document)))
         case OperationError(message=message):
             return Refusal(422, message, {}, form)
         case RefusedError(message=message):
             return Refusal(422, message)
     raise error
-
-
-def _announcement(edit: Edit, before: Document, version: Version) -> Message | None:
-    dataset = find(version.model.dataset)
-    checked = check(edit.document, dataset.shape, dataset.classes)
-    return describe(edit, before, outputs(checked))
 
 
 async def _answer(
@@ -205,9 +199,8 @@ async def _answer(
     fragment = request.headers.get("hx-request") == "true"
     if not fragment and refusal is None:
         return Redirect(version_path(model_id, number, place), status_code=303)
-    return await _respond(
-        house, visit, user, model_id, number, place, fragment=fragment, refusal=refusal, said=announcement
-    )
+    block = "editor" if fragment else None
+    return await _respond(house, visit, user, model_id, number, place, block=block, refusal=refusal, said=announcement)
 
 
 async def _respond(
@@ -218,7 +211,7 @@ async def _respond(
     number: int,
     place: Place,
     *,
-    fragment: bool,
+    block: str | None,
     refusal: Refusal | None = None,
     said: Message | None = None,
 ) -> Response[str]:
@@ -226,20 +219,23 @@ async def _respond(
         version = await versions.get_version_for(session, user, model_id, number)
         listed = await runs.list_runs_for_version(session, version)
         history = await versions.history_of(session, version)
+        clipboard = await actions.copied(session, user)
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
     if not ready:
         with suppress(BrokerAwayError):  # asked for again by every later look
             await house.queue.enqueue_preparation(version.model.dataset)
     page = build_editor(
-        version, listed, place, samples_ready=ready, history=history, refusal=refusal, announcement=said
+        version,
+        listed,
+        place,
+        visit.language.text,
+        samples_ready=ready,
+        history=history,
+        clipboard=clipboard,
+        refusal=refusal,
+        announcement=said,
     )
-    moved = fragment and visit.request.method == "POST"
+    moved = block is not None and visit.request.method == "POST"
     headers = {"HX-Replace-Url": version_path(model_id, number, page.place)} if moved else {}
-    return house.renderer.respond(
-        visit,
-        TEMPLATE,
-        page,
-        block="editor" if fragment else None,
-        status=refusal.status if refusal else 200,
-        headers=headers,
-    )
+    status = refusal.status if refusal else 200
+    return house.renderer.respond(visit, TEMPLATE, page, block=block, status=status, headers=headers)

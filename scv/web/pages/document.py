@@ -1,0 +1,249 @@
+"""A version's document as a whole: taken away as a file, read from a file or from code, replaced by a starter."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.params import FromPath
+from litestar.response import Redirect
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from scv.blocks.check import check
+from scv.blocks.codeparse import CodeError, CodeProblem
+from scv.blocks.document import Document, DocumentError, decode, encode
+from scv.blocks.findings import errors
+from scv.blocks.message import Message, say
+from scv.blocks.operations import OperationError, Paste, apply
+from scv.blocks.starters import STARTERS
+from scv.blocks.training import TrainingSettings
+from scv.data.catalogue import DatasetInfo, find
+from scv.db import versions
+from scv.db.tables import Version
+from scv.errors import ConflictError, RefusedError
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
+from scv.web.downloads import as_document, as_notebook, as_script
+from scv.web.edit import Form
+from scv.web.forms import read_form
+from scv.web.importing import read_network
+from scv.web.palette import next_spot
+from scv.web.pieces import Piece, pieces_to_show
+from scv.web.place import Place, version_path
+from scv.web.render import AnyRequest
+from scv.web.starter_cards import StarterCard, starter_cards
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A network that was read, drawn as it would stand in this model; `document` is its JSON."""
+
+    document: str
+    pieces: tuple[Piece, ...]
+    problems: tuple[CodeProblem, ...]
+    errors: int
+
+
+@dataclass(frozen=True)
+class ImportPage:
+    """The form that takes a file or a text, and what was found in it."""
+
+    version: Version
+    dataset: DatasetInfo
+    place: Place
+    text: str
+    found: Finding | None
+    problem: Message | None
+
+    @property
+    def back(self) -> str:
+        return version_path(self.version.model.id, self.version.number, self.place)
+
+
+@dataclass(frozen=True)
+class StartersPage:
+    """The starters, as they would be for this model's pictures."""
+
+    version: Version
+    dataset: DatasetInfo
+    place: Place
+    cards: tuple[StarterCard, ...]
+    replaces: int
+    problem: Message | None
+
+    @property
+    def back(self) -> str:
+        return version_path(self.version.model.id, self.version.number, self.place)
+
+
+class DocumentController(Controller):
+    path = "/models/{model_id:int}/versions/{number:int}"
+
+    @get("/document.json")
+    async def document(
+        self, user: SignedIn, house: TheHouse, model_id: FromPath[int], number: FromPath[int]
+    ) -> Response[bytes]:
+        """The block document, which another SCV can read."""
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        return as_document(version.model.name, decode(version.document))
+
+    @get("/script.py")
+    async def script(
+        self, user: SignedIn, house: TheHouse, model_id: FromPath[int], number: FromPath[int]
+    ) -> Response[bytes]:
+        """The program that trains this network by itself."""
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
+        return as_script(version.model.name, version.model.dataset, decode(version.document), settings)
+
+    @get("/notebook.ipynb")
+    async def notebook(
+        self, user: SignedIn, house: TheHouse, model_id: FromPath[int], number: FromPath[int]
+    ) -> Response[bytes]:
+        """The same as a Jupyter notebook."""
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
+        return as_notebook(version.model.name, version.model.dataset, decode(version.document), settings)
+
+    @get("/import")
+    async def ask(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
+    ) -> Response[str]:
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        page = _import_page(version, Place.read(request.query_params))
+        return house.renderer.respond(visit, "pages/import.html", page)
+
+    @post("/import", status_code=200)
+    async def read(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
+    ) -> Response[Any]:
+        """Show what a text holds, or take what was shown into the version."""
+        form = await read_form(request)
+        place = Place.read(form)
+        text = await _uploaded(request) or form.get("text", "")
+        async with house.database.writing() as session:
+            version = await versions.get_editable_version_for(session, user, model_id, number)
+            try:
+                if form.get("take"):
+                    document = _taken(form, decode(form.get("document", "")), decode(version.document), place)
+                    await _save(session, version, form, document)
+                    return Redirect(version_path(model_id, number, place), status_code=303)
+                page = _import_page(version, place, text)
+            except (DocumentError, CodeError, OperationError, ConflictError, UnicodeDecodeError) as error:
+                page = _import_page(version, place, text, problem=error)
+        return house.renderer.respond(visit, "pages/import.html", page, status=422 if page.problem else 200)
+
+    @get("/starters")
+    async def offer(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
+    ) -> Response[str]:
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        page = _starters_page(version, Place.read(request.query_params))
+        return house.renderer.respond(visit, "pages/starters.html", page)
+
+    @post("/starters", status_code=200)
+    async def start(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        model_id: FromPath[int],
+        number: FromPath[int],
+    ) -> Response[Any]:
+        """Put a starter in the place of the network; undo brings that back."""
+        form = await read_form(request)
+        async with house.database.writing() as session:
+            version = await versions.get_editable_version_for(session, user, model_id, number)
+            dataset = find(version.model.dataset)
+            try:
+                if form.get("starter") not in STARTERS:
+                    raise RefusedError(say("There is no such network to start from."))
+                await _save(session, version, form, STARTERS[form["starter"]].build(dataset.shape, dataset.classes))
+            except (ConflictError, RefusedError) as error:
+                page = _starters_page(version, Place.read(form), error.message)
+                return house.renderer.respond(visit, "pages/starters.html", page, status=422)
+        return Redirect(version_path(model_id, number), status_code=303)
+
+
+async def _uploaded(request: AnyRequest) -> str:
+    """The text of the uploaded file, if there is one. Raises `UnicodeDecodeError`."""
+    form = await request.form()
+    for _, value in form.multi_items():
+        if isinstance(value, UploadFile) and value.filename:
+            return (await value.read()).decode("utf-8-sig").replace("\0", "\ufffd")
+    return ""
+
+
+def _taken(form: Form, read: Document, present: Document, place: Place) -> Document:
+    """What becomes of the version's document. Raises `OperationError` where the blocks cannot be put in."""
+    if form["take"] != "insert":
+        return read
+    spot, position = next_spot(present, place)
+    return apply(present, Paste(read.blocks, position, spot.into, spot.branch))
+
+
+async def _save(session: AsyncSession, version: Version, form: Form, document: Document) -> None:
+    """Store a document over the revision that the form shows, as one step that undo takes back."""
+    if form.get("revision") != str(version.revision):
+        raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+    if document != decode(version.document):
+        await versions.save_document(session, version, encode(document).decode(), version.revision)
+
+
+def _import_page(version: Version, place: Place, text: str = "", *, problem: Exception | None = None) -> ImportPage:
+    """The page for a text. Raises `DocumentError` or `CodeError` for one that holds no network."""
+    dataset = find(version.model.dataset)
+    message: Message | None = None
+    if isinstance(problem, UnicodeDecodeError):
+        message = say("This file is no text: choose a .json, .py or .ipynb file.")
+    elif problem is not None:
+        message = problem.message  # type: ignore[attr-defined]  # all others have one
+    found = _finding(text, dataset) if text and problem is None else None
+    return ImportPage(version, dataset, place, text, found, message)
+
+
+def _finding(text: str, dataset: DatasetInfo) -> Finding:
+    parsed = read_network(text)
+    document = parsed.document
+    return Finding(
+        document=encode(document).decode(),
+        pieces=pieces_to_show(document, dataset.shape, dataset.classes),
+        problems=parsed.problems,
+        errors=len(errors(check(document, dataset.shape, dataset.classes))),
+    )
+
+
+def _starters_page(version: Version, place: Place, problem: Message | None = None) -> StartersPage:
+    dataset = find(version.model.dataset)
+    return StartersPage(
+        version=version,
+        dataset=dataset,
+        place=place,
+        cards=starter_cards(dataset),
+        replaces=len(decode(version.document).blocks),
+        problem=problem,
+    )
