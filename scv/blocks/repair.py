@@ -25,17 +25,30 @@ class Repaired(msgspec.Struct, frozen=True):
 def repair_all(document: Document, input_shape: Shape, classes: int) -> Repaired:
     """Apply the first safe fix of the first error, check anew, and so on until no error has a safe fix.
 
-    Warnings are advice and are left alone. It comes to an end: no fix is applied that leads to a document that
-    was there before, and no more than `MAX_FIXES` are. What is repaired already stays as it is, so repairing twice
-    is repairing once wherever that limit was not met.
+    Values that nothing takes come first, all together. Warnings are advice and are left alone. It comes to an end: no
+    fix is applied that leads to a document that was there before, and no more than `MAX_FIXES` are. What is repaired
+    already stays as it is, so repairing twice is repairing once wherever that limit was not met.
     """
     applied: list[Fix] = []
+    for fix in _value_fixes(check(document, input_shape, classes))[:MAX_FIXES]:
+        if (changed := _applied(document, fix)) is not None:
+            document = changed
+            applied.append(fix)
     seen = {encode(document)}
     while len(applied) < MAX_FIXES and (step := _next(document, check(document, input_shape, classes), seen)):
         fix, document = step
         applied.append(fix)
         seen.add(encode(document))
     return Repaired(document, tuple(applied))
+
+
+def _value_fixes(result: Check) -> list[Fix]:
+    """The fixes of all parameters that have a value that nothing takes.
+
+    The check reads a default in its place already, so that mending them changes no other problem.
+    """
+    refused = [problem for _, problem in errors(result) if problem.code in ("bad_parameter", "unknown_parameter")]
+    return [fix for problem in refused for fix in problem.fixes[:1]]
 
 
 def _next(document: Document, result: Check, seen: set[bytes]) -> tuple[Fix, Document] | None:

@@ -93,7 +93,7 @@ def test_costs_agree_with_torch(kind: BlockType, data: st.DataObject) -> None:
 @settings(max_examples=2000, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None:
-    """Same attribute names in the same order, same shapes, and the check foretells the parameters."""
+    """Same attribute names in the same order, same weights and answers; the check foretells shapes and parameters."""
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(4, 16), st.integers(4, 16)))
     classes = data.draw(st.integers(2, 12))
     nest = data.draw(st.booleans())
@@ -111,9 +111,13 @@ def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None
     assert sum(p.numel() for p in built.parameters()) == result.parameters
     written.load_state_dict(built.state_dict())
     images = torch.rand(BATCH, *shape)
+    shapes: list[Shape] = []
+    for layer in built:
+        layer.register_forward_hook(lambda module, given, output: shapes.append(tuple(output.shape[1:])))
     with torch.no_grad():
         answer = built.eval()(images)
         assert answer.shape == (BATCH, classes)
+        assert shapes == [block.output for block in result.trunk]
         assert torch.equal(answer.nan_to_num(), written.eval()(images).nan_to_num())
     assert [c.block for c in named_calls(document, shape, classes)] == [b.id for b in document.blocks]
 
