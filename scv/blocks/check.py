@@ -40,7 +40,9 @@ def check(document: Document, input_shape: Shape, classes: int) -> Check:
     shape, _ = walker.chain(document.blocks, Spot(), input_shape, Sight(), 0)
     trunk = [block for block in walker.found if block.into is None]
     totals = [sum(getattr(block, name) for block in trunk) for name in ("parameters", "multiply_adds", "activations")]
-    problems = _check_totals(totals[0], totals[1], learns=not document.blocks or shape is None)
+    problems = _check_totals(totals[0], totals[1])
+    if totals[0] == 0 and document.blocks and shape is not None:
+        problems.append(_nothing_to_learn(classes, fits=shape == (classes,)))
     if not document.blocks:
         problems.insert(0, _empty(classes))
     elif shape is not None and shape != (classes,):
@@ -273,7 +275,16 @@ def _wrong_output(last: At, shape: Shape, classes: int) -> Problem:
     return Problem("wrong_output", "error", message, None, (fix,))
 
 
-def _check_totals(parameters: int, multiply_adds: int, *, learns: bool) -> list[Problem]:
+def _nothing_to_learn(classes: int, *, fits: bool) -> Problem:
+    """Where the end does not fit either, its own fix brings a Linear."""
+    message = say("Nothing in this network can learn: add a Linear or a Conv2d block.")
+    fix = Fix(
+        say("Add Linear with {classes} outputs", classes=classes), (Add("Linear", None, {"out_features": classes}),)
+    )
+    return Problem("nothing_to_learn", "error", message, None, (fix,) if fits else ())
+
+
+def _check_totals(parameters: int, multiply_adds: int) -> list[Problem]:
     problems: list[Problem] = []
     if parameters > MAX_PARAMETERS:
         message = say(
@@ -289,9 +300,6 @@ def _check_totals(parameters: int, multiply_adds: int, *, learns: bool) -> list[
             limit=f"{MAX_MULTIPLY_ADDS:,}",
         )
         problems.append(Problem("too_slow", "error", message))
-    if not learns and parameters == 0:
-        message = say("Nothing in this network can learn: add a Linear or a Conv2d block.")
-        problems.append(Problem("nothing_to_learn", "error", message))
     return problems
 
 

@@ -18,7 +18,7 @@ from tests.blocks.generate import sound_documents, trees
 
 MNIST: tuple[Shape, int] = ((1, 28, 28), 10)
 
-UNCURABLE = {"nothing_to_learn", "too_many_parameters", "too_slow", "too_many_blocks"}
+UNCURABLE = {"too_many_parameters", "too_slow", "too_many_blocks"}
 """Errors that no ready-made operation can mend."""
 
 
