@@ -102,7 +102,7 @@ def numbered(chain: tuple[Block, ...], numbers: Iterator[int]) -> tuple[Block, .
 
 @st.composite
 def sound_documents(draw: st.DrawFn, shape: Shape, classes: int, *, largest: int = 8) -> Document:
-    """A document that can be trained: blocks that fit are kept, others dropped, and the end is repaired."""
+    """A document that can be trained, unless it became too large: what fits is kept, and the end is repaired."""
     document = Document()
     for _ in range(draw(st.integers(0, largest))):
         kind = draw(st.sampled_from(list(CATALOGUE.values())))
