@@ -50,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
     for made in (check, code, train):
         made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
         made.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
+    check.add_argument(
+        "--repair", dest="run", action="store_const", const=documents.repair, help="print the document repaired"
+    )
+    check.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the repaired document there")
     code.add_argument("--notebook", action="store_true", help="write it as a Jupyter notebook, in steps")
     code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
     train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")

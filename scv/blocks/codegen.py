@@ -71,9 +71,14 @@ def helpers(document: Document) -> tuple[str, ...]:
     return tuple(kind.helper for name, kind in CATALOGUE.items() if name in types and kind.helper)
 
 
-def module_lines(document: Document, input_shape: Shape, classes: int) -> tuple[CodeLine, ...]:
-    """The code of the module, line by line. In an unfinished document blocks that do not fit are comments."""
-    writer = _Writer(document, check(document, input_shape, classes))
+def module_lines(
+    document: Document, input_shape: Shape, classes: int, checked: Check | None = None
+) -> tuple[CodeLine, ...]:
+    """The code of the module, line by line. In an unfinished document blocks that do not fit are comments.
+
+    `checked` is the check of the same document, where that was made already.
+    """
+    writer = _Writer(document, checked or check(document, input_shape, classes))
     used = [(f"        x = self.{layer.name}(x)", layer) for layer in writer.layers]
     width = max((len(text) for text, _ in used), default=0)
     return (

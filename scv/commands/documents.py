@@ -1,4 +1,4 @@
-"""`scv check`, `scv code` and `scv parse`: a block document from the command line."""
+"""`scv check`, `scv check --repair`, `scv code` and `scv parse`: a block document from the command line."""
 
 import sys
 from argparse import Namespace
@@ -12,8 +12,9 @@ from scv.blocks.codegen import in_place
 from scv.blocks.codeparse import MAX_CHARACTERS
 from scv.blocks.codeparse import parse as parse_code
 from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode, encode
-from scv.blocks.findings import Check, Problem
+from scv.blocks.findings import Check, Problem, errors
 from scv.blocks.message import foreign
+from scv.blocks.repair import repair_all
 from scv.blocks.script import script
 from scv.blocks.shapes import written
 from scv.blocks.training import TrainingSettings
@@ -46,6 +47,8 @@ def dataset(name: str) -> DatasetInfo:
 
 def check(arguments: Namespace) -> int:
     """Print what the check found; 1 where the document cannot be trained."""
+    if arguments.output is not None:
+        raise MisuseError("-o FILE belongs to --repair: it is where the repaired document goes.")
     info = dataset(arguments.dataset)
     try:
         result = check_document(read(arguments.document), info.shape, info.classes)
@@ -58,6 +61,20 @@ def check(arguments: Namespace) -> int:
     return 0 if result.ok else 1
 
 
+def repair(arguments: Namespace) -> int:
+    """Print or write the document with its errors repaired; 1 where some are left that no safe fix mends."""
+    info = dataset(arguments.dataset)
+    repaired = repair_all(read(arguments.document), info.shape, info.classes)
+    text = encode(repaired.document)
+    _write((text if arguments.json else msgspec.json.format(text, indent=2)).decode() + "\n", arguments.output)
+    for fix in repaired.applied:
+        print(f"repaired: {fix.label}", file=sys.stderr)
+    left = errors(check_document(repaired.document, info.shape, info.classes))
+    for block, problem in left:
+        print(f"left: {in_place(block, problem)}", file=sys.stderr)
+    return 1 if left else 0
+
+
 def code(arguments: Namespace) -> int:
     """Print or write the standalone script, or the notebook."""
     info = dataset(arguments.dataset)
@@ -68,14 +85,19 @@ def code(arguments: Namespace) -> int:
         TrainingSettings(epochs=info.epochs),
         title=foreign(arguments.document.stem, 100),
     )
-    if arguments.output is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        arguments.output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise MisuseError(f"{arguments.output} cannot be written: {(error.strerror or '').lower()}.") from None
+    _write(text, arguments.output)
     return 0
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Write to a file, or to standard output where there is none. Raises `MisuseError`."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MisuseError(f"{output} cannot be written: {(error.strerror or '').lower()}.") from None
 
 
 def parse(arguments: Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import msgspec
 
@@ -140,12 +141,13 @@ def build_editor(
     settings = msgspec.json.decode(version.settings, type=TrainingSettings)
     checked = check(document, dataset.shape, dataset.classes)
     place = _settled(place, document)
-    code = module_lines(document, dataset.shape, dataset.classes) if place.pane in ("block", "code") else ()
+    code = module_lines(document, dataset.shape, dataset.classes, checked) if place.pane in ("block", "code") else ()
     spot, position = next_spot(document, place)
 
+    elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
+
     def href(block: str, branch: int | None) -> str:
-        there = msgspec.structs.replace(place, block=block, pane="block", branch=branch)
-        return version_path(version.model.id, version.number, there)
+        return f"{elsewhere}&block={quote(block)}{'' if branch is None else f'&branch={branch}'}"
 
     return EditorPage(
         model=version.model,

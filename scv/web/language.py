@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from datetime import UTC, datetime
 from decimal import InvalidOperation
 from functools import cached_property
@@ -27,6 +28,14 @@ DEFAULT = "en"
 _UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3), ("byte", 1))
 MILLISECONDS = mark("{ms} ms")
 SECONDS, MINUTES, HOURS = mark("{s} s"), mark("{min} min {s} s"), mark("{h} h {min} min")
+
+
+@lru_cache(10_000)  # an editor page holds hundreds of numbers, most of them those of the page before
+def _number(value: int | float, locale: Locale) -> str:
+    try:
+        return str(format_decimal(value, locale=locale))
+    except InvalidOperation:
+        return f"{value:,}"
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,7 @@ class Language:
 
     def number(self, value: int | float) -> str:
         """`21,114`; decimals keep three places. Absurdly large numbers are written all the same."""
-        try:
-            return str(format_decimal(value, locale=self.locale))
-        except InvalidOperation:
-            return f"{value:,}"
+        return _number(value, self.locale)
 
     def compact(self, value: int) -> str:
         """`1.2M` or `120만`, for large counts beside their exact value."""

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,12 @@ class Renderer:
             shape=written,
             arithmetic=arithmetic,
             tip=tip,
+            hint=lru_cache(1000)(lambda param: f"{language.text(param.help)} ({language.text(param.range)})"),
         )
         environment.globals.update(
             asset=self.asset,
             languages=NAMES,
-            cuboid=figures.cuboid,
+            cuboid=lru_cache(1000)(figures.cuboid),
             learning_curve=figures.learning_curve,
             keys=keys,
             shortcuts=tuple(SHORTCUTS.values()),

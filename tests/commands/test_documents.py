@@ -61,6 +61,49 @@ def test_a_problem_is_named_with_its_block_and_its_fixes(tmp_path: Path, capsys:
     assert "Block l (Linear): Linear needs a vector" in capsys.readouterr().out
 
 
+def repaired(document: dict[str, object], tmp_path: Path, *extra: str) -> int:
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(document))
+    return main(["check", str(path), "--dataset", "mnist", "--repair", *extra])
+
+
+def test_a_repair_prints_the_document_and_names_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = {"format": 1, "blocks": [{"id": "l", "type": "Linear", "params": {"out_features": 3}}]}
+    assert repaired(broken, tmp_path) == 0
+    output = capsys.readouterr()
+    assert output.err == "repaired: Insert Flatten\nrepaired: Set its outputs to 10\n"
+    assert [block["type"] for block in json.loads(output.out)["blocks"]] == ["Flatten", "Linear"]
+    assert json.loads((tmp_path / "broken.json").read_text()) == broken
+
+    target = tmp_path / "sound.json"
+    assert repaired(broken, tmp_path, "--json", "-o", str(target)) == 0
+    assert capsys.readouterr().out == ""
+    assert target.read_text().count("\n") == 1
+    assert main(["check", str(target), "--dataset", "mnist"]) == 0
+
+
+def test_a_check_without_a_repair_has_nothing_to_write(document: Path, tmp_path: Path) -> None:
+    target = tmp_path / "checked.json"
+    assert main(["check", str(document), "--dataset", "mnist", "-o", str(target)]) == 2
+    assert not target.exists()
+
+
+def test_a_repair_names_what_is_left_for_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert repaired({"format": 1, "blocks": [{"id": "x1", "type": "Conv9d"}]}, tmp_path) == 1
+    output = capsys.readouterr()
+    assert output.err == "left: Block x1 (Conv9d): There is no block of the type Conv9d.\n"
+    assert json.loads(output.out)["blocks"][0]["type"] == "Conv9d"
+
+
+def test_a_malformed_document_is_not_repaired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text("{")
+    assert main(["check", str(path), "--dataset", "mnist", "--repair"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+
+
 BAD = {
     "unknown type": ('{"format": 1, "blocks": [{"id": "x1", "type": "Conv9d"}]}', "x1"),
     "missing parameters' container": ('{"format": 1, "blocks": [{"id": "x1", "type": "ReLU", "params": 3}]}', "[0]"),
