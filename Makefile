@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard translations/*/LC_MESSAGES/scv.po))
 
-.PHONY: help setup serve test lint format bench clean tests-ready
+.PHONY: help setup serve test lint format messages bench clean tests-ready
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +31,13 @@ lint: .venv/.installed-dev  ## ruff, mypy and the import law
 format: .venv/.installed-dev  ## put the code into its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+messages: .venv/.installed  ## bring translations/ up to date with the texts in the code; new ones come empty
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --no-location -F babel.cfg -k say -k mark -o build/scv.pot .
+	@for file in translations/*/LC_MESSAGES/scv.po; do \
+	  $(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap -i build/scv.pot -o $$file \
+	    -l $$(basename $$(dirname $$(dirname $$file))); done
 
 bench: tests-ready  ## run the benchmarks; each prints `name value unit` lines
 	@for script in bench/*.py; do echo "# $$script"; $(BIN)/python "$$script"; done

@@ -10,6 +10,7 @@ import pytest
 from scv.__main__ import parser
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.settings import ROOT, Settings
+from scv.web.shortcuts import SHORTCUTS
 
 DOCS = ROOT / "docs"
 
@@ -41,6 +42,11 @@ def test_every_dependency_has_its_row() -> None:
     for requirement in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
         name = re.split(r"[\[=<>]", requirement)[0]
         assert re.search(rf"\b{re.escape(name)}\b", text), f"{name} is in no row of docs/DEPENDENCIES.md"
+
+
+def test_every_shortcut_is_documented_and_no_other() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", (DOCS / "EDITOR.md").read_text(), re.M)
+    assert rows == [(shortcut.keys, shortcut.does) for shortcut in SHORTCUTS.values()]
 
 
 def test_the_readme_counts_the_blocks_rightly() -> None:
