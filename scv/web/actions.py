@@ -75,8 +75,13 @@ async def move_in_history(session: AsyncSession, version: Version, edit: Edit, b
 
 def again(form: Form, document: Document) -> tuple[str, str] | None:
     """The button that asks the same of the present document; None where it no longer fits, or nothing was asked."""
-    if form.get("action"):
-        return "action", form["action"]
+    action = form.get("action", "")
+    if action in HISTORY or (action in ("copy", "cut") and taken(document, form.get("block", "")) is None):
+        return None  # it would meet what somebody else did, or another block
+    if action:
+        return "action", action
+    if form.get("find"):
+        return "find", form["find"]
     if not form.get("operation"):
         return ("operation", "") if form.get("typed") else None
     try:

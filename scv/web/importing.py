@@ -9,8 +9,11 @@ from scv.blocks.codeparse import Parsed, parse
 from scv.blocks.document import DocumentError, decode
 from scv.blocks.message import say
 
-MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
-"""Lines of a notebook that are commands to it and no Python."""
+MAGIC = re.compile(r"^([ \t]*)(?:\w+[ \t]*=[ \t]*)?(?:%{1,2}[A-Za-z]|!(?!=))(?:.*\\\n)*.*$", re.MULTILINE)
+"""Commands of a notebook, which are no Python: `%matplotlib inline`, `!pip install torch`, `files = !ls`."""
+
+FOREIGN = re.compile(r"\s*%%(?:!|(?:bash|cmd|html|javascript|js|latex|markdown|perl|ruby|script|sh|svg|sx|system)\b)")
+"""How the cells of a notebook begin that are in another language from their first line on."""
 
 
 class _Cell(msgspec.Struct):
@@ -42,6 +45,6 @@ def _code_of_notebook(text: str) -> str | None:
         notebook = msgspec.convert(raw, _Notebook)
     except (msgspec.DecodeError, RecursionError):
         return None
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    code = "\n\n".join(source if isinstance(source, str) else "".join(source) for source in sources)
-    return MAGIC.sub("", code)
+    sources = ["".join(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    code = "\n\n".join(source for source in sources if not FOREIGN.match(source))
+    return MAGIC.sub(r"\1pass", code)  # where a command was all that an `if` held, something must stand

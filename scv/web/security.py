@@ -5,7 +5,9 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from litestar import Request
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
@@ -70,16 +72,25 @@ def csrf_config(secret: str) -> CSRFConfig:
 
 
 class FormCheck(CSRFMiddleware):
-    """Litestar's check, which here refuses a token that is not ASCII instead of failing on it.
+    """Litestar's check, which here refuses a token that is no ASCII text instead of failing on it.
 
     A body with files is refused before it is read, except where a form of ours uploads one.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        multipart = Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/")
-        if multipart and not scope["path"].endswith(UPLOADS):
+        if not Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/"):
+            return await super().__call__(scope, receive, send)
+        if not scope["path"].endswith(UPLOADS):
             raise ClientException
-        await super().__call__(scope, receive, send)
+        try:
+            form = await Request[Any, Any, Any](scope, receive).form()  # kept with the scope: nobody reads it again
+        except (UnicodeDecodeError, LookupError) as error:  # a text in no encoding, or in one that does not exist
+            raise ClientException from error
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await form.close()
 
-    def _decode_csrf_token(self, token: str) -> str | None:
-        return super()._decode_csrf_token(token) if token.isascii() else None
+    def _decode_csrf_token(self, token: Any) -> str | None:
+        """Also for what is no text: somebody may send a file in its place."""
+        return super()._decode_csrf_token(token) if isinstance(token, str) and token.isascii() else None

@@ -135,19 +135,26 @@ class DocumentController(Controller):
     ) -> Response[Any]:
         """Show what a text holds, or take what was shown into the version."""
         form = await read_form(request)
-        place = Place.read(form)
-        text = await _uploaded(request) or form.get("text", "")
+        place, text = Place.read(form), form.get("text", "")
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
             try:
                 if form.get("take"):
-                    document = _taken(form, decode(form.get("document", "")), decode(version.document), place)
+                    text = form.get("document", "")
+                    document = _taken(form, decode(text), decode(version.document), place)
                     await _save(session, version, form, document)
                     return Redirect(version_path(model_id, number, place), status_code=303)
-                page = _import_page(version, place, text)
-            except (DocumentError, CodeError, OperationError, ConflictError, UnicodeDecodeError) as error:
-                page = _import_page(version, place, text, problem=error)
-        return house.renderer.respond(visit, "pages/import.html", page, status=422 if page.problem else 200)
+                text = await _uploaded(request) or text
+                page, status = _import_page(version, place, _finding(text, version), text), 200
+            except (OperationError, ConflictError) as error:
+                page = _import_page(version, place, _finding(text, version), text, error.message)
+                status = 409 if isinstance(error, ConflictError) else 422
+            except (DocumentError, CodeError) as error:
+                page, status = _import_page(version, place, None, text, error.message), 422
+            except UnicodeDecodeError:
+                problem = say("This file is no text: choose a .json, .py or .ipynb file.")
+                page, status = _import_page(version, place, None, text, problem), 422
+        return house.renderer.respond(visit, "pages/import.html", page, status=status)
 
     @get("/starters")
     async def offer(
@@ -185,7 +192,8 @@ class DocumentController(Controller):
                 await _save(session, version, form, STARTERS[form["starter"]].build(dataset.shape, dataset.classes))
             except (ConflictError, RefusedError) as error:
                 page = _starters_page(version, Place.read(form), error.message)
-                return house.renderer.respond(visit, "pages/starters.html", page, status=422)
+                status = 409 if isinstance(error, ConflictError) else 422
+                return house.renderer.respond(visit, "pages/starters.html", page, status=status)
         return Redirect(version_path(model_id, number), status_code=303)
 
 
@@ -214,21 +222,16 @@ async def _save(session: AsyncSession, version: Version, form: Form, document: D
         await versions.save_document(session, version, encode(document).decode(), version.revision)
 
 
-def _import_page(version: Version, place: Place, text: str = "", *, problem: Exception | None = None) -> ImportPage:
-    """The page for a text. Raises `DocumentError` or `CodeError` for one that holds no network."""
-    dataset = find(version.model.dataset)
-    message: Message | None = None
-    if isinstance(problem, UnicodeDecodeError):
-        message = say("This file is no text: choose a .json, .py or .ipynb file.")
-    elif problem is not None:
-        message = problem.message  # type: ignore[attr-defined]  # all others have one
-    found = _finding(text, dataset) if text and problem is None else None
-    return ImportPage(version, dataset, place, text, found, message)
+def _import_page(
+    version: Version, place: Place, found: Finding | None = None, text: str = "", problem: Message | None = None
+) -> ImportPage:
+    return ImportPage(version, find(version.model.dataset), place, text, found, problem)
 
 
-def _finding(text: str, dataset: DatasetInfo) -> Finding:
+def _finding(text: str, version: Version) -> Finding:
+    """The network that a text holds. Raises `DocumentError` or `CodeError` where there is none."""
     parsed = read_network(text)
-    document = parsed.document
+    document, dataset = parsed.document, find(version.model.dataset)
     return Finding(
         document=encode(document).decode(),
         pieces=pieces_to_show(document, dataset.shape, dataset.classes),

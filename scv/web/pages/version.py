@@ -122,6 +122,7 @@ async def _carry_out(
     _refuse_stale(version, form)
     pressed = await actions.operations_of(session, user, form, before, read)
     edit = _read(version, form, pressed)
+    whole = _read(version, form, ()).document if action == "cut" else edit.document  # what is cut is copied as typed
     dataset = find(version.model.dataset)
     repaired: Repaired | None = None
     if action == "repair":
@@ -132,7 +133,7 @@ async def _carry_out(
         edit = await actions.move_in_history(session, version, edit, actions.HISTORY[action])
         return edit, say("Undone.") if action == "undo" else say("Done again.")
     if action in ("copy", "cut"):
-        return edit, await actions.copy(session, user, before if action == "cut" else edit.document, Place.read(form))
+        return edit, await actions.copy(session, user, whole, Place.read(form))
     checked = check(edit.document, dataset.shape, dataset.classes)
     if repaired is not None:
         left = len(errors(checked))
