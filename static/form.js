@@ -5,6 +5,9 @@
   /* Fields typed in after a request was sent: its answer does not know them, so it must not reset them. */
   const typed = new Set();
 
+  /* After a conflict: the names of typed texts that still wait, the revision that was refused, and when that was. */
+  let conflict = { typed: [], revision: "", time: 0 };
+
   const changed = (control) =>
     control.matches("select") ? ![...control.options].find((o) => o.defaultSelected)?.selected : control.value !== control.defaultValue;
 
@@ -20,8 +23,11 @@
     const request = event.detail;
     if (request.elt !== editor()) return;
     /* Where this comes too late, the server keeps these texts, but not those that were only shown. */
-    request.parameters.typed = [...request.elt.querySelectorAll(".control")].filter(changed).map((c) => c.name).join(" ");
+    const names = [...request.elt.querySelectorAll(".control")].filter(changed).map((c) => c.name);
+    request.parameters.typed = [...new Set([...names, ...conflict.typed])].join(" ");
     typed.clear();
+    /* What was pressed before the conflict was seen must meet it too: nobody agreed to it over the other changes. */
+    if (request.triggeringEvent?.timeStamp < conflict.time) request.parameters.revision = conflict.revision;
     /* A queued request must carry the button of its own event, not the one pressed last; the button's value
        is read now, since an answer in between may have renewed it. */
     const button = request.triggeringEvent?.submitter;
@@ -47,6 +53,9 @@
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.requestConfig?.verb === "post") {
+      const sent = event.detail.requestConfig.parameters;
+      if (event.detail.xhr.status !== 409) conflict = { ...conflict, typed: [] };
+      else conflict = { typed: (sent.typed ?? "").split(" "), revision: sent.revision, time: performance.now() };
       if (typed.size === 0) document.body.classList.remove("unsaved");
       const seen = document.querySelector("#refusal") ?? document.querySelector("#stack [aria-current]");
       seen?.scrollIntoView({ block: "nearest" });

@@ -1,6 +1,6 @@
 /* Keyboard shortcuts of the editor: the list #shortcuts says which keys there are, and a key presses the element that
    names it in aria-keyshortcuts. Keys pressed while an answer is on its way wait for it, so that each meets the page
-   that the one before it made. */
+   that the one before it made; only the way to the search is open at once, since what is typed next goes there. */
 "use strict";
 (() => {
   const waiting = [];
@@ -50,7 +50,8 @@
     const keys = written(event);
     if (event.defaultPrevented || event.isComposing || !meant(keys, document.activeElement)) return;
     event.preventDefault();
-    if (busy() || waiting.length > 0) waiting.push(keys);
+    const toSearch = document.getElementById("search")?.getAttribute("aria-keyshortcuts") === keys;
+    if (!toSearch && (busy() || waiting.length > 0)) waiting.push(keys);
     else act(keys);
   });
 

@@ -3,7 +3,7 @@
 (() => {
   document.addEventListener("keydown", (event) => {
     const search = event.target;
-    if (search.id !== "search" || event.key !== "Enter" || event.isComposing) return;
+    if (search.id !== "search" || event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
     event.preventDefault();
     if (search.value.trim() === "") return;
     const button = document.createElement("button");
