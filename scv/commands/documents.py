@@ -16,8 +16,8 @@ from scv.blocks.findings import Check, Problem
 from scv.blocks.message import foreign
 from scv.blocks.script import script
 from scv.blocks.shapes import written
-from scv.blocks.training import TrainingSettings
 from scv.commands.failure import MisuseError
+from scv.commands.options import settings_from
 from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
 from scv.notebook import notebook
 
@@ -65,7 +65,7 @@ def code(arguments: Namespace) -> int:
     text = write(
         read(arguments.document),
         info,
-        TrainingSettings(epochs=info.epochs),
+        settings_from(arguments, info),
         title=foreign(arguments.document.stem, 100),
     )
     if arguments.output is None:

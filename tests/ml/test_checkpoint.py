@@ -22,7 +22,7 @@ class Killed(BaseException):
 
 def whole(metrics: list[EpochMetrics]) -> list[EpochMetrics]:
     """Without the wall times, which alone may differ."""
-    return [msgspec.structs.replace(epoch, seconds=0.0) for epoch in metrics]
+    return [msgspec.structs.replace(epoch, seconds=0.0, images_per_second=0.0) for epoch in metrics]
 
 
 def same_tensors(one: Path, other: Path) -> bool:
