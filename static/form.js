@@ -28,7 +28,7 @@
   });
 
   /* What the user folded stays folded: the server does not know. */
-  const folded = (name, element) => name === "open" && element.matches("details.fold");
+  const folded = (name, element) => name === "open" && element.matches("details.fold, details.further");
 
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
     !folded(name, element) &&
