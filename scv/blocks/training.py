@@ -70,9 +70,12 @@ CUSTOMARY_RATES: dict[str, float] = {"Adam": 0.001, "AdamW": 0.001, "SGD": 0.02,
 """Learning rates that suit each optimizer: SGD's steps are as large as the gradient, the others' as the rate."""
 
 
+LOWEST_RATE = 1e-7
+
+
 def lower_rate(settings: TrainingSettings) -> float:
     """The learning rate to try where this one is too large."""
-    return min(CUSTOMARY_RATES[settings.optimizer], float(f"{settings.learning_rate / 10:.1g}"))
+    return max(LOWEST_RATE, min(CUSTOMARY_RATES[settings.optimizer], float(f"{settings.learning_rate / 10:.1g}")))
 
 
 FIELDS: tuple[Param, ...] = (
@@ -109,7 +112,7 @@ FIELDS: tuple[Param, ...] = (
         name="learning_rate",
         label=mark("Learning rate"),
         default=0.001,
-        minimum=1e-7,
+        minimum=LOWEST_RATE,
         maximum=10.0,
         help=mark("How large each change of the weights is, before the schedule raises or lowers it."),
         main=True,

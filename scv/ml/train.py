@@ -46,6 +46,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.diagnosis import guessing
 from scv.blocks.document import Document
 from scv.blocks.findings import Check
 from scv.blocks.message import say
@@ -397,7 +398,7 @@ def _refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> N
     never above 2.3). Accuracy counts as well: a linear classifier learns all the same with a loss of 700.
     """
     guess = log(classes)
-    if trained.accuracy < 1.5 / classes and trained.loss > 10 * guess:
+    if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
         message = say(
             "The answers are guesses with a loss of {loss}, where honest guesses have {guess}: the learning rate "
             "{rate} is too large for {optimizer}. Try {better}.",
