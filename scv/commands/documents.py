@@ -62,10 +62,11 @@ def code(arguments: Namespace) -> int:
     """Print or write the standalone script, or the notebook."""
     info = dataset(arguments.dataset)
     write = notebook if arguments.notebook else script
+    document = read(arguments.document)
     text = write(
-        read(arguments.document),
+        document,
         info,
-        settings_from(arguments, info),
+        settings_from(arguments, info, document),
         title=foreign(arguments.document.stem, 100),
     )
     if arguments.output is None:

@@ -23,8 +23,8 @@ from scv.settings import Settings
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
     info = dataset(arguments.dataset)
-    chosen = settings_from(arguments, info)
     document = read(arguments.document)
+    chosen = settings_from(arguments, info, document)
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from scv.__main__ import main
+from scv.blocks.document import encode
+from scv.blocks.starters import STARTERS
 from scv.blocks.training import FIELDS
 from scv.ml.weights import read_tensors
 from tests.commands.test_documents import LENET
@@ -172,6 +174,18 @@ def test_the_script_has_only_the_steps_that_its_settings_use(
     assert "label_smoothing=0.1" in code("--label-smoothing", "0.1")
     assert "torch.autocast" in code("--precision", "bf16")
     assert "momentum=0.9, nesterov=True" in code("--optimizer", "SGD")
+
+
+def test_recommended_settings_come_with_their_reasons_and_may_be_overruled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cnn.json"
+    path.write_bytes(encode(STARTERS["cnn"].build((1, 8, 8), 10)))
+    for extra, rate in (((), "0.003"), (("--lr", "0.002"), "0.002")):
+        assert main(["code", str(path), "--dataset", "digits", "--recommended", *extra]) == 0
+        shown = capsys.readouterr()
+        assert f'"--lr", type=float, default={rate}' in shown.out
+        assert "BatchNorm" in shown.err
 
 
 def test_every_setting_is_an_option_and_explained(
