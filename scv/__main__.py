@@ -13,6 +13,7 @@ from typing import NoReturn
 try:
     from scv.commands import datasets, doctor, documents, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
+    from scv.commands.options import add_settings
 except KeyboardInterrupt:
     print("scv: stopped", file=sys.stderr)
     sys.exit(130)
@@ -56,12 +57,8 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the repaired document there")
     code.add_argument("--notebook", action="store_true", help="write it as a Jupyter notebook, in steps")
     code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
-    train.add_argument("--epochs", metavar="N", help="how often the whole training set is shown")
-    train.add_argument("--batch-size", metavar="N", help="images before each change of the weights")
-    train.add_argument(
-        "--lr", dest="learning_rate", metavar="F", help="base learning rate; it peaks at three times this"
-    )
-    train.add_argument("--seed", metavar="N", help="the same seed gives the same result")
+    for made in (code, train):
+        add_settings(made)
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
 

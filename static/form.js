@@ -40,7 +40,7 @@
 
   /* What the user folded stays folded, and a search goes on while it is typed: the server does not know. */
   const own = (name, element) =>
-    (name === "open" && element.matches("details.fold")) ||
+    (name === "open" && element.matches("details.fold, details.further")) ||
     (name === "value" && element.id === "search" && element === document.activeElement);
 
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>

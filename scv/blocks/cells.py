@@ -12,7 +12,7 @@ import msgspec
 from scv.blocks.check import check
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import DATA, TRAINING, ScriptDataset, plain
+from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, training_code, uses_math
 from scv.blocks.shapes import written
 from scv.blocks.training import TrainingSettings
 
@@ -42,8 +42,14 @@ def cells(
         "class_names": _listed(dataset.class_names),
         "module": module,
         "loader": dataset.script_loader.rstrip(),
-        "data": DATA.rstrip(),
-        "training": TRAINING.rstrip(),
+        "imports": "import math\n" if uses_math(settings) else "",
+        "data": data_code(settings).rstrip(),
+        "training": training_code(settings).rstrip(),
+        "optimizer": settings.optimizer,
+        "rate": _RATES[settings.schedule],
+        "validation": settings.validation_percent,
+        "part": f" {settings.train_percent} % of" if settings.train_percent < 100 else "",
+        "device": device_code(settings),
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "learning_rate": repr(settings.learning_rate),
@@ -62,6 +68,13 @@ def _listed(names: tuple[str, ...]) -> str:
     line = f"[{', '.join(map(repr, names))}]"
     return line if len(line) <= 100 else "[\n" + "".join(f"    {name!r},\n" for name in names) + "]"
 
+
+_RATES = {
+    "constant": "stays the same",
+    "step": "is divided by ten at a half and at three quarters of the\ntraining",
+    "cosine": "falls to zero in half a cosine",
+    "one-cycle": "rises to three times its\nvalue in the first tenth of the training, then falls to zero",
+}
 
 _CELLS = (
     Cell(
@@ -82,7 +95,7 @@ dataset), and nothing of SCV.
         "code",
         """
 import copy
-import time
+${imports}import time
 
 import torch
 import torch.nn.functional as F
@@ -96,8 +109,7 @@ from torch import nn
         """
 ## Settings
 
-Change them and run everything again. The same seed gives the same result. The learning rate rises to three times its
-value in the first tenth of the training, then falls to zero.
+Change them and run everything again. The same seed gives the same result. The learning rate $rate.
 """,
     ),
     Cell(
@@ -109,7 +121,7 @@ BATCH_SIZE = $batch_size  # images before each change of the weights
 LEARNING_RATE = $learning_rate
 SEED = $seed
 DATA = "data"  # folder of the dataset
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+DEVICE = $device
 CLASS_NAMES = $class_names
 """,
     ),
@@ -130,8 +142,9 @@ out of it, the batch first. The last line gives one number for each class; the l
         """
 ## The data
 
-The training images are split in two: nine of ten teach the network, the tenth of each class is held out, to see after
-each epoch how well it does on pictures that it has not learned from. The test images are left alone until the end.
+The training images are split in two: $validation % of each class are held out, to see after each epoch how well the
+network does on pictures that it has not learned from;$part the others teach it. The test images are left alone until
+the end.
 
 All images are normalized: from each channel its mean over the training images is taken away, and what is left is
 divided by its spread. Networks learn faster from numbers around zero.
@@ -143,11 +156,11 @@ divided by its spread. Networks learn faster from numbers around zero.
         "code",
         """
 train_images, train_labels, test_images, test_labels = load_data(DATA)
-mean, std = statistics(train_images)
-held_out = split(train_labels)
-images, labels = prepare(train_images[~held_out], train_labels[~held_out], mean, std, DEVICE)
-validation = prepare(train_images[held_out], train_labels[held_out], mean, std, DEVICE)
-test = prepare(test_images, test_labels, mean, std, DEVICE)
+mean, std = (part.to(DEVICE) for part in statistics(train_images))
+learned, held_out = split(train_labels)
+images, labels = train_images[learned].to(DEVICE), train_labels[learned].to(DEVICE)
+validation = train_images[held_out].to(DEVICE), train_labels[held_out].to(DEVICE)
+test = test_images.to(DEVICE), test_labels.to(DEVICE)
 print(f"{len(labels):,} images to train, {held_out.sum():,} to validate, {len(test_labels):,} to test")
 """,
     ),
@@ -158,8 +171,8 @@ print(f"{len(labels):,} images to train, {held_out.sum():,} to validate, {len(te
 ## Training
 
 For each batch of images the loss says how wrong the answers are (cross-entropy), `backward` finds how each weight
-contributed to that, and the optimizer (Adam) moves every weight a little against it. An epoch is over when all images
-were shown once. The weights of the epoch that did best on the held-out images are kept.
+contributed to that, and the optimizer ($optimizer) moves every weight a little against it. An epoch is over when all
+images were shown once. The weights of the epoch that did best on the held-out images are kept.
 """,
     ),
     Cell("training-functions", "code", "$training"),
@@ -170,7 +183,7 @@ were shown once. The weights of the epoch that did best on the held-out images a
 torch.manual_seed(SEED)
 model = Model().to(DEVICE)
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
-weights = train(model, images, labels, validation, EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED)
+weights = train(model, images, labels, validation, mean, std, EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED)
 """,
     ),
     Cell(
@@ -188,7 +201,7 @@ network does on pictures it never saw. Look once: whoever tries until this numbe
         "code",
         """
 model.load_state_dict(weights)
-test_loss, test_accuracy = evaluate(model, *test)
+test_loss, test_accuracy = evaluate(model, *test, mean, std)
 print(f"test loss {test_loss:.4f}, test accuracy {test_accuracy:.2%}")
 torch.save(weights, "model.pt")
 """,
@@ -208,7 +221,7 @@ shares of 100 %; a network can be sure and wrong all the same.
         "code",
         """
 with torch.no_grad():
-    chances = torch.cat([model(x).softmax(1) for x in test[0].split(1000)]).cpu()  # (N, classes)
+    chances = torch.cat([model(prepare(x, mean, std)).softmax(1) for x in test[0].split(1000)]).cpu()  # (N, classes)
 sure, answers = chances.max(1)
 rows = [list(range(min(8, len(answers)))), (answers != test_labels).nonzero().squeeze(1)[:8].tolist()]
 

@@ -19,6 +19,7 @@ class Started(msgspec.Struct, tag="started", frozen=True, kw_only=True):
     validation_images: int
     test_images: int
     resumed_epoch: int = 0
+    precision: str = "fp32"
 
 
 class Progress(msgspec.Struct, tag="progress", frozen=True, kw_only=True):
@@ -33,10 +34,16 @@ class Progress(msgspec.Struct, tag="progress", frozen=True, kw_only=True):
     seconds_left: float
     done: float
     """Share of the whole run that is done, 0 to 1."""
+    learning_rate: float = 0.0
 
 
 class EpochMetrics(msgspec.Struct, tag="epoch", frozen=True, kw_only=True):
-    """One finished epoch. `best` says that its weights are the best by validation accuracy so far."""
+    """One finished epoch. `best` says that its weights are the best by validation accuracy so far.
+
+    The training's figures are means over the epoch, while the weights changed and the images were varied.
+    `learning_rate` is that of its last step; `images_per_second` counts training images in the time spent on them.
+    Both are 0 in records that were written before there were these figures.
+    """
 
     epoch: int
     train_loss: float
@@ -45,6 +52,8 @@ class EpochMetrics(msgspec.Struct, tag="epoch", frozen=True, kw_only=True):
     validation_accuracy: float
     seconds: float
     best: bool
+    learning_rate: float = 0.0
+    images_per_second: float = 0.0
 
 
 class Testing(msgspec.Struct, tag="testing", frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from string import Template
 
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import DATA, TRAINING, ScriptDataset, plain
+from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, training_code, uses_math
 from scv.blocks.training import TrainingSettings
 
 
@@ -23,8 +23,10 @@ def script(
         dataset=plain(dataset.title),
         module=module_code(document, dataset.shape, len(dataset.class_names)),
         loader=dataset.script_loader.rstrip(),
-        data=DATA.rstrip(),
-        training=TRAINING.rstrip(),
+        imports="import math\n" if uses_math(settings) else "",
+        data=data_code(settings).rstrip(),
+        training=training_code(settings).rstrip(),
+        device=device_code(settings),
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         learning_rate=repr(settings.learning_rate),
@@ -44,7 +46,7 @@ once on the test images and saves them. Needs torch and torchvision (scikit-lear
 
 import argparse
 import copy
-import time
+${imports}import time
 
 import torch
 import torch.nn.functional as F
@@ -70,26 +72,28 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=$epochs, help="how often the whole training set is shown")
     parser.add_argument("--batch-size", type=int, default=$batch_size, help="images before each change of the weights")
-    parser.add_argument("--lr", type=float, default=$learning_rate, help="base rate; it peaks at three times this")
+    parser.add_argument("--lr", type=float, default=$learning_rate, help="learning rate, before the schedule")
     parser.add_argument("--seed", type=int, default=$seed, help="the same seed gives the same result")
     parser.add_argument("--data", default="data", help="folder of the dataset")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to train")
+    parser.add_argument("--device", default=$device, help="where to train")
     parser.add_argument("--save", default="model.pt", help="file for the trained weights")
     options = parser.parse_args()
 
     train_images, train_labels, test_images, test_labels = load_data(options.data)
-    mean, std = statistics(train_images)
-    held_out = split(train_labels)
-    images, labels = prepare(train_images[~held_out], train_labels[~held_out], mean, std, options.device)
-    validation = prepare(train_images[held_out], train_labels[held_out], mean, std, options.device)
+    mean, std = (part.to(options.device) for part in statistics(train_images))
+    learned, held_out = split(train_labels)
+    images, labels = train_images[learned].to(options.device), train_labels[learned].to(options.device)
+    validation = train_images[held_out].to(options.device), train_labels[held_out].to(options.device)
 
     torch.manual_seed(options.seed)
     model = Model().to(options.device)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(labels):,} training images")
-    weights = train(model, images, labels, validation, options.epochs, options.batch_size, options.lr, options.seed)
+    how = options.epochs, options.batch_size, options.lr, options.seed
+    weights = train(model, images, labels, validation, mean, std, *how)
 
     model.load_state_dict(weights)
-    test_loss, test_accuracy = evaluate(model, *prepare(test_images, test_labels, mean, std, options.device))
+    test = test_images.to(options.device), test_labels.to(options.device)
+    test_loss, test_accuracy = evaluate(model, *test, mean, std)
     print(f"test loss {test_loss:.4f}, test accuracy {test_accuracy:.2%}")
     torch.save(weights, options.save)
     print(f"weights saved to {options.save}")

@@ -17,8 +17,8 @@ from scv.blocks.message import foreign
 from scv.blocks.repair import repair_all
 from scv.blocks.script import script
 from scv.blocks.shapes import written
-from scv.blocks.training import TrainingSettings
 from scv.commands.failure import MisuseError
+from scv.commands.options import settings_from
 from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
 from scv.notebook import notebook
 
@@ -79,10 +79,11 @@ def code(arguments: Namespace) -> int:
     """Print or write the standalone script, or the notebook."""
     info = dataset(arguments.dataset)
     write = notebook if arguments.notebook else script
+    document = read(arguments.document)
     text = write(
-        read(arguments.document),
+        document,
         info,
-        TrainingSettings(epochs=info.epochs),
+        settings_from(arguments, info, document),
         title=foreign(arguments.document.stem, 100),
     )
     _write(text, arguments.output)

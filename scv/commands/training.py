@@ -13,20 +13,18 @@ from typing import Any
 
 import msgspec
 
-from scv.blocks.params import ParamError
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
-from scv.blocks.training import FIELDS, TrainingSettings
 from scv.commands.documents import dataset, read
 from scv.commands.failure import MisuseError
-from scv.data.catalogue import DatasetInfo
+from scv.commands.options import settings_from
 from scv.settings import Settings
 
 
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
     info = dataset(arguments.dataset)
-    chosen = settings_from(arguments, info)
     document = read(arguments.document)
+    chosen = settings_from(arguments, info, document)
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()
@@ -71,20 +69,6 @@ def train(arguments: Namespace) -> int:
             f"{result.seconds:.1f} s, weights in {result.weights}"
         )
     return 0
-
-
-def settings_from(arguments: Namespace, info: DatasetInfo) -> TrainingSettings:
-    """The training settings as given, defaults elsewhere. Raises `MisuseError` naming the one out of range."""
-    values: dict[str, Any] = {"epochs": info.epochs}
-    for field in FIELDS:
-        text = getattr(arguments, field.name)
-        if text is None:
-            continue
-        try:
-            values[field.name] = field.parse(text)
-        except ParamError as error:
-            raise MisuseError(str(error.message)) from None
-    return TrainingSettings(**values)
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class UnknownDatasetError(Exception):
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An official dataset. Its images are uint8, all of one `shape`, `(C, H, W)`; labels count from 0.
 
-    `epochs` is how many a small network needs to do well, and what a new model starts with.
+    `epochs` is how many a small network needs to do well, and what a new model starts with. `mirrored` says that
+    the mirror image of a picture shows the same class, as with animals but not with letters.
     `script_loader` is the part of the standalone script that reads the dataset: Python source which
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
@@ -31,6 +32,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     source: str
     script_loader: str
+    mirrored: bool = False
 
     @property
     def classes(self) -> int:

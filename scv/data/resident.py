@@ -19,10 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scv.data.catalogue import DATASETS
-from scv.data.splits import every_nth_of_each_class
 
 _FORMAT = 1
-_VALIDATION = 10
 
 _UNREADABLE = (
     OSError,
@@ -83,20 +81,6 @@ class Resident:
     def classes(self) -> int:
         """How many classes the labels tell apart."""
         return int(self.train_labels.max()) + 1
-
-    @cached_property
-    def _validation(self) -> NDArray[np.bool_]:
-        return every_nth_of_each_class(self.train_labels, _VALIDATION)
-
-    @property
-    def train_indices(self) -> NDArray[np.intp]:
-        """The training images that are trained on, ascending."""
-        return np.flatnonzero(~self._validation)
-
-    @property
-    def validation_indices(self) -> NDArray[np.intp]:
-        """Every tenth training image of each class, ascending: they choose the best weights."""
-        return np.flatnonzero(self._validation)
 
 
 def is_prepared(data_dir: Path, name: str) -> bool:

@@ -27,13 +27,16 @@ class Normalize:
     """Pixels 0 to 255 to float32 with mean 0 and standard deviation 1 per channel of the training set."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> None:
-        self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)  # (1, C, 1, 1)
-        self.std = torch.tensor(std, dtype=torch.float32, device=device).view(1, -1, 1, 1)  # (1, C, 1, 1)
+        means, stds = (torch.tensor(part, dtype=torch.float64).view(1, -1, 1, 1) for part in (mean, std))
+        self.scale = (1 / (255 * stds)).float().to(device)  # (1, C, 1, 1)
+        self.offset = (-means / stds).float().to(device)  # (1, C, 1, 1)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """uint8 (B, C, H, W) to float32 of the same shape, channels last in memory as the network's weights."""
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return pixels.float().div_(255).sub_(self.mean).div_(self.std)
+        """uint8 or float (B, C, H, W) to float32 of the same shape, channels last in memory as the network's weights.
+
+        The format is changed last: on a CPU, numbers for each channel are applied three times as fast to whole planes.
+        """
+        return pixels.float().mul(self.scale).add_(self.offset).contiguous(memory_format=torch.channels_last)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -55,13 +58,18 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
+def own_cores() -> int:
+    """How many cores this process may run on, which a container or `taskset` can make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def use_threads(most: int | None, work: int) -> int:
     """Set how many threads torch uses: one for each 100 million multiply-adds of a step, at most `most`.
 
     Below that a second thread costs more than it brings, and on busy cores very much more. The number follows
-    from the work alone, since the last bits of a sum depend on it. `most` is by default the number of cores.
+    from the work alone, since the last bits of a sum depend on it. `most` is by default the cores of this process.
     """
-    threads = max(1, min(work // _WORK_PER_THREAD, most or os.cpu_count() or 1))
+    threads = max(1, min(work // _WORK_PER_THREAD, most or own_cores()))
     torch.set_num_threads(threads)
     return threads
 

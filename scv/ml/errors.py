@@ -6,8 +6,8 @@ from scv.blocks.message import Message
 class TrainingError(Exception):
     """A training cannot begin or go on.
 
-    `code` is one of: invalid_document, invalid_settings, no_device, batch_too_small, diverged,
-    out_of_memory. `message` says what to try.
+    `code` is one of: invalid_document, invalid_settings, no_device, too_few_images, batch_too_large,
+    batch_too_small, diverged, out_of_memory. `message` says why and what to try.
     """
 
     def __init__(self, code: str, message: Message) -> None:

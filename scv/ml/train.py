@@ -6,58 +6,63 @@ The algorithm, which the standalone script repeats:
 
 1. `torch.manual_seed(seed)`, then the network is made, layer after layer.
 2. Pixels are divided by 255 and normalized by mean and standard deviation per channel of all training images.
-3. Within each class, in order, every tenth training image is for validation; the rest is trained on.
+3. Of each class, evenly and in order, `validation_percent` are for validation (10 %: every tenth), and
+   `train_percent` of the rest are trained on (`data.splits`).
 4. Epoch e (from 1) takes its n images in the order
    `torch.randperm(n, generator=torch.Generator().manual_seed(seed * 1000003 + e))`,
-   `batch_size` at a time; the last batch may be smaller.
-5. Adam with torch's defaults on the mean cross-entropy of each batch. The learning rate makes one cycle over
-   all S steps of the run: at step s (from 0) it is
-   `3 * learning_rate * min((s + 1) / (0.1 * S), (S - s) / (0.9 * S), 1)`:
-   up to three times the set value in a tenth of the run, then down to zero.
+   `batch_size` at a time; the last batch may be smaller. Where images are varied, the same generator then draws
+   `torch.rand(draws, n, 1, 1)`: what happens to an image in an epoch depends on nothing but the seed.
+5. The optimizer moves the weights along the mean cross-entropy of each batch, at the rate that the schedule gives
+   for the step; the source of both, and of what varies the images, is in `blocks.recipe`. With bf16 on an NVIDIA
+   GPU the network and the loss of a training step compute under autocast; weights and scores are fp32.
 6. After each epoch the network is scored on the validation images. The weights of the epoch with the highest
-   accuracy (of equals, the lowest loss) are kept, and tested at the end, once, on the test images.
+   accuracy (of equals, the lowest loss) are kept, and tested at the end, once, on the test images. Where
+   `patience` epochs passed without a better one, the end is now.
 
-Why the cycle (LeNet-5, 6 and 16 channels, ReLU, max-pooling; MNIST, two epochs, batches of 64, 0.001; test
-accuracy for the seeds 0, 1, 2): constant rate 98.4, 98.1, 98.1 %; linear decay from 0.001 98.3, 98.4,
-98.3 %; from 0.002 98.9, 98.9, 98.8 %; this cycle 98.9, 99.0, 98.9 %. (Smith and Topin 2018.)
+Why one cycle is the schedule to begin with (LeNet-5, 6 and 16 channels, ReLU, max-pooling; MNIST, two epochs, batches
+of 64, Adam, 0.001; test accuracy for the seeds 0, 1, 2): constant rate 98.4, 98.1, 98.1 %; linear decay from 0.001
+98.3, 98.4, 98.3 %; from 0.002 98.9, 98.9, 98.8 %; this cycle 98.9, 99.0, 98.9 %. (Smith and Topin 2018.)
 
-Why it is fast: the images lie on the device as uint8 and are normalized a batch at a time, nothing waits for a
-number within a step, weights and images have their channels last in memory (1.1 to 1.8 times as fast on two
-cores), Adam's step is fused, and small networks run on one thread. `bench/train.py` compares it with a
+Why it is fast: the images lie on the device as uint8 and are varied and normalized a batch at a time, nothing waits
+for a number within a step, weights and images have their channels last in memory (1.1 to 1.8 times as fast on two
+cores), the optimizer's step is fused, and small networks run on one thread. On a GPU the next batch is put together
+while the one before is still computed, since a step only queues work there; on a CPU there is nothing to overlap:
+the cores that would prepare it are the ones that train. `bench/train.py` compares it with a bare loop and with a
 DataLoader. Set OMP_WAIT_POLICY=PASSIVE before torch is loaded, as `scv` does: threads that spin while they wait
 are a hundred times slower on busy cores.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
-from math import prod
+from math import log, prod
 from pathlib import Path
 
 import msgspec
 import torch
-from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.diagnosis import guessing
 from scv.blocks.document import Document
 from scv.blocks.findings import Check
 from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
-from scv.blocks.training import TrainingSettings
+from scv.blocks.training import TrainingSettings, lower_rate
 from scv.data.resident import Resident
+from scv.data.splits import Split, split
 from scv.ml.build import build
 from scv.ml.checkpoint import History, load_checkpoint, save_checkpoint, snapshot_of
-from scv.ml.device import Normalize, choose_device, place, use_threads
+from scv.ml.device import Normalize, choose_device, own_cores, place, use_threads
 from scv.ml.errors import TrainingError
 from scv.ml.evaluate import Interrupted, Score, evaluate
+from scv.ml.recipe import learning_rate, make_augment, make_optimizer
 from scv.ml.weights import write_tensors
 
 WEIGHTS = "weights.safetensors"
-PEAK = 3.0
-WARM_UP = 0.1
 _SECONDS_BETWEEN_PROGRESS = 0.2
 _HOPELESS = 1e9
 """A mean loss from which no training recovers (guessing among ten classes gives 2.3): where gradients overflow,
@@ -95,13 +100,20 @@ def train(
     at the end of the last epoch; a checkpoint of the same document, settings and data is resumed. What is
     emitted is Started, Progress, EpochMetrics and Testing; a resumed training repeats the EpochMetrics of the
     epochs behind it. The ending is returned, not emitted. `should_stop` is asked before every step and every
-    batch of an evaluation. Uses `threads` CPU threads at most, by default the number of cores. Seeds torch's
-    global generators and sets its number of threads. Raises `TrainingError`.
+    batch of an evaluation. `device` is where to train if the settings leave it to us. Uses `threads` CPU threads at
+    most, and never more than the cores of this process. Seeds torch's global generators and sets its number of
+    threads. Raises `TrainingError`.
     """
     try:
-        result = _accept(document, settings, resident)
-        use_threads(threads, result.multiply_adds * settings.batch_size)
-        training = _Training(document, settings, resident, folder, choose_device(device), emit, should_stop)
+        parts = split(
+            resident.train_labels,
+            train_percent=settings.train_percent,
+            validation_percent=settings.validation_percent,
+        )
+        result = _accept(document, settings, resident, parts)
+        use_threads(min(threads or own_cores(), own_cores()), result.multiply_adds * settings.batch_size)
+        chosen = choose_device(device if settings.device == "auto" else settings.device)
+        training = _Training(document, settings, resident, parts, folder, chosen, emit, should_stop)
         return training.run()
     except InvalidDocumentError as error:
         raise TrainingError("invalid_document", error.message) from error
@@ -112,16 +124,9 @@ def train(
         raise TrainingError("out_of_memory", message) from error
 
 
-def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0, of all `steps` of a run."""
-    rising = (step + 1) / (WARM_UP * steps)
-    falling = (steps - step) / ((1 - WARM_UP) * steps)
-    return PEAK * settings.learning_rate * min(rising, falling, 1.0)
-
-
-def epoch_order(seed: int, epoch: int, images: int) -> Tensor:
-    """The order in which an epoch, counted from 1, takes its images: (N,)."""
-    return torch.randperm(images, generator=torch.Generator().manual_seed(seed * 1000003 + epoch))
+def generator_of(seed: int, epoch: int) -> torch.Generator:
+    """The chances of an epoch, counted from 1: first the order of its images, then how they are varied."""
+    return torch.Generator().manual_seed(seed * 1000003 + epoch)
 
 
 def libraries() -> dict[str, str]:
@@ -137,6 +142,7 @@ class _Training:
         document: Document,
         settings: TrainingSettings,
         resident: Resident,
+        parts: Split,
         folder: Path,
         device: torch.device,
         emit: Callable[[Event], None],
@@ -149,10 +155,13 @@ class _Training:
         torch.manual_seed(settings.seed)
         self.network = build(document, resident.shape, resident.classes).to(device)
         convert_conv2d_weight_memory_format(self.network, torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
+        self.optimizer = make_optimizer(settings, self.network.parameters())
+        self.augment = make_augment(settings)
         self.normalize = Normalize(resident.mean, resident.std, device)
-        self.training = place(resident.train_images, resident.train_labels, device, resident.train_indices)
-        self.validation = place(resident.train_images, resident.train_labels, device, resident.validation_indices)
+        self.training = place(resident.train_images, resident.train_labels, device, parts.train)
+        self.validation = place(resident.train_images, resident.train_labels, device, parts.validation)
+        self.precision = "bf16" if settings.precision == "bf16" and device.type == "cuda" else "fp32"
+        self.autocast = torch.autocast("cuda", torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
         self.steps_per_epoch = -(-len(self.training.labels) // settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
@@ -165,6 +174,8 @@ class _Training:
         self._resume()
         try:
             for epoch in range(len(self.history.epochs) + 1, self.settings.epochs + 1):
+                if self._has_waited_enough():
+                    break
                 self._epoch(epoch)
             return self._test()
         except Interrupted:
@@ -184,6 +195,7 @@ class _Training:
                 validation_images=len(self.validation.labels),
                 test_images=len(self.resident.test_labels),
                 resumed_epoch=self.resumed_epoch,
+                precision=self.precision,
             )
         )
         for metrics in self.history.epochs:
@@ -197,7 +209,10 @@ class _Training:
         device = self.device
         loss_sum = torch.zeros((), device=device)  # summed on the device: reading it would wait for the step
         correct = torch.zeros((), dtype=torch.int64, device=device)
-        order = epoch_order(self.settings.seed, epoch, len(self.training.labels)).to(device)  # (N,)
+        generator = generator_of(self.settings.seed, epoch)
+        order = torch.randperm(len(self.training.labels), generator=generator).to(device)  # (N,)
+        if self.augment is not None:
+            chances = self.augment.chances(len(order), generator).to(device)  # (draws, N, 1, 1)
         seen = 0
         self.network.train()
         for step, indices in enumerate(order.split(self.settings.batch_size), 1):
@@ -205,27 +220,43 @@ class _Training:
                 raise Interrupted
             pixels = self.training.pixels[indices]  # (B, C, H, W), uint8
             labels = self.training.labels[indices]  # (B,)
-            self._set_learning_rate((epoch - 1) * self.steps_per_epoch + step - 1)
+            if self.augment is not None:
+                pixels = self.augment(pixels, chances[:, indices])
+            rate = self._set_learning_rate((epoch - 1) * self.steps_per_epoch + step - 1)
             self.optimizer.zero_grad(set_to_none=True)
-            logits = self.network(self.normalize(pixels))  # (B, classes)
-            loss = F.cross_entropy(logits, labels)
+            with self.autocast:
+                logits = self.network(self.normalize(pixels))  # (B, classes)
+                loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
             loss.backward()
             self.optimizer.step()
 
             seen += len(indices)
+            if self.settings.label_smoothing:  # what is shown is without it, to be compared with the validation's
+                loss = F.cross_entropy(logits.detach().float(), labels)
             loss_sum += loss.detach() * len(indices)
             correct += (logits.detach().argmax(1) == labels).sum()
             now = time.monotonic()
             if now - self.last_progress >= _SECONDS_BETWEEN_PROGRESS:
                 self.last_progress = now
-                self._progress(epoch, step, Score(loss_sum.item() / seen, correct.item() / seen), seen / (now - began))
-        trained = Score(_sound(loss_sum.item()) / seen, correct.item() / seen)
+                mean = Score(loss_sum.item() / seen, correct.item() / seen)
+                self._progress(epoch, step, mean, seen / (now - began), rate)
+        trained = Score(_sound(loss_sum.item(), self.settings) / seen, correct.item() / seen)
+        _refuse_ruins(trained, self.resident.classes, self.settings)
+        pace = seen / (time.monotonic() - began)
         validated = evaluate(self.network, self.validation, self.normalize, self.should_stop)
-        self._finish_epoch(epoch, trained, validated, time.monotonic() - began)
+        self._finish_epoch(epoch, trained, validated, time.monotonic() - began, rate, pace)
 
-    def _finish_epoch(self, epoch: int, trained: Score, validated: Score, seconds: float) -> None:
+    def _has_waited_enough(self) -> bool:
+        """Whether the last `patience` epochs brought nothing better."""
         best = self.history.best
-        is_best = best is None or (validated.accuracy, -_sound(validated.loss)) > (
+        patience = self.settings.patience
+        return patience > 0 and best is not None and len(self.history.epochs) - best.epoch >= patience
+
+    def _finish_epoch(
+        self, epoch: int, trained: Score, validated: Score, seconds: float, rate: float, pace: float
+    ) -> None:
+        best = self.history.best
+        is_best = best is None or (validated.accuracy, -_sound(validated.loss, self.settings)) > (
             best.validation_accuracy,
             -best.validation_loss,
         )
@@ -237,6 +268,8 @@ class _Training:
             validation_accuracy=validated.accuracy,
             seconds=seconds,
             best=is_best,
+            learning_rate=rate,
+            images_per_second=pace,
         )
         self.history.epochs.append(metrics)
         if is_best:
@@ -258,8 +291,8 @@ class _Training:
         score = evaluate(self.network, test, self.normalize, self.should_stop)
         return Result(
             test_accuracy=score.accuracy,
-            test_loss=_sound(score.loss),
-            epochs=self.settings.epochs,
+            test_loss=_sound(score.loss, self.settings),
+            epochs=len(self.history.epochs),
             best_epoch=best.epoch,
             validation_accuracy=best.validation_accuracy,
             seconds=self.history.seconds + time.monotonic() - self.began,
@@ -270,11 +303,13 @@ class _Training:
             weights=str(self.folder / WEIGHTS),
         )
 
-    def _set_learning_rate(self, step: int) -> None:
+    def _set_learning_rate(self, step: int) -> float:
+        rate = learning_rate(self.settings, step, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, step, self.steps)
+            group["lr"] = rate
+        return rate
 
-    def _progress(self, epoch: int, step: int, mean: Score, images_per_second: float) -> None:
+    def _progress(self, epoch: int, step: int, mean: Score, images_per_second: float, rate: float) -> None:
         done = (epoch - 1) * self.steps_per_epoch + step
         elapsed = self.history.seconds + time.monotonic() - self.began
         self.emit(
@@ -282,11 +317,12 @@ class _Training:
                 epoch=epoch,
                 step=step,
                 steps=self.steps_per_epoch,
-                train_loss=_sound(mean.loss),
+                train_loss=_sound(mean.loss, self.settings),
                 train_accuracy=mean.accuracy,
                 images_per_second=images_per_second,
                 seconds_left=elapsed / done * (self.steps - done),
                 done=done / self.steps,
+                learning_rate=rate,
             )
         )
 
@@ -308,14 +344,34 @@ class _Training:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
 
-def _accept(document: Document, settings: TrainingSettings, resident: Resident) -> Check:
+def _accept(document: Document, settings: TrainingSettings, resident: Resident, parts: Split) -> Check:
     """Check everything that can be known beforehand. Raises `TrainingError` and `InvalidDocumentError`."""
     if problems := settings.problems():
         raise TrainingError("invalid_settings", problems[0])
     result = check(document, resident.shape, resident.classes)
     if not result.ok:
         raise InvalidDocumentError(result)
-    last_batch = len(resident.train_indices) % settings.batch_size
+    images = len(parts.train)
+    if not len(parts.validation):
+        message = say("No class has enough images to hold one out. Validate with a larger share, or add images.")
+        raise TrainingError("too_few_images", message)
+    if settings.batch_size > images:
+        message = say(
+            "A batch of {batch} is more than the {images} images that are trained on. Try {images} or fewer.",
+            batch=settings.batch_size,
+            images=images,
+        )
+        raise TrainingError("batch_too_large", message)
+    if settings.cutout >= min(resident.shape[1:]):
+        message = say(
+            "A cutout of {cutout} pixels can hide a whole picture of {height} × {width}. Try {half}.",
+            cutout=settings.cutout,
+            height=resident.shape[1],
+            width=resident.shape[2],
+            half=min(resident.shape[1:]) // 2,
+        )
+        raise TrainingError("invalid_settings", message)
+    last_batch = images % settings.batch_size
     if settings.batch_size == 1 or last_batch == 1:
         for block in result.blocks:
             if block.type in ("BatchNorm1d", "BatchNorm2d") and prod((block.input or (0, 0))[1:]) == 1:
@@ -324,12 +380,35 @@ def _accept(document: Document, settings: TrainingSettings, resident: Resident) 
     return result
 
 
-def _sound(loss: float) -> float:
+def _sound(loss: float, settings: TrainingSettings) -> float:
     """The loss as it is. Raises `TrainingError` where it is beyond hope, or no number at all."""
     if not loss < _HOPELESS:
-        message = say("The loss grew beyond all measure: the training diverged. Try a smaller learning rate.")
+        message = say(
+            "The loss grew beyond all measure: the training diverged. Try a smaller learning rate, such as {rate}.",
+            rate=f"{lower_rate(settings):g}",
+        )
         raise TrainingError("diverged", message)
     return loss
+
+
+def _refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> None:
+    """Raise `TrainingError` where an epoch left nothing to build on: no better than guesses, and far too sure of them.
+
+    Networks that an absurd rate has broken have ten times the loss of a guess (Digits, LeNet, Adam at 1: 755, at 0.001
+    never above 2.3). Accuracy counts as well: a linear classifier learns all the same with a loss of 700.
+    """
+    guess = log(classes)
+    if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
+        message = say(
+            "The answers are guesses with a loss of {loss}, where honest guesses have {guess}: the learning rate "
+            "{rate} is too large for {optimizer}. Try {better}.",
+            loss=f"{trained.loss:.3g}",
+            guess=f"{guess:.3g}",
+            rate=f"{settings.learning_rate:g}",
+            optimizer=settings.optimizer,
+            better=f"{lower_rate(settings):g}",
+        )
+        raise TrainingError("diverged", message)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -57,13 +57,6 @@ def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path: Path) -> 
     assert resident.std == pytest.approx(pixels.std((0, 2, 3)), abs=1e-12)
 
 
-def test_training_and_validation_share_no_image_and_leave_none_out(tmp_path: Path) -> None:
-    resident = write_resident(tmp_path, "toy", colourful())
-
-    assert sorted([*resident.train_indices, *resident.validation_indices]) == list(range(80))
-    assert np.bincount(resident.train_labels[resident.validation_indices]).tolist() == [2, 2, 2, 2]
-
-
 @pytest.mark.parametrize("field", Arrays._fields)
 def test_the_hash_changes_with_any_number(field: str) -> None:
     arrays = colourful()

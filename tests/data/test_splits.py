@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scv.data.splits import every_nth_of_each_class
+from scv.data.splits import every_nth_of_each_class, split
 
 LABELS = st.lists(st.integers(0, 5), max_size=200).map(lambda labels: np.array(labels, dtype=np.int64))
 
@@ -26,3 +27,40 @@ def test_it_is_the_nth_of_a_class_and_not_the_first(labels: np.ndarray, n: int) 
 
 def test_no_images_give_an_empty_choice() -> None:
     assert every_nth_of_each_class(np.array([], dtype=np.int64), 10).shape == (0,)
+
+
+@given(LABELS, st.integers(1, 100), st.integers(5, 50))
+def test_every_class_gives_the_same_share_to_each_part(labels: np.ndarray, train: int, validation: int) -> None:
+    parts = split(labels, train_percent=train, validation_percent=validation)
+
+    assert not set(parts.train) & set(parts.validation)
+    assert sorted(parts.train) == list(parts.train)
+    assert sorted(parts.validation) == list(parts.validation)
+    for label in np.unique(labels):
+        images = int((labels == label).sum())
+        held_out = images * validation // 100
+        assert (labels[parts.validation] == label).sum() == held_out
+        assert (labels[parts.train] == label).sum() == -(-(images - held_out) * train // 100)
+
+
+@given(LABELS)
+def test_by_default_every_tenth_validates_and_all_others_train(labels: np.ndarray) -> None:
+    parts = split(labels)
+
+    assert list(parts.validation) == list(np.flatnonzero(every_nth_of_each_class(labels, 10)))
+    assert sorted([*parts.train, *parts.validation]) == list(range(len(labels)))
+
+
+@given(LABELS, st.integers(1, 99))
+def test_less_training_data_leaves_the_validation_as_it_is(labels: np.ndarray, percent: int) -> None:
+    whole, part = split(labels), split(labels, train_percent=percent)
+
+    assert list(part.validation) == list(whole.validation)
+    assert set(part.train) <= set(whole.train)
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(1, [0]), (10, [0]), (20, [0, 5]), (50, [0, 2, 4, 6, 8])])
+def test_the_part_that_is_trained_on_lies_evenly_in_the_whole(percent: int, expected: list[int]) -> None:
+    labels = np.zeros(10, dtype=np.int64)
+
+    assert split(labels, train_percent=percent, validation_percent=5).train.tolist() == expected

@@ -22,7 +22,7 @@ class Killed(BaseException):
 
 def whole(metrics: list[EpochMetrics]) -> list[EpochMetrics]:
     """Without the wall times, which alone may differ."""
-    return [msgspec.structs.replace(epoch, seconds=0.0) for epoch in metrics]
+    return [msgspec.structs.replace(epoch, seconds=0.0, images_per_second=0.0) for epoch in metrics]
 
 
 def same_tensors(one: Path, other: Path) -> bool:
@@ -30,7 +30,7 @@ def same_tensors(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def killed_after(digits: Resident, folder: Path, epochs: int) -> None:
+def killed_after(digits: Resident, folder: Path, epochs: int, settings: TrainingSettings = FEW) -> None:
     """Train until the first step after so many whole epochs, and die there."""
 
     def die(event: Event) -> None:
@@ -38,7 +38,7 @@ def killed_after(digits: Resident, folder: Path, epochs: int) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        train(FORGETFUL, FEW, digits, folder=folder, emit=Listener(die), should_stop=never)
+        train(FORGETFUL, settings, digits, folder=folder, emit=Listener(die), should_stop=never)
     torch.rand(13)  # whatever happened to the random states in between
 
 
@@ -56,6 +56,30 @@ def test_a_killed_training_ends_like_one_left_alone(epochs: int, digits: Residen
     assert result.best_epoch == expected.best_epoch
     assert whole(resumed.of(EpochMetrics)) == whole(alone.of(EpochMetrics))
     assert resumed.of(Started)[0].resumed_epoch == epochs
+    assert same_tensors(tmp_path / "a" / WEIGHTS, tmp_path / "b" / WEIGHTS)
+    assert same_tensors(tmp_path / "a" / CHECKPOINT, tmp_path / "b" / CHECKPOINT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "SGD", "learning_rate": 0.02, "schedule": "cosine", "weight_decay": 5e-4},
+        {"optimizer": "AdamW", "schedule": "step", "weight_decay": 0.05, "shift": 1, "cutout": 3},
+        {"optimizer": "RMSprop", "schedule": "constant", "label_smoothing": 0.1, "train_percent": 50},
+        {"flip": True, "rotation": 15, "crop": 20, "validation_percent": 20, "patience": 2},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_it_ends_the_same_whatever_the_settings(changes: dict[str, Any], digits: Resident, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(FEW, **changes)
+    expected = train(FORGETFUL, settings, digits, folder=tmp_path / "a", emit=Listener(), should_stop=never)
+    killed_after(digits, tmp_path / "b", 1, settings)
+
+    result = train(FORGETFUL, settings, digits, folder=tmp_path / "b", emit=Listener(), should_stop=never)
+
+    assert isinstance(expected, Result)
+    assert isinstance(result, Result)
+    assert result.test_loss == expected.test_loss
     assert same_tensors(tmp_path / "a" / WEIGHTS, tmp_path / "b" / WEIGHTS)
     assert same_tensors(tmp_path / "a" / CHECKPOINT, tmp_path / "b" / CHECKPOINT)
 

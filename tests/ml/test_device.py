@@ -31,11 +31,12 @@ def test_normalized_training_images_have_mean_0_and_deviation_1(noise: Resident)
 
 
 def test_chosen_images_are_placed_as_they_are(noise: Resident) -> None:
-    images = place(noise.train_images, noise.train_labels, torch.device("cpu"), noise.validation_indices)
+    chosen = np.array([3, 5, 600])
+    images = place(noise.train_images, noise.train_labels, torch.device("cpu"), chosen)
 
     assert images.pixels.dtype == torch.uint8
-    assert np.array_equal(images.pixels.numpy(), noise.train_images[noise.validation_indices])
-    assert images.labels.tolist() == noise.train_labels[noise.validation_indices].tolist()
+    assert np.array_equal(images.pixels.numpy(), noise.train_images[chosen])
+    assert images.labels.tolist() == noise.train_labels[chosen].tolist()
 
 
 @pytest.mark.parametrize(("most", "work", "expected"), [(8, 0, 1), (8, 350_000_000, 3), (2, 10**12, 2), (1, 10**12, 1)])

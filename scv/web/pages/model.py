@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from scv.blocks.document import Document, DocumentError, decode, encode
 from scv.blocks.message import Message, say
 from scv.blocks.starters import STARTERS
-from scv.blocks.training import TrainingSettings
+from scv.blocks.training import defaults
 from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
 from scv.db import models, versions
@@ -148,7 +148,7 @@ class ModelController(Controller):
                 raise RefusedError(say("There is no such network to start from."))
             info = DATASETS[dataset]
             document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
-            settings = msgspec.json.encode(TrainingSettings(epochs=info.epochs)).decode()
+            settings = msgspec.json.encode(defaults(info)).decode()
             async with house.database.writing() as session:
                 model = await models.create_model(session, user, name, dataset, encode(document).decode(), settings)
         except RefusedError as error:
