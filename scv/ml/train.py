@@ -49,10 +49,11 @@ from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, 
 from scv.blocks.training import TrainingSettings
 from scv.data.resident import Resident
 from scv.ml.build import build
-from scv.ml.checkpoint import History, load_checkpoint, save_checkpoint, snapshot_of
+from scv.ml.checkpoint import Amid, History, load_checkpoint, save_checkpoint, snapshot_of
 from scv.ml.device import Normalize, choose_device, place, use_threads
 from scv.ml.errors import TrainingError
 from scv.ml.evaluate import Interrupted, Score, evaluate
+from scv.ml.randomness import seed_all
 from scv.ml.weights import write_tensors
 
 WEIGHTS = "weights.safetensors"
@@ -88,20 +89,24 @@ def train(
     threads: int | None = None,
     emit: Callable[[Event], None],
     should_stop: Callable[[], bool],
+    should_pause: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = 30.0,
 ) -> Result | Stopped:
     """Train, or go on with a training that was killed, and test.
 
-    `folder` receives `weights.safetensors`, the best weights so far, and `checkpoint.safetensors`, the state
-    at the end of the last epoch; a checkpoint of the same document, settings and data is resumed. What is
-    emitted is Started, Progress, EpochMetrics and Testing; a resumed training repeats the EpochMetrics of the
-    epochs behind it. The ending is returned, not emitted. `should_stop` is asked before every step and every
-    batch of an evaluation. Uses `threads` CPU threads at most, by default the number of cores. Seeds torch's
+    `folder` receives `weights.safetensors`, the best weights so far, and `checkpoint.safetensors`, the state at
+    the end of each epoch and every `checkpoint_seconds`; one of the same document, settings and data is resumed.
+    What is emitted is Started, Progress, EpochMetrics and Testing; a resumed training repeats the EpochMetrics of
+    the epochs behind it. The ending is returned, not emitted. `should_stop` is asked before every step and every
+    batch of an evaluation, and so is `should_pause`, which has the state kept before the training ends, to be
+    gone on with later. Uses `threads` CPU threads at most, by default the number of cores. Seeds the process's
     global generators and sets its number of threads. Raises `TrainingError`.
     """
     try:
         result = _accept(document, settings, resident)
         use_threads(threads, result.multiply_adds * settings.batch_size)
         training = _Training(document, settings, resident, folder, choose_device(device), emit, should_stop)
+        training.should_pause, training.checkpoint_seconds = should_pause, checkpoint_seconds
         return training.run()
     except InvalidDocumentError as error:
         raise TrainingError("invalid_document", error.message) from error
@@ -146,7 +151,11 @@ class _Training:
         self.document, self.settings, self.resident, self.folder = document, settings, resident, folder
         self.device, self.emit, self.should_stop = device, emit, should_stop
 
-        torch.manual_seed(settings.seed)
+        self.should_pause: Callable[[], bool] = lambda: False
+        self.checkpoint_seconds = float("inf")
+        self.saved_at = self.began
+
+        seed_all(settings.seed)
         self.network = build(document, resident.shape, resident.classes).to(device)
         convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
@@ -193,16 +202,29 @@ class _Training:
 
     def _epoch(self, epoch: int) -> None:
         """Show every training image once, then score the validation images and save the state."""
-        began = time.monotonic()
         device = self.device
-        loss_sum = torch.zeros((), device=device)  # summed on the device: reading it would wait for the step
-        correct = torch.zeros((), dtype=torch.int64, device=device)
+        amid = self.history.amid or Amid(steps=0, seconds=0.0, sums={})
+        began = time.monotonic() - amid.seconds
+        # Summed on the device: reading it would wait for the step.
+        loss_sum = amid.sums.get("loss", torch.zeros((), device=device))
+        correct = amid.sums.get("correct", torch.zeros((), dtype=torch.int64, device=device))
         order = epoch_order(self.settings.seed, epoch, len(self.training.labels)).to(device)  # (N,)
-        seen = 0
+        seen = min(amid.steps * self.settings.batch_size, len(order))
         self.network.train()
-        for step, indices in enumerate(order.split(self.settings.batch_size), 1):
+
+        def save(steps: int) -> None:
+            sums = {"loss": loss_sum, "correct": correct}
+            self.history.amid = Amid(steps=steps, seconds=time.monotonic() - began, sums=sums)
+            self._save()
+
+        for step, indices in enumerate(order.split(self.settings.batch_size)[amid.steps :], amid.steps + 1):
             if self.should_stop():
                 raise Interrupted
+            if self.should_pause():
+                save(step - 1)
+                raise Interrupted
+            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+                save(step - 1)
             pixels = self.training.pixels[indices]  # (B, C, H, W), uint8
             labels = self.training.labels[indices]  # (B,)
             self._set_learning_rate((epoch - 1) * self.steps_per_epoch + step - 1)
@@ -220,7 +242,12 @@ class _Training:
                 self.last_progress = now
                 self._progress(epoch, step, Score(loss_sum.item() / seen, correct.item() / seen), seen / (now - began))
         trained = Score(_sound(loss_sum.item()) / seen, correct.item() / seen)
-        validated = evaluate(self.network, self.validation, self.normalize, self.should_stop)
+        try:
+            validated = evaluate(self.network, self.validation, self.normalize, self._should_end)
+        except Interrupted:
+            if self.should_pause():
+                save(self.steps_per_epoch)
+            raise
         self._finish_epoch(epoch, trained, validated, time.monotonic() - began)
 
     def _finish_epoch(self, epoch: int, trained: Score, validated: Score, seconds: float) -> None:
@@ -243,10 +270,18 @@ class _Training:
             self.history.best = metrics
             self.history.best_weights = {name: t.clone() for name, t in self.network.state_dict().items()}
             self._keep_best(metrics)
-        self.history.seconds += time.monotonic() - self.began
-        self.began = time.monotonic()
-        save_checkpoint(self.folder, self.snapshot, self.network, self.optimizer, self.history)
+        self.history.amid = None
+        self._save()
         self.emit(metrics)
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.history.seconds += now - self.began
+        self.began = self.saved_at = now
+        save_checkpoint(self.folder, self.snapshot, self.network, self.optimizer, self.history)
+
+    def _should_end(self) -> bool:
+        return self.should_stop() or self.should_pause()
 
     def _test(self) -> Result:
         """Score the best weights on the test images: the one time that the run looks at them."""
@@ -255,7 +290,7 @@ class _Training:
         self.emit(Testing(best_epoch=best.epoch))
         self.network.load_state_dict(self.history.best_weights)
         test = place(self.resident.test_images, self.resident.test_labels, self.device)
-        score = evaluate(self.network, test, self.normalize, self.should_stop)
+        score = evaluate(self.network, test, self.normalize, self._should_end)
         return Result(
             test_accuracy=score.accuracy,
             test_loss=_sound(score.loss),
