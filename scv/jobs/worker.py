@@ -84,7 +84,8 @@ def _training_worker(settings: Settings, database: Database, queue: Queue, spare
     trainer = Trainer(settings, database, queue.redis, spare)
 
     async def train(ctx: dict[Any, Any], run_id: int, attempt: int) -> None:
-        await trainer.train(run_id, attempt)
+        # The job is a call that something waits; the database knows whose turn it is.
+        await trainer.train_all()
 
     return Worker(
         [func(train, name="train", timeout=TRAIN_TIMEOUT)],

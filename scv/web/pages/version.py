@@ -99,7 +99,7 @@ class VersionController(Controller):
             version = await versions.get_editable_version_for(session, user, model_id, number)
             try:
                 edit = await _save(session, version, {**form, "operation": ""})
-                run = await _start(session, version, edit)
+                run = await _start(session, version, edit, house.settings.queued_per_user)
             except (ConflictError, OperationError, FieldsRefusedError, RefusedError) as error:
                 refusal = _refusal(error, form)
         if run is None:
@@ -161,14 +161,14 @@ async def _move_in_history(session: AsyncSession, version: Version, edit: Edit, 
     return msgspec.structs.replace(edit, document=document, done=(), block=block, branch=branch)
 
 
-async def _start(session: AsyncSession, version: Version, edit: Edit) -> Run:
+async def _start(session: AsyncSession, version: Version, edit: Edit, queued_per_user: int) -> Run:
     """Queue a run of what was just saved. Raises `RefusedError` where it cannot be trained."""
     dataset = find(version.model.dataset)
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    return await runs.create_run(session, version)
+    return await runs.create_run(session, version, queued_per_user)
 
 
 def _refusal(error: Exception, form: Form) -> Refusal:
