@@ -75,13 +75,15 @@ async def add_run(
     batch_size: int = 16,
     dataset: str = "digits",
     document: str = SMALL_NETWORK,
+    user: User | None = None,
 ) -> Run:
-    """A queued run; nobody has enqueued it."""
+    """A queued run, of a new user where none is given; nobody has enqueued it."""
     settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
     async with database.writing() as session:
-        user = User(name="Ada")
-        session.add(user)
-        await session.flush()
+        if user is None:
+            user = User(name="Ada")
+            session.add(user)
+            await session.flush()
         model = await create_model(session, user, "Net", dataset, document, settings)
         run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
         session.add(run)

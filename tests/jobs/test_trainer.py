@@ -250,3 +250,16 @@ async def test_a_child_that_hears_nothing_from_its_worker_ends_itself(spare: Wat
         )
     )
     assert await child.wait() != 0
+
+
+async def test_users_take_turns(trainer: Trainer, database: Database) -> None:
+    """The second user asks last, and is second."""
+    async with database.writing() as session:
+        ada, eve = User(name="Ada"), User(name="Eve")
+        session.add_all([ada, eve])
+    asked = [await add_run(database, epochs=1, user=user) for user in (ada, ada, ada, eve)]
+    await trainer.train_all()
+    done = [await load(database, run) for run in asked]
+    assert {run.status for run in done} == {"finished"}
+    order = sorted(done, key=lambda run: run.taken_at or run.created_at)
+    assert [asked.index(next(a for a in asked if a.id == run.id)) for run in order] == [0, 3, 1, 2]
