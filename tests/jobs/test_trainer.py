@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from scv.blocks.progress import EpochMetrics, Failed, Result, Started, Stopped
 from scv.db import leases, models, runs
@@ -263,3 +264,26 @@ async def test_users_take_turns(trainer: Trainer, database: Database) -> None:
     assert {run.status for run in done} == {"finished"}
     order = sorted(done, key=lambda run: run.taken_at or run.created_at)
     assert [asked.index(next(a for a in asked if a.id == run.id)) for run in order] == [0, 3, 1, 2]
+
+
+async def test_what_the_database_cannot_take_now_is_written_when_it_can(
+    trainer: Trainer, database: Database, queue: Queue
+) -> None:
+    """As on a full disk: every statement fails until somebody makes room."""
+    run = await add_run(database, epochs=4)
+    refuse = "CREATE TRIGGER full BEFORE INSERT ON epoch_metrics BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    async with database.writing() as session:
+        await session.execute(text(refuse))
+    work = asyncio.create_task(trainer.train_all())
+
+    async def is_renewed() -> bool:
+        return (await load(database, run)).trained_seconds > 3
+
+    await until(is_renewed)
+    assert await epochs_of(database, run) == []
+    async with database.writing() as session:
+        await session.execute(text("DROP TRIGGER full"))
+    await work
+    done = await load(database, run)
+    assert (done.status, done.attempt) == ("finished", 1)
+    assert await epochs_of(database, run) == [1, 2, 3, 4]
