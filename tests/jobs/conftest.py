@@ -161,13 +161,13 @@ async def start_worker(settings: Settings) -> AsyncIterator[StartWorker]:
     """Starts workers, and ends those that are still there after the test."""
     started: list[WorkerProcess] = []
 
-    async def start(queue: str = "train", **changes: object) -> WorkerProcess:
+    async def start(*options: str, queue: str = "train", **changes: object) -> WorkerProcess:
         changed = replace(settings, **changes)  # type: ignore[arg-type]
         log = settings.data_dir / "logs" / f"worker-{len(started)}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "scv", "worker", "--queue", queue),
+                *("-m", "scv", "worker", "--queue", queue, *options),
                 cwd=ROOT,
                 env={**os.environ, **changed.environment()},
                 stdout=file,
