@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     command("web", serving.web, "Start the web process alone.")
     worker = command("worker", serving.worker, "Start one worker alone.")
     worker.add_argument("--queue", choices=("train", "interactive"), default="train", help="which jobs it takes")
+    worker.add_argument("--devices", metavar="LIST", help="one training on each at a time: cuda:0,cuda:1")
     command("signin-link", serving.signin_link, "Print a fresh one-time link to sign in with.")
 
     check = command("check", documents.check, "Check a block document: shapes, costs, problems and their fixes.")

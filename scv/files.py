@@ -17,9 +17,10 @@ def weights_key(run_id: int) -> str:
     return f"{run_folder(run_id)}/weights.safetensors"
 
 
-def checkpoint_key(run_id: int) -> str:
-    """The key of the state that a killed training goes on from; of no use once the run has ended."""
-    return f"{run_folder(run_id)}/checkpoint.safetensors"
+def unfinished_keys(run_id: int) -> tuple[str, ...]:
+    """The keys of what a training works with, of no use once the run has ended."""
+    names = ("checkpoint.safetensors", "checkpoint.before.safetensors", "scratch")
+    return tuple(f"{run_folder(run_id)}/{name}" for name in names)
 
 
 class Files:
@@ -43,6 +44,17 @@ class Files:
         path = self.path(key)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def existing(self, key: str) -> str | None:
+        """The key where there is something under it, else None."""
+        return key if self.path(key).exists() else None
+
+    def delete_unfinished(self, run_id: int) -> None:
+        """Delete what nobody needs once the run has ended: its checkpoints, and what was written half."""
+        for key in unfinished_keys(run_id):
+            self.delete(key)
+        for torn in self.path(run_folder(run_id)).glob(".*"):
+            torn.unlink(missing_ok=True)
 
     def delete(self, prefix: str) -> None:
         """Delete the file of this key, or all files below it; nothing there is fine."""

@@ -16,6 +16,12 @@ RANGES: dict[str, tuple[float, float]] = {
     "port": (1, 65535),
     "lease_seconds": (1, 3600),
     "attempts": (1, 1000),
+    "checkpoint_seconds": (0, 86_400),
+    "silence_seconds": (1, 86_400),
+    "memory_mb": (0, 10_000_000),
+    "run_minutes": (0.01, 10_080),
+    "running_per_user": (1, 1000),
+    "queued_per_user": (1, 100_000),
     "session_days": (1, 3650),
     "signin_link_minutes": (1, 525_600),
 }
@@ -34,6 +40,12 @@ class Settings:
     device: str = "auto"
     lease_seconds: float = 10.0
     attempts: int = 3
+    checkpoint_seconds: float = 30.0
+    silence_seconds: float = 1800.0
+    memory_mb: int = 0
+    run_minutes: float = 1440.0
+    running_per_user: int = 2
+    queued_per_user: int = 20
     session_days: int = 30
     signin_link_minutes: int = 1440
 

@@ -30,8 +30,12 @@ STOP_SECONDS = 6.0
 
 SHORTEST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 5.0
 """The pause before a restart doubles each time, until the process has lived for so long."""
+
+LOOK_SECONDS = 2.0
+HANGS_SECONDS = 10.0
+"""How often the broker is asked whether it is well, and after how much silence it counts as hung."""
 
 LOG_BYTES = 10_000_000
 
@@ -221,10 +225,20 @@ async def _end(process: Process) -> None:
 
 async def _keep_broker(broker: Broker) -> NoReturn:
     while True:
-        status = await broker.wait()
-        _tell(sys.stderr, f"SCV: the broker ended with status {status} and is started again: {broker.log}")
+        happened = await _failure_of(broker)
+        _tell(sys.stderr, f"SCV: the broker {happened} and is started again: {broker.log}")
         await asyncio.sleep(SHORTEST_PAUSE)
         await _start_again(broker)
+
+
+async def _failure_of(broker: Broker) -> str:
+    """Wait until the broker has ended, or hangs: then it is ended. Returns what happened."""
+    while True:
+        with suppress(TimeoutError):
+            return f"ended with status {await asyncio.wait_for(broker.wait(), LOOK_SECONDS)}"
+        if not await broker.answers_within(HANGS_SECONDS):
+            await broker.kill()
+            return f"did not answer for {HANGS_SECONDS:.0f} s"
 
 
 async def _start_again(broker: Broker) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scv.files import Files, checkpoint_key, run_folder, weights_key
+from scv.files import Files, run_folder, unfinished_keys, weights_key
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,13 @@ def test_all_that_a_run_left_is_deleted_and_nothing_else(tmp_path: Path) -> None
     files = Files(tmp_path)
     for run in (1, 10):
         files.folder(run_folder(run))
-        for key in (weights_key(run), checkpoint_key(run)):
+        for key in (weights_key(run), *unfinished_keys(run)):
             files.path(key).write_bytes(b"x")
-    files.delete(checkpoint_key(1))
-    assert files.path(weights_key(1)).exists()
+        (files.path(run_folder(run)) / ".checkpoint.safetensors-x1").write_bytes(b"half")
+    files.delete_unfinished(1)
+    assert [path.name for path in files.path(run_folder(1)).iterdir()] == ["weights.safetensors"]
+    assert files.existing(weights_key(1)) == weights_key(1)
+    assert files.existing(weights_key(2)) is None
     files.delete(run_folder(1))
     files.delete(run_folder(1))
     assert not files.path(run_folder(1)).exists()

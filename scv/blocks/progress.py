@@ -84,8 +84,14 @@ class Stopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
     epochs: int
 
 
+class Paused(msgspec.Struct, tag="paused", frozen=True, kw_only=True):
+    """Has kept its state after `epochs` whole epochs, on request, and goes on from there when it is asked to."""
+
+    epochs: int
+
+
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
-    """Ended by an error. `code`: diverged, out_of_memory, dataset_missing, invalid_document, internal.
+    """Ended by an error. `code` names its kind, such as diverged, out_of_memory, disk_full or time_limit.
 
     `message` is one sentence that says what to try.
     """
@@ -94,4 +100,4 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     message: Message
 
 
-Event = Started | Progress | EpochMetrics | Testing | Result | Stopped | Failed
+Event = Started | Progress | EpochMetrics | Testing | Result | Stopped | Paused | Failed

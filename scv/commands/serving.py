@@ -3,6 +3,7 @@
 import asyncio
 from argparse import Namespace
 
+from scv.commands.failure import MisuseError
 from scv.settings import Settings
 from scv.starting import make_data_dir, refuse_busy_port
 
@@ -29,13 +30,16 @@ def web(arguments: Namespace) -> int:
 
 
 def worker(arguments: Namespace) -> int:
-    """Take jobs from one queue."""
+    """Take jobs from one queue; trainings on one device or on several at a time."""
+    devices = tuple(filter(None, (arguments.devices or "").split(",")))
+    if devices and arguments.queue != "train":
+        raise MisuseError("--devices is for trainings: leave it out, or use --queue train.")
     settings = Settings.from_environment()
     make_data_dir(settings)
 
     from scv.jobs import worker
 
-    worker.run(settings, arguments.queue)
+    worker.run(settings, arguments.queue, devices)
     return 0
 
 

@@ -8,10 +8,10 @@ within the length of a lease.
 
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Update, delete, func, insert, select, update
+from sqlalchemy import Update, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.progress import EpochMetrics, Failed, Result, Started
@@ -35,6 +35,12 @@ def _ended(status: str, **values: Any) -> dict[str, Any]:
     return {"status": status, "ended_at": now(), "lease_token": None, "lease_until": None, **values}
 
 
+def _waiting(**values: Any) -> dict[str, Any]:
+    # One that is to stop must not wait for its user: the next worker that takes it sees to that.
+    paused = and_(Run.paused, Run.stop_requested.is_(False))
+    return {"status": "queued", "paused": paused, "lease_token": None, "lease_until": None, **values}
+
+
 def _failed(failed: Failed) -> dict[str, Any]:
     return _ended("failed", failure_code=failed.code, failure_message=msgspec.json.encode(failed.message).decode())
 
@@ -42,32 +48,43 @@ def _failed(failed: Failed) -> dict[str, Any]:
 async def take_lease(session: AsyncSession, run_id: int, attempt: int, seconds: float) -> Run | None:
     """Begin the queued run's attempt: the run with its new `lease_token`.
 
-    None when there is nothing to do: it has ended, somebody else has it, or another attempt is due.
+    None when there is nothing to do: it has ended or is paused, somebody else has it, or another attempt is due.
     """
     moment = now()
     return await session.scalar(
         update(Run)
-        .where(Run.id == run_id, Run.status == "queued", Run.attempt == attempt)
+        .where(Run.id == run_id, Run.status == "queued", Run.attempt == attempt, Run.paused.is_(False))
         .values(
             status="running",
             lease_token=secrets.token_urlsafe(16),
             lease_until=moment + timedelta(seconds=seconds),
             started_at=func.coalesce(Run.started_at, moment),
+            taken_at=moment,
         )
         .returning(Run)
         .execution_options(synchronize_session=False)
     )
 
 
-async def renew_lease(session: AsyncSession, run_id: int, token: str, seconds: float) -> bool:
-    """Stay the run's worker for so many seconds from now; returns whether a stop was requested."""
-    until = now() + timedelta(seconds=seconds)
-    stop: bool | None = await session.scalar(
-        _held(run_id, token).values(lease_until=until).returning(Run.stop_requested)
+class Wishes(NamedTuple):
+    """What the user wants of a running run, and how long it has been trained in all, in seconds."""
+
+    stop: bool
+    pause: bool
+    trained_seconds: float
+
+
+async def renew_lease(session: AsyncSession, run_id: int, token: str, seconds: float, trained: float = 0.0) -> Wishes:
+    """Stay the run's worker for so many seconds from now, after `trained` more seconds of training."""
+    row = await session.execute(
+        _held(run_id, token)
+        .values(lease_until=now() + timedelta(seconds=seconds), trained_seconds=Run.trained_seconds + trained)
+        .returning(Run.stop_requested, Run.paused, Run.trained_seconds)
     )
-    if stop is None:
+    wishes = row.one_or_none()
+    if wishes is None:
         raise LeaseLostError(f"run {run_id}")
-    return stop
+    return Wishes(*wishes)
 
 
 async def record_started(session: AsyncSession, run_id: int, token: str, started: Started) -> None:
@@ -126,14 +143,9 @@ async def stop(session: AsyncSession, run_id: int, token: str, weights: str | No
     await _write(session, run_id, token, **_ended("stopped", weights=weights))
 
 
-async def fail(session: AsyncSession, run_id: int, token: str, failed: Failed) -> None:
-    """The run has failed for good."""
-    await _write(
-        session,
-        run_id,
-        token,
-        **_failed(failed),
-    )
+async def fail(session: AsyncSession, run_id: int, token: str, failed: Failed, weights: str | None = None) -> None:
+    """The run has failed for good; `weights` is the key of the best weights until then, if there are any."""
+    await _write(session, run_id, token, **_failed(failed), weights=weights)
 
 
 async def next_attempt(session: AsyncSession, run_id: int, token: str, attempt: int) -> None:
@@ -141,9 +153,15 @@ async def next_attempt(session: AsyncSession, run_id: int, token: str, attempt: 
     await _write(session, run_id, token, attempt=attempt)
 
 
-async def release(session: AsyncSession, run_id: int, token: str) -> None:
-    """Give the run back unfinished, without blame: the worker is ending. It goes on from its checkpoint."""
-    await _write(session, run_id, token, status="queued", lease_token=None, lease_until=None)
+async def release(session: AsyncSession, run_id: int, token: str) -> bool:
+    """Give the run back unfinished, without blame: the worker is ending, or the user has paused it.
+
+    Returns whether it is paused; if not it waits for a worker. It goes on from its checkpoint.
+    """
+    paused: bool | None = await session.scalar(_held(run_id, token).values(**_waiting()).returning(Run.paused))
+    if paused is None:
+        raise LeaseLostError(f"run {run_id}")
+    return paused
 
 
 async def end_lost(session: AsyncSession, run: Run, failed: Failed | None, weights: str | None = None) -> bool:
@@ -151,13 +169,13 @@ async def end_lost(session: AsyncSession, run: Run, failed: Failed | None, weigh
 
     False when it is not lost after all.
     """
-    values = _ended("stopped", weights=weights) if failed is None else _failed(failed)
-    return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
+    values = _ended("stopped") if failed is None else _failed(failed)
+    return await session.scalar(_still_lost(run).values(**values, weights=weights).returning(Run.id)) is not None
 
 
 async def requeue_lost(session: AsyncSession, run: Run) -> bool:
     """Queue the next attempt of a run of `list_lost`. False when it is not lost after all."""
-    values = {"status": "queued", "attempt": run.attempt + 1, "lease_token": None, "lease_until": None}
+    values = _waiting(attempt=run.attempt + 1)
     return await session.scalar(_still_lost(run).values(**values).returning(Run.id)) is not None
 
 
@@ -166,8 +184,9 @@ def _still_lost(run: Run) -> Update:
 
 
 async def list_queued(session: AsyncSession) -> list[Run]:
-    """All runs that wait for a worker, the oldest first."""
-    return list(await session.scalars(select(Run).where(Run.status == "queued").order_by(Run.id)))
+    """All runs that wait for a worker, the oldest first; not those that are paused."""
+    query = select(Run).where(Run.status == "queued", Run.paused.is_(False)).order_by(Run.id)
+    return list(await session.scalars(query))
 
 
 async def list_lost(session: AsyncSession) -> list[Run]:

@@ -1,6 +1,6 @@
-"""Runs as a user sees them: start one, look at it, stop it. What a worker does to them is in `leases`."""
+"""Runs as a user sees them: start, look, stop, pause, go on. What a worker does to them is in `leases`."""
 
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
@@ -11,23 +11,52 @@ from scv.errors import NotFoundError, RefusedError
 LIST_LENGTH = 20
 
 
-async def create_run(session: AsyncSession, version: Version) -> Run:
+async def create_run(session: AsyncSession, version: Version, queued_per_user: int) -> Run:
     """Queue a training of what the version holds now; `version` comes from `get_editable_version_for`.
 
-    Commit, then hand the id to the queue. Raises `RefusedError` while another run of the version goes on.
+    Commit, then hand the id to the queue. Raises `RefusedError` while another run of the version goes on, and
+    where the user has `queued_per_user` runs that wait.
     """
-    going_on = await session.scalar(select(Run.id).where(Run.version_id == version.id, Run.status.in_(ACTIVE)).limit(1))
-    if going_on is not None:
-        raise RefusedError(say("This version is being trained already. Stop that run first."))
-    run = Run(
-        version_id=version.id,
-        document=version.document,
-        settings=version.settings,
-        dataset=version.model.dataset,
+    return await _queue(session, version, version.document, version.settings, queued_per_user)
+
+
+async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> Run:
+    """Queue a training of the run's own network, with these settings (JSON); `run` comes from `get_run_for`.
+
+    Raises `RefusedError` as `create_run` does.
+    """
+    return await _queue(session, run.version, run.document, settings, queued_per_user)
+
+
+async def _queue(session: AsyncSession, version: Version, document: str, settings: str, queued_per_user: int) -> Run:
+    await _refuse_beside_another(session, version.id)
+    waiting = await session.scalar(
+        select(func.count())
+        .select_from(Run)
+        .join(Run.version)
+        .join(Version.model)
+        .where(Model.user_id == version.model.user_id, Run.status == "queued")
     )
+    if (waiting or 0) >= queued_per_user:
+        raise RefusedError(
+            say(
+                "You have {count} runs that wait or are paused, and {limit} is the most. Let one begin, or stop one.",
+                count=waiting,
+                limit=queued_per_user,
+            )
+        )
+    run = Run(version_id=version.id, document=document, settings=settings, dataset=version.model.dataset)
     session.add(run)
     await session.flush()
     return run
+
+
+async def _refuse_beside_another(session: AsyncSession, version_id: int) -> None:
+    query = select(Run.id).where(
+        Run.version_id == version_id, Run.status.in_(ACTIVE), or_(Run.status == "running", Run.paused.is_(False))
+    )
+    if await session.scalar(query.limit(1)) is not None:
+        raise RefusedError(say("This version is being trained already. Stop that run first."))
 
 
 async def get_run_for(session: AsyncSession, user: User, run_id: int) -> Run:
@@ -74,3 +103,36 @@ async def request_stop(session: AsyncSession, run: Run, weights: str | None = No
         return True
     await session.execute(update(Run).where(Run.id == run.id, Run.status == "running").values(stop_requested=True))
     return False
+
+
+async def request_pause(session: AsyncSession, run: Run) -> bool:
+    """Ask for the run to pause. A queued one is paused at once; the worker of a running one gives it back.
+
+    Returns whether the run waits for its user by now: the caller then publishes `Paused`. Asking for a run that
+    has ended changes nothing.
+    """
+    status = await session.scalar(
+        update(Run)
+        .where(Run.id == run.id, Run.status.in_(ACTIVE), Run.stop_requested.is_(False))
+        .values(paused=True)
+        .returning(Run.status)
+    )
+    return status == "queued"
+
+
+async def resume_run(session: AsyncSession, run: Run) -> int | None:
+    """Have a paused run go on where it was. Raises `RefusedError` while another run of its version goes on.
+
+    Returns the attempt that waits for a worker now: the caller hands it to the queue. None where nothing waits:
+    the run has ended, or is still running and goes on.
+    """
+    if run.held:
+        await _refuse_beside_another(session, run.version_id)
+    row = await session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.status.in_(ACTIVE), Run.paused)
+        .values(paused=False)
+        .returning(Run.status, Run.attempt)
+    )
+    resumed = row.one_or_none()
+    return resumed.attempt if resumed is not None and resumed.status == "queued" else None

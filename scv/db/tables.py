@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -24,7 +25,7 @@ from scv.blocks.message import Message
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
-"""A run in one of these goes on; in any other it has ended for good."""
+"""A run in one of these goes on, unless it is paused; in any other it has ended for good."""
 
 
 def now() -> datetime:
@@ -181,8 +182,10 @@ class Run(Base):
     """One training of a snapshot of a version, with what came of it.
 
     While it is running, `lease_token` says which worker may write to it and `lease_until` how long that
-    worker is believed to be alive. Accuracies are shares from 0 to 1, `seconds` the training's wall time.
-    Ids are never used again, since files and event streams are named after them.
+    worker is believed to be alive. `paused` says that its user wants it to wait: no worker takes it then, and
+    the one that has it gives it back. `trained_seconds` is how long workers have had it in all, `taken_at` when
+    one took it last. Accuracies are shares from 0 to 1, `seconds` the training's wall time. Ids are never used
+    again, since files and event streams are named after them.
     """
 
     __tablename__ = "runs"
@@ -203,6 +206,9 @@ class Run(Base):
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
     stop_requested: Mapped[bool] = mapped_column(default=False)
+    paused: Mapped[bool] = mapped_column(default=False, server_default=false())
+    trained_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    taken_at: Mapped[datetime | None]
     failure_code: Mapped[str | None] = mapped_column(String(40))
     failure_message: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -224,8 +230,13 @@ class Run(Base):
 
     @property
     def active(self) -> bool:
-        """Whether the run still goes on: waiting or running."""
-        return self.status in ACTIVE
+        """Whether the run goes on by itself: waiting for a worker, or running."""
+        return self.status in ACTIVE and not self.held
+
+    @property
+    def held(self) -> bool:
+        """Whether the run has been paused and waits until somebody has it go on."""
+        return self.status == "queued" and bool(self.paused)
 
     def is_of(self, version: Version) -> bool:
         """Whether the version's blocks are still those that were trained."""

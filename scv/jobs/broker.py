@@ -90,6 +90,16 @@ class Broker:
     def _refused(self) -> RefusedError:
         return RefusedError(say("The broker does not start; its log {log} says why.", log=str(self.log)))
 
+    async def answers_within(self, seconds: float) -> bool:
+        """Whether it says anything in so many seconds; one that hangs takes the connection and is silent."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self._answers():  # noqa: ASYNC110 - a process is waited for
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            return False
+        return True
+
     async def _answers(self) -> bool:
         """Whether it is there and has read its files: until then PING is answered by an error."""
         try:
@@ -98,7 +108,8 @@ class Broker:
             return False
         try:
             writer.write(b"PING\r\n")
-            return await reader.readline() == b"+PONG\r\n"
+            # With a full disk it refuses to write, and says so to a PING as well: to be started again is no cure.
+            return (await reader.readline()).startswith((b"+PONG", b"-MISCONF"))
         except OSError:
             return False
         finally:
@@ -120,8 +131,13 @@ class Broker:
             try:
                 await asyncio.wait_for(process.wait(), _STOP_SECONDS)
             except TimeoutError:
-                process.kill()
-                await process.wait()
+                await self.kill()
+
+    async def kill(self) -> None:
+        """End the server at once; it loses what it was told in the last second. It can be started again."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
 
     async def close(self) -> None:
         """End the server for good."""

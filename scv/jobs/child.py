@@ -4,6 +4,7 @@ It reads lines from stdin and writes lines to stdout (`protocol`); whatever else
 When its worker is gone, or silent for the length of a lease, it ends at once.
 """
 
+import errno
 import os
 import queue
 import select
@@ -16,16 +17,20 @@ import msgspec
 
 from scv.blocks.document import DocumentError, decode
 from scv.blocks.message import say
-from scv.blocks.progress import Event, Failed, Result, Stopped
+from scv.blocks.progress import Event, Failed, Paused, Result, Stopped
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import UnknownDatasetError
-from scv.jobs.protocol import FromChild, Ready, Renewed, Stop, Train, line, read_to_child
+from scv.jobs.confine import FolderInUseError, claim, enter_scratch, limit_memory
+from scv.jobs.protocol import FromChild, Pause, Ready, Renewed, Stop, Train, line, read_to_child
 from scv.ml.errors import DatasetMissingError, TrainingError
 from scv.ml.official import prepare
 from scv.ml.train import train
 from scv.ml.warm import warm_up
 
 INTERNAL = say("The training ended by an error in the program. Its log has the details.")
+DISK_FULL = say("The disk is full: the state of the training cannot be saved. Free some space, then run it again.")
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Ears(threading.Thread):
@@ -35,6 +40,7 @@ class Ears(threading.Thread):
         super().__init__(name="ears", daemon=True)
         self.training: queue.SimpleQueue[Train] = queue.SimpleQueue()
         self.stop_heard = threading.Event()
+        self.pause_heard = threading.Event()
         self._lease_seconds: float | None = None
 
     def run(self) -> None:
@@ -57,6 +63,8 @@ class Ears(threading.Thread):
                 self.training.put(message)
             case Stop():
                 self.stop_heard.set()
+            case Pause():
+                self.pause_heard.set()
             case Renewed():
                 pass
 
@@ -73,10 +81,10 @@ class Mouth:
 
 
 def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
-    """Do the training; returns the event that ends it. Every error becomes a `Failed`."""
+    """Do the training; returns the event that ends it. Every error becomes a `Failed`, but `FolderInUseError`."""
 
     def emit(event: Event) -> None:
-        if not isinstance(event, Result | Stopped | Failed):
+        if not isinstance(event, Result | Stopped | Paused | Failed):
             mouth.say(event)
 
     try:
@@ -85,7 +93,10 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
         message = say("The training settings of this run cannot be read. Set them anew and start another run.")
         return Failed(code="invalid_settings", message=message)
     try:
-        return train(
+        claim(Path(task.folder))
+        enter_scratch(Path(task.folder))
+        limit_memory(task.memory_mb)
+        ending = train(
             decode(task.document),
             settings,
             prepare(Path(task.data_dir), task.dataset),
@@ -94,8 +105,12 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
             threads=os.cpu_count(),
             emit=emit,
             should_stop=ears.stop_heard.is_set,
+            should_pause=ears.pause_heard.is_set,
+            checkpoint_seconds=task.checkpoint_seconds,
         )
     except TrainingError as error:
+        if error.code == "out_of_memory" and task.memory_mb:
+            return _out_of_memory(task.memory_mb)
         return Failed(code=error.code, message=error.message)
     except DocumentError as error:
         return Failed(code="invalid_document", message=error.message)
@@ -104,9 +119,27 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
     except UnknownDatasetError:
         message = say("There is no dataset named {name} any more.", name=task.dataset)
         return Failed(code="dataset_missing", message=message)
-    except Exception:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
+    except FolderInUseError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
         traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return Failed(code="disk_full", message=DISK_FULL)
+        if task.memory_mb and ("bad_alloc" in str(error) or getattr(error, "errno", None) == errno.ENOMEM):
+            return _out_of_memory(task.memory_mb)
         return Failed(code="internal", message=INTERNAL)
+    if isinstance(ending, Stopped) and ears.pause_heard.is_set() and not ears.stop_heard.is_set():
+        return Paused(epochs=ending.epochs)
+    return ending
+
+
+def _out_of_memory(limit: int) -> Failed:
+    message = say(
+        "The training needed more than the {limit} MB of memory that one may use here. Try smaller batches, or fewer "
+        "channels.",
+        limit=limit,
+    )
+    return Failed(code="out_of_memory", message=message)
 
 
 def main() -> None:

@@ -13,16 +13,13 @@ import msgspec
 
 from scv.blocks.progress import Event
 from scv.jobs.lifeline import end_with_parent
-from scv.jobs.protocol import Ready, Renewed, Stop, Train, line, read_from_child
+from scv.jobs.protocol import Pause, Ready, Renewed, Stop, Train, line, read_from_child
 from scv.settings import ROOT
 
 STOP_SECONDS = 0.8
 """How long a child may take to stop when asked; then it gets SIGTERM, and after `TERM_SECONDS` SIGKILL."""
 
 TERM_SECONDS = 0.3
-
-SILENCE_SECONDS = 1800.0
-"""How long a training may say nothing: a download does, and so does a step or an evaluation that takes its time."""
 
 _LINE_LIMIT = 1 << 20
 
@@ -59,14 +56,14 @@ class Child:
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    def send(self, message: Train | Renewed | Stop) -> None:
+    def send(self, message: Train | Renewed | Stop | Pause) -> None:
         """Say something to the child; one that is gone hears nothing, which `events` will tell."""
         with suppress(ConnectionError):
             self._stdin.write(line(message))
 
-    async def events(self) -> AsyncIterator[Event]:
-        """What the training says, until the child closes its mouth, or is ended since it hangs."""
-        while text := await self._next_line():
+    async def events(self, silence_seconds: float) -> AsyncIterator[Event]:
+        """What the training says, until the child closes its mouth, or is ended since it said nothing for so long."""
+        while text := await self._next_line(silence_seconds):
             try:
                 message = read_from_child(text)
             except msgspec.DecodeError:
@@ -76,11 +73,11 @@ class Child:
             if not isinstance(message, Ready):
                 yield message
 
-    async def _next_line(self) -> bytes:
+    async def _next_line(self, silence_seconds: float) -> bytes:
         try:
-            return await asyncio.wait_for(self._stdout.readline(), SILENCE_SECONDS)
+            return await asyncio.wait_for(self._stdout.readline(), silence_seconds)
         except TimeoutError:
-            log.warning("child %s has said nothing for %.0f s", self.pid, SILENCE_SECONDS)
+            log.warning("child %s has said nothing for %.0f s", self.pid, silence_seconds)
             await self.kill()
             return b""
 
@@ -100,6 +97,11 @@ class Child:
         """End the child at once, and wait until it has ended."""
         self._signal(signal.SIGKILL)
         await self._process.wait()
+
+    def kill_soon(self) -> None:
+        """End the child at once where it still lives, without waiting for its end."""
+        if self.alive:
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

@@ -9,7 +9,7 @@ class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     """Train this snapshot. `document` and `settings` are JSON text, `data_dir` and `folder` absolute paths.
 
     The child ends itself when it hears nothing for `lease_seconds`: by then another worker may have the run,
-    and two children must never write into the same folder.
+    and two children must never write into the same folder. `memory_mb` is how much it may use, 0 for no limit.
     """
 
     document: str
@@ -19,6 +19,8 @@ class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     folder: str
     device: str
     lease_seconds: float
+    checkpoint_seconds: float
+    memory_mb: int
 
 
 class Renewed(msgspec.Struct, tag="renewed", frozen=True):
@@ -29,11 +31,15 @@ class Stop(msgspec.Struct, tag="stop", frozen=True):
     """Stop at the next step and say so."""
 
 
+class Pause(msgspec.Struct, tag="pause", frozen=True):
+    """Keep the state at the next step, stop and say so."""
+
+
 class Ready(msgspec.Struct, tag="ready", frozen=True):
     """The child has imported everything and waits for its training."""
 
 
-ToChild = Train | Renewed | Stop
+ToChild = Train | Renewed | Stop | Pause
 FromChild = Event | Ready
 
 read_to_child = msgspec.json.Decoder(ToChild).decode

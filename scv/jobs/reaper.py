@@ -8,12 +8,12 @@ import asyncio
 import logging
 
 from scv.blocks.message import say
-from scv.blocks.progress import Failed, Stopped
+from scv.blocks.progress import Failed, Paused, Stopped
 from scv.db import leases
 from scv.db.engine import Database
 from scv.db.tables import Run
 from scv.files import Files, weights_key
-from scv.jobs.events import BrokerAwayError, Retrying, RunEvent
+from scv.jobs.events import BrokerAwayError, Retrying, RunEvent, is_last
 from scv.jobs.queue import Queue
 from scv.settings import Settings
 
@@ -64,14 +64,21 @@ async def reap(settings: Settings, database: Database, queue: Queue) -> None:
 
 async def _take_from_lost_worker(settings: Settings, database: Database, run: Run) -> RunEvent | None:
     """Decide in the database what becomes of the run; None where another reaper or the worker was faster."""
+    files = Files(settings.data_dir / "files")
+    weights = files.existing(weights_key(run.id))
     async with database.writing() as session:
+        epochs = await leases.count_epochs(session, run.id)
+        event: RunEvent
         if run.stop_requested:
-            epochs = await leases.count_epochs(session, run.id)
-            key = weights_key(run.id)
-            kept = key if Files(settings.data_dir / "files").path(key).exists() else None
-            return Stopped(epochs=epochs) if await leases.end_lost(session, run, None, kept) else None
-        if run.attempt >= settings.attempts:
-            return WORKER_LOST if await leases.end_lost(session, run, WORKER_LOST) else None
-        if await leases.requeue_lost(session, run):
-            return Retrying(attempt=run.attempt + 1, reason="worker_lost")
+            event, taken = Stopped(epochs=epochs), await leases.end_lost(session, run, None, weights)
+        elif run.attempt >= settings.attempts:
+            event, taken = WORKER_LOST, await leases.end_lost(session, run, WORKER_LOST, weights)
+        else:
+            retrying = Retrying(attempt=run.attempt + 1, reason="worker_lost")
+            event = Paused(epochs=epochs) if run.paused else retrying
+            taken = await leases.requeue_lost(session, run)
+    if not taken:
         return None
+    if is_last(event):
+        files.delete_unfinished(run.id)
+    return event

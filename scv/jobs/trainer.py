@@ -6,29 +6,38 @@ Whatever happens is written to the database first and told to the stream afterwa
 import asyncio
 import logging
 from contextlib import suppress
+from typing import Literal
 
 from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from scv.blocks.message import say
-from scv.blocks.progress import EpochMetrics, Event, Failed, Result, Started, Stopped
+from scv.blocks.progress import EpochMetrics, Event, Failed, Paused, Result, Started, Stopped
 from scv.db import leases
 from scv.db.engine import Database
-from scv.db.leases import LeaseLostError
+from scv.db.leases import LeaseLostError, Wishes
 from scv.db.tables import Run
-from scv.files import Files, checkpoint_key, run_folder, weights_key
+from scv.db.turns import take_next
+from scv.files import Files, run_folder, weights_key
 from scv.jobs.children import Child, Spare
-from scv.jobs.events import BrokerAwayError, Retrying, RunEvent, publish
-from scv.jobs.protocol import Renewed, Train
+from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent, publish
+from scv.jobs.limits import out_of_time
+from scv.jobs.protocol import Pause, Renewed, Train
 from scv.settings import Settings
 
 HEARTBEAT_SECONDS = 0.5
 AWAY_SECONDS = 1.0
 
+PAUSE_SECONDS = 60.0
+"""How long a child may take to keep its state; then it is killed, and the run goes on from the state before."""
+
 CHILD_DIED = Failed(
     code="child_died",
     message=say("The training process was ended from outside again and again, most likely for lack of memory."),
 )
+
+Reason = Literal["stop", "pause", "time"]
+"""Why a child was told to end: its user wants it, or the run has had the time that one may take."""
 
 log = logging.getLogger(__name__)
 
@@ -43,29 +52,32 @@ class Trainer:
         self._spare = spare
         self._files = Files(settings.data_dir / "files")
 
-    async def train(self, run_id: int, attempt: int) -> None:
-        """Train the run, if this attempt of it is due and nobody else has it.
+    async def train_all(self) -> None:
+        """Train the runs that wait, one after the other, each time the one whose turn it is.
 
-        Ends when the run has ended, or is another worker's. When this is cancelled the run is given back.
+        Ends when none waits that this worker may take. When this is cancelled the run at hand is given back.
         """
-        async with self._database.writing() as session:
-            run = await leases.take_lease(session, run_id, attempt, self._settings.lease_seconds)
-        if run is None or run.lease_token is None:
-            log.info("run %s, attempt %s: nothing to do", run_id, attempt)
-            return
-        training = _Training(run, run.lease_token, self._settings, self._database, self._redis, self._files)
+        while True:
+            async with self._database.writing() as session:
+                run = await take_next(session, self._settings.lease_seconds, self._settings.running_per_user)
+            if run is None or run.lease_token is None:
+                return
+            await self._train(run, run.lease_token)
+            await self._spare.warm()
+
+    async def _train(self, run: Run, token: str) -> None:
+        training = _Training(run, token, self._settings, self._database, self._redis, self._files)
         try:
-            await training.go_on_until_it_ends(self._spare)
-            self._files.delete(checkpoint_key(run_id))
+            if await training.go_on_until_it_ends(self._spare):
+                self._files.delete_unfinished(run.id)
         except LeaseLostError:
-            log.warning("run %s is not ours any more", run_id)
-            await self._clear_deleted(run_id)
+            log.warning("run %s is not ours any more", run.id)
+            await self._clear_deleted(run.id)
         except asyncio.CancelledError:
             with suppress(LeaseLostError):
                 async with self._database.writing() as session:
-                    await leases.release(session, run_id, run.lease_token)
+                    await leases.release(session, run.id, token)
             raise
-        await self._spare.warm()
 
     async def _clear_deleted(self, run_id: int) -> None:
         async with self._database.reading() as session:
@@ -86,23 +98,28 @@ class _Training:
         self._database = database
         self._redis = redis
         self._files = files
-        self._stopping = False
+        self._number = run.attempt
+        self._reason: Reason | None = None
+        self._given_back = False
         self._broker_away_until = 0.0
 
-    async def go_on_until_it_ends(self, spare: Spare) -> None:
-        """Train with one child after another, as long as there are attempts."""
-        attempt = self._run.attempt
+    async def go_on_until_it_ends(self, spare: Spare) -> bool:
+        """Train with one child after another, as long as there are attempts.
+
+        Returns whether the run has ended for good; if not, it was given back since it is paused.
+        """
         while not await self._attempt(spare):
-            if attempt >= self._settings.attempts:
+            if self._number >= self._settings.attempts:
                 await self._record_failed(CHILD_DIED)
-                return
-            attempt += 1
+                return True
+            self._number += 1
             async with self._database.writing() as session:
-                await leases.next_attempt(session, self._run.id, self._token, attempt)
-            await self._tell(Retrying(attempt=attempt, reason="child_died"))
+                await leases.next_attempt(session, self._run.id, self._token, self._number)
+            await self._tell(Retrying(attempt=self._number, reason="child_died"))
+        return not self._given_back
 
     async def _attempt(self, spare: Spare) -> bool:
-        """Train with one child. Returns whether the run has ended; if not, the child was lost."""
+        """Train with one child. Returns whether this worker is done with the run; if not, the child was lost."""
         child = await spare.take()
         child.send(
             Train(
@@ -110,58 +127,80 @@ class _Training:
                 settings=self._run.settings,
                 dataset=self._run.dataset,
                 data_dir=str(self._settings.data_dir),
-                folder=str(self._files.folder(run_folder(self._run.id))),
+                folder=str(self._files.path(run_folder(self._run.id))),
                 device=self._settings.device,
                 lease_seconds=self._settings.lease_seconds,
+                checkpoint_seconds=self._settings.checkpoint_seconds,
+                memory_mb=self._settings.memory_mb,
             )
         )
         log.info("run %s trains in process %s", self._run.id, child.pid)
         heartbeat = asyncio.create_task(self._keep_lease(child))
         try:
-            ended = False
-            async for event in child.events():
-                ended = await self._record(event) or ended
+            done = False
+            async for event in child.events(self._settings.silence_seconds):
+                done = await self._record_patiently(event) or done
                 if isinstance(event, EpochMetrics):
                     await spare.warm()
             status = await child.wait()
-            if not ended and self._stopping:
-                await self._record_stopped()
-                ended = True
-            if not ended:
+            if not done and self._reason is not None:
+                await self._record_told_to_end(self._reason)
+                done = True
+            if not done:
                 log.warning("run %s: process %s ended with status %s", self._run.id, child.pid, status)
-            return ended
+            return done
         finally:
             await child.kill()
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
 
     async def _keep_lease(self, child: Child) -> None:
-        """Renew the lease while the child lives; stop the child when that is asked for or the lease is lost."""
+        """Renew the lease while the child lives; end the child when that is asked for or the lease is lost."""
         clock = asyncio.get_running_loop().time
         seconds = self._settings.lease_seconds
         pause = min(HEARTBEAT_SECONDS, seconds / 4)
-        good_until = clock() + seconds
+        counted = clock()
+        good_until = counted + seconds
         while clock() < good_until:
             begun = clock()
             try:
                 async with self._database.writing() as session:
-                    stop = await leases.renew_lease(session, self._run.id, self._token, seconds)
+                    wishes = await leases.renew_lease(session, self._run.id, self._token, seconds, begun - counted)
             except LeaseLostError:
                 break
             except SQLAlchemyError:
                 log.exception("run %s: the lease could not be renewed", self._run.id)
             else:
-                good_until = begun + seconds
+                counted, good_until = begun, begun + seconds
                 child.send(Renewed())
-                if stop and not self._stopping:
-                    self._stopping = True
-                    await child.stop()
+                await self._see_to(wishes, child)
             await asyncio.sleep(pause)
         # Nothing more may be written; the next statement that needs the lease says that it is lost.
         await child.kill()
 
+    async def _see_to(self, wishes: Wishes, child: Child) -> None:
+        if wishes.stop and self._reason != "stop":
+            self._reason = "stop"
+            await child.stop()
+        elif wishes.trained_seconds > self._settings.run_minutes * 60 and self._reason is None:
+            self._reason = "time"
+            await child.stop()
+        elif wishes.pause and self._reason is None:
+            self._reason = "pause"
+            child.send(Pause())
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, child.kill_soon)
+
+    async def _record_patiently(self, event: Event) -> bool:
+        """Record, and while the database cannot take it, for a full disk say, try again until the lease is lost."""
+        while True:
+            try:
+                return await self._record(event)
+            except SQLAlchemyError:
+                log.exception("run %s: %s could not be recorded", self._run.id, type(event).__name__)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
     async def _record(self, event: Event) -> bool:
-        """Write down what the child says, then tell it. Returns whether the run has ended with it."""
+        """Write down what the child says, then tell it. Returns whether this worker is done with the run."""
         match event:
             case Started():
                 async with self._database.writing() as session:
@@ -172,8 +211,8 @@ class _Training:
             case Result():
                 async with self._database.writing() as session:
                     await leases.finish(session, self._run.id, self._token, event, weights_key(self._run.id))
-            case Stopped():
-                await self._record_stopped()
+            case Stopped() | Paused():
+                await self._record_told_to_end(self._reason or "stop")
                 return True
             case Failed():
                 await self._record_failed(event)
@@ -181,18 +220,31 @@ class _Training:
         await self._tell(event)
         return isinstance(event, Result)
 
-    async def _record_stopped(self) -> None:
-        async with self._database.writing() as session:
-            key = weights_key(self._run.id)
-            kept = key if self._files.path(key).exists() else None
-            await leases.stop(session, self._run.id, self._token, kept)
+    async def _record_told_to_end(self, reason: Reason) -> None:
+        """The child has ended since it was told to: write down what the run is now."""
+        async with self._database.reading() as session:
             epochs = await leases.count_epochs(session, self._run.id)
-        await self._tell(Stopped(epochs=epochs))
+        match reason:
+            case "stop":
+                async with self._database.writing() as session:
+                    await leases.stop(session, self._run.id, self._token, self._weights())
+                await self._tell(Stopped(epochs=epochs))
+            case "time":
+                await self._record_failed(out_of_time(self._settings.run_minutes, epochs))
+            case "pause":
+                async with self._database.writing() as session:
+                    paused = await leases.release(session, self._run.id, self._token)
+                self._given_back = True
+                # Its user may have changed his mind meanwhile: then it waits for its turn like any other.
+                await self._tell(Paused(epochs=epochs) if paused else Queued(attempt=self._number))
 
     async def _record_failed(self, failed: Failed) -> None:
         async with self._database.writing() as session:
-            await leases.fail(session, self._run.id, self._token, failed)
+            await leases.fail(session, self._run.id, self._token, failed, self._weights())
         await self._tell(failed)
+
+    def _weights(self) -> str | None:
+        return self._files.existing(weights_key(self._run.id))
 
     async def _tell(self, event: RunEvent) -> None:
         """Publish; while the broker is away the news is lost, which the database makes up for."""

@@ -7,7 +7,9 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 from arq.worker import Worker, func
@@ -45,13 +47,16 @@ _PATIENCE = 5
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, queue: QueueName) -> None:
-    """Work until SIGINT or SIGTERM. A run that is being trained then is given back and goes on later."""
+def run(settings: Settings, queue: QueueName, devices: Sequence[str] = ()) -> None:
+    """Work until SIGINT or SIGTERM. A run that is being trained then is given back and goes on later.
+
+    A training worker trains one run on each of the devices, at the same time; by default one on the setting's.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(_work(settings, queue))
+    asyncio.run(_work(settings, queue, devices or (settings.device,)))
 
 
-async def _work(settings: Settings, name: QueueName) -> None:
+async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> None:
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
@@ -60,10 +65,13 @@ async def _work(settings: Settings, name: QueueName) -> None:
         reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
         stack.push_async_callback(_end, reaper)
         if name == "train":
-            spare = Spare()
-            stack.push_async_callback(spare.close)
-            await spare.warm()
-            worker = _training_worker(settings, database, queue, spare)
+            trainers: list[Trainer] = []
+            for device in devices:
+                spare = Spare()
+                stack.push_async_callback(spare.close)
+                await spare.warm()
+                trainers.append(Trainer(replace(settings, device=device), database, queue.redis, spare))
+            worker = _training_worker(settings, trainers)
         else:
             with suppress(BrokerAwayError):
                 await queue.forget_preparation_marks()
@@ -80,16 +88,21 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _training_worker(settings: Settings, database: Database, queue: Queue, spare: Spare) -> Worker:
-    trainer = Trainer(settings, database, queue.redis, spare)
+def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
+    idle = list(trainers)
 
     async def train(ctx: dict[Any, Any], run_id: int, attempt: int) -> None:
-        await trainer.train(run_id, attempt)
+        # The job is a call that something waits; the database knows whose turn it is.
+        trainer = idle.pop()  # there is one: arq starts no more jobs than there are trainers
+        try:
+            await trainer.train_all()
+        finally:
+            idle.append(trainer)
 
     return Worker(
         [func(train, name="train", timeout=TRAIN_TIMEOUT)],
         queue_name=TRAIN_QUEUE,
-        max_jobs=1,
+        max_jobs=len(trainers),
         job_timeout=TRAIN_TIMEOUT,
         **_common(settings),
     )

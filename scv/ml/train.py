@@ -55,10 +55,11 @@ from scv.blocks.training import TrainingSettings, lower_rate
 from scv.data.resident import Resident
 from scv.data.splits import Split, split
 from scv.ml.build import build
-from scv.ml.checkpoint import History, load_checkpoint, save_checkpoint, snapshot_of
+from scv.ml.checkpoint import Amid, History, load_checkpoint, save_checkpoint, snapshot_of
 from scv.ml.device import Normalize, choose_device, own_cores, place, use_threads
 from scv.ml.errors import TrainingError
 from scv.ml.evaluate import Interrupted, Score, evaluate
+from scv.ml.randomness import seed_all
 from scv.ml.recipe import learning_rate, make_augment, make_optimizer
 from scv.ml.weights import write_tensors
 
@@ -93,16 +94,19 @@ def train(
     threads: int | None = None,
     emit: Callable[[Event], None],
     should_stop: Callable[[], bool],
+    should_pause: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = 30.0,
 ) -> Result | Stopped:
     """Train, or go on with a training that was killed, and test.
 
-    `folder` receives `weights.safetensors`, the best weights so far, and `checkpoint.safetensors`, the state
-    at the end of the last epoch; a checkpoint of the same document, settings and data is resumed. What is
-    emitted is Started, Progress, EpochMetrics and Testing; a resumed training repeats the EpochMetrics of the
-    epochs behind it. The ending is returned, not emitted. `should_stop` is asked before every step and every
-    batch of an evaluation. `device` is where to train if the settings leave it to us. Uses `threads` CPU threads at
-    most, and never more than the cores of this process. Seeds torch's global generators and sets its number of
-    threads. Raises `TrainingError`.
+    `folder` receives `weights.safetensors`, the best weights so far, and `checkpoint.safetensors`, the state at
+    the end of each epoch and every `checkpoint_seconds`; one of the same document, settings and data is resumed.
+    What is emitted is Started, Progress, EpochMetrics and Testing; a resumed training repeats the EpochMetrics of
+    the epochs behind it. The ending is returned, not emitted. `should_stop` is asked before every step and every
+    batch of an evaluation, and so is `should_pause`, which has the state kept before the training ends, to be
+    gone on with later. `device` is where to train if the settings leave it to us. Uses `threads` CPU threads at
+    most, and never more than the cores of this process. Seeds the process's global generators and sets its number
+    of threads. Raises `TrainingError`.
     """
     try:
         parts = split(
@@ -114,6 +118,7 @@ def train(
         use_threads(min(threads or own_cores(), own_cores()), result.multiply_adds * settings.batch_size)
         chosen = choose_device(device if settings.device == "auto" else settings.device)
         training = _Training(document, settings, resident, parts, folder, chosen, emit, should_stop)
+        training.should_pause, training.checkpoint_seconds = should_pause, checkpoint_seconds
         return training.run()
     except InvalidDocumentError as error:
         raise TrainingError("invalid_document", error.message) from error
@@ -152,7 +157,11 @@ class _Training:
         self.document, self.settings, self.resident, self.folder = document, settings, resident, folder
         self.device, self.emit, self.should_stop = device, emit, should_stop
 
-        torch.manual_seed(settings.seed)
+        self.should_pause: Callable[[], bool] = lambda: False
+        self.checkpoint_seconds = float("inf")
+        self.saved_at = self.began
+
+        seed_all(settings.seed)
         self.network = build(document, resident.shape, resident.classes).to(device)
         convert_conv2d_weight_memory_format(self.network, torch.channels_last)
         self.optimizer = make_optimizer(settings, self.network.parameters())
@@ -205,19 +214,33 @@ class _Training:
 
     def _epoch(self, epoch: int) -> None:
         """Show every training image once, then score the validation images and save the state."""
-        began = time.monotonic()
         device = self.device
-        loss_sum = torch.zeros((), device=device)  # summed on the device: reading it would wait for the step
-        correct = torch.zeros((), dtype=torch.int64, device=device)
+        amid = self.history.amid or Amid(steps=0, seconds=0.0, sums={})
+        began = time.monotonic() - amid.seconds
+        # Summed on the device: reading it would wait for the step.
+        loss_sum = amid.sums.get("loss", torch.zeros((), device=device))
+        correct = amid.sums.get("correct", torch.zeros((), dtype=torch.int64, device=device))
         generator = generator_of(self.settings.seed, epoch)
         order = torch.randperm(len(self.training.labels), generator=generator).to(device)  # (N,)
         if self.augment is not None:
             chances = self.augment.chances(len(order), generator).to(device)  # (draws, N, 1, 1)
-        seen = 0
+        seen = min(amid.steps * self.settings.batch_size, len(order))
+        rate = self._set_learning_rate((epoch - 1) * self.steps_per_epoch + max(amid.steps - 1, 0))
         self.network.train()
-        for step, indices in enumerate(order.split(self.settings.batch_size), 1):
+
+        def save(steps: int) -> None:
+            sums = {"loss": loss_sum, "correct": correct}
+            self.history.amid = Amid(steps=steps, seconds=time.monotonic() - began, sums=sums)
+            self._save()
+
+        for step, indices in enumerate(order.split(self.settings.batch_size)[amid.steps :], amid.steps + 1):
             if self.should_stop():
                 raise Interrupted
+            if self.should_pause():
+                save(step - 1)
+                raise Interrupted
+            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+                save(step - 1)
             pixels = self.training.pixels[indices]  # (B, C, H, W), uint8
             labels = self.training.labels[indices]  # (B,)
             if self.augment is not None:
@@ -243,7 +266,12 @@ class _Training:
         trained = Score(_sound(loss_sum.item(), self.settings) / seen, correct.item() / seen)
         _refuse_ruins(trained, self.resident.classes, self.settings)
         pace = seen / (time.monotonic() - began)
-        validated = evaluate(self.network, self.validation, self.normalize, self.should_stop)
+        try:
+            validated = evaluate(self.network, self.validation, self.normalize, self._should_end)
+        except Interrupted:
+            if self.should_pause():
+                save(self.steps_per_epoch)
+            raise
         self._finish_epoch(epoch, trained, validated, time.monotonic() - began, rate, pace)
 
     def _has_waited_enough(self) -> bool:
@@ -276,10 +304,18 @@ class _Training:
             self.history.best = metrics
             self.history.best_weights = {name: t.clone() for name, t in self.network.state_dict().items()}
             self._keep_best(metrics)
-        self.history.seconds += time.monotonic() - self.began
-        self.began = time.monotonic()
-        save_checkpoint(self.folder, self.snapshot, self.network, self.optimizer, self.history)
+        self.history.amid = None
+        self._save()
         self.emit(metrics)
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.history.seconds += now - self.began
+        self.began = self.saved_at = now
+        save_checkpoint(self.folder, self.snapshot, self.network, self.optimizer, self.history)
+
+    def _should_end(self) -> bool:
+        return self.should_stop() or self.should_pause()
 
     def _test(self) -> Result:
         """Score the best weights on the test images: the one time that the run looks at them."""
@@ -288,7 +324,7 @@ class _Training:
         self.emit(Testing(best_epoch=best.epoch))
         self.network.load_state_dict(self.history.best_weights)
         test = place(self.resident.test_images, self.resident.test_labels, self.device)
-        score = evaluate(self.network, test, self.normalize, self.should_stop)
+        score = evaluate(self.network, test, self.normalize, self._should_end)
         return Result(
             test_accuracy=score.accuracy,
             test_loss=_sound(score.loss, self.settings),

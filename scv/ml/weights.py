@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors, never pickles, with JSON beside them, written whole or not at all."""
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -13,9 +14,12 @@ _KEY = "scv"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: str) -> None:
-    """Write tensors and a JSON text in place of any earlier file; a crash leaves the one or the other."""
+    """Write tensors and a JSON text in place of any earlier file; a crash leaves the one or the other.
+
+    The same content gives the same bytes.
+    """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata})
+    content = _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata}))
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
     try:
@@ -31,6 +35,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: str) -> N
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its header's names in order: as they come they differ from one process to the next."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # the format wants the numbers aligned
+    return b"".join((len(header).to_bytes(8, "little"), header, memoryview(content)[end:]))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:

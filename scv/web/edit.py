@@ -63,7 +63,7 @@ def read_edit(form: Form, document: Document, settings: TrainingSettings, presse
     leaving = _leaving(pressed, document)
     refused: dict[str, Message] = {}
     typed = _typed_params(form, document, leaving, refused)
-    settings = _typed_settings(form, settings, refused)
+    settings = typed_settings(form, settings, refused)
     if refused:
         raise FieldsRefusedError(refused)
     chosen: tuple[str | None, int | None] = (form.get("block") or None, None)
@@ -118,7 +118,8 @@ def _typed_params(
     return tuple(found)
 
 
-def _typed_settings(form: Form, settings: TrainingSettings, refused: dict[str, Message]) -> TrainingSettings:
+def typed_settings(form: Form, settings: TrainingSettings, refused: dict[str, Message]) -> TrainingSettings:
+    """The settings with what a form changes; what cannot be used is noted in `refused`, by its field."""
     changed: dict[str, Any] = {}
     for param in FIELDS:
         field = setting_field(param.name)

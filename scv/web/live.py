@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 
 from scv.blocks.message import Message, say
-from scv.blocks.progress import EpochMetrics, Progress, Result, Started, Testing
+from scv.blocks.progress import EpochMetrics, Paused, Progress, Result, Started, Testing
 from scv.db.tables import EpochMetric, Run
 from scv.jobs.events import Queued, Retrying, RunEvent, is_last
+
+PAUSED = say("Paused")
 
 LATEST = 8
 """How many epochs the table shows while more are to come."""
@@ -13,11 +15,16 @@ LATEST = 8
 
 @dataclass(frozen=True, kw_only=True)
 class LiveRun:
-    """One moment of a run. `done` is the share of the whole run, 0 to 1."""
+    """One moment of a run. `done` is the share of the whole run, 0 to 1.
+
+    `position` is its place among the runs that wait, from 1, as long as it waits.
+    """
 
     run_id: int
     stage: Message
     epochs: int
+    waiting: bool = False
+    position: int | None = None
     done: float = 0.0
     progress: Progress | None = None
     metrics: tuple[EpochMetrics, ...] = ()
@@ -38,7 +45,7 @@ class LiveRun:
         return max((metric.epoch for metric in self.metrics if metric.best), default=None)
 
 
-def live_run(run: Run, epochs: int) -> LiveRun:
+def live_run(run: Run, epochs: int, position: int | None = None) -> LiveRun:
     """What the database knows; `epochs` are those of the run's settings."""
     metrics = tuple(map(_metrics, run.metrics))
     stages = {
@@ -51,8 +58,10 @@ def live_run(run: Run, epochs: int) -> LiveRun:
     done = 1.0 if run.status == "finished" else min(len(metrics) / epochs, 1.0)
     return LiveRun(
         run_id=run.id,
-        stage=stages[run.status],
+        stage=PAUSED if run.held else stages[run.status],
         epochs=epochs,
+        waiting=run.status == "queued" and not run.held,
+        position=position,
         done=done,
         metrics=metrics,
         ended=not run.active,
@@ -65,13 +74,17 @@ def fold(live: LiveRun, event: RunEvent) -> LiveRun:
         return replace(live, ended=True, progress=None, done=1.0 if isinstance(event, Result) else live.done)
     match event:
         case Queued():
-            live = replace(live, stage=say("Waiting for a free worker"))
+            live = replace(live, stage=say("Waiting for a free worker"), waiting=True, ended=False)
+        case Paused():
+            live = replace(live, stage=PAUSED, progress=None, waiting=False, ended=True)
         case Retrying(attempt=attempt):
             live = replace(
                 live, stage=say("Interrupted; going on as attempt {attempt}", attempt=attempt), progress=None
             )
         case Started(device=device):
-            live = replace(live, stage=say("Training on {device}", device=device))
+            live = replace(
+                live, stage=say("Training on {device}", device=device), waiting=False, position=None, ended=False
+            )
         case Progress(done=done):
             live = replace(live, progress=event, done=done)
         case EpochMetrics():

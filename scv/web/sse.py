@@ -9,10 +9,11 @@ from litestar.response.sse import ServerSentEventMessage
 
 from scv.db import runs
 from scv.db.tables import User
+from scv.db.turns import position_of
 from scv.errors import NotFoundError
 from scv.jobs.events import BrokerAwayError, follow
 from scv.web.house import House
-from scv.web.live import LiveRun, fold, live_run
+from scv.web.live import PAUSED, LiveRun, fold, live_run
 
 INTERVAL = 0.15
 """Seconds between two fragments at least; events in between are folded together."""
@@ -50,26 +51,34 @@ async def run_events(
                 if owed and (event is None or now - sent_at >= INTERVAL):
                     yield ServerSentEventMessage(render(live), event="progress", id=after)
                     sent_at, owed = now, False
-                elif event is None and now - sent_at >= QUIET:
-                    sent_at = now
+                elif event is None and (live.ended or live.waiting or now - sent_at >= QUIET):
                     break
         except BrokerAwayError:
             await asyncio.sleep(AWAY)
-        if not live.ended:
-            yield ServerSentEventMessage(None, comment="still here")
-            live = await _on_record(house, user, live)
+        if not live.ended or live.stage == PAUSED:
+            if monotonic() - sent_at >= QUIET:
+                yield ServerSentEventMessage(None, comment="still here")
+                sent_at = monotonic()
+            before, live = live, await _on_record(house, user, live)
+            owed = owed or live != before
     yield ServerSentEventMessage(render(live), event="progress", id=after)
     yield ServerSentEventMessage("", event="ended", id=after)
 
 
 async def _on_record(house: House, user: User, live: LiveRun) -> LiveRun:
-    """The run as the database has it, if it has ended there or is gone; else what was known before."""
+    """The run as the database has it where the news fell behind: it has ended, begun, or goes on after a pause.
+
+    Else what was known before, with its place among those that wait.
+    """
     try:
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, live.run_id)
+            position = await position_of(session, run.id)
     except NotFoundError:
         return replace(live, ended=True)
-    return live if run.active else live_run(run, live.epochs)
+    if not run.active or live.ended or (live.waiting and run.status == "running"):
+        return live_run(run, live.epochs, position)
+    return replace(live, position=position)
 
 
 def _later(event_id: str, seen: str) -> bool:

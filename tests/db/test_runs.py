@@ -12,7 +12,7 @@ from tests.db.conftest import add_model, add_user
 async def start_run(database: Database, user: User, model_id: int) -> Run:
     async with database.writing() as session:
         version = await get_editable_version_for(session, user, model_id, 1)
-        return await runs.create_run(session, version)
+        return await runs.create_run(session, version, queued_per_user=20)
 
 
 async def load(database: Database, user: User, run_id: int) -> Run:
@@ -69,7 +69,8 @@ async def test_stopping_a_running_one_is_left_to_its_worker(database: Database) 
         leased = await leases.take_lease(session, run.id, 1, seconds=10)
         assert leased is not None
         assert not await runs.request_stop(session, run)
-        assert await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
+        wishes = await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
+    assert (wishes.stop, wishes.pause) == (True, False)
     assert (await load(database, ada, run.id)).status == "running"
 
 

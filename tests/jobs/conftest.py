@@ -75,13 +75,15 @@ async def add_run(
     batch_size: int = 16,
     dataset: str = "digits",
     document: str = SMALL_NETWORK,
+    user: User | None = None,
 ) -> Run:
-    """A queued run; nobody has enqueued it."""
+    """A queued run, of a new user where none is given; nobody has enqueued it."""
     settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
     async with database.writing() as session:
-        user = User(name="Ada")
-        session.add(user)
-        await session.flush()
+        if user is None:
+            user = User(name="Ada")
+            session.add(user)
+            await session.flush()
         model = await create_model(session, user, "Net", dataset, document, settings)
         run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
         session.add(run)
@@ -159,13 +161,13 @@ async def start_worker(settings: Settings) -> AsyncIterator[StartWorker]:
     """Starts workers, and ends those that are still there after the test."""
     started: list[WorkerProcess] = []
 
-    async def start(queue: str = "train", **changes: object) -> WorkerProcess:
+    async def start(*options: str, queue: str = "train", **changes: object) -> WorkerProcess:
         changed = replace(settings, **changes)  # type: ignore[arg-type]
         log = settings.data_dir / "logs" / f"worker-{len(started)}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "scv", "worker", "--queue", queue),
+                *("-m", "scv", "worker", "--queue", queue, *options),
                 cwd=ROOT,
                 env={**os.environ, **changed.environment()},
                 stdout=file,

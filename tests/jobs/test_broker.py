@@ -1,3 +1,5 @@
+import os
+import signal
 import stat
 from pathlib import Path
 
@@ -45,6 +47,15 @@ async def test_a_broker_that_cannot_start_says_so_in_one_line(tmp_path: Path) ->
     with pytest.raises(RefusedError, match=r"broker\.log") as refused:
         await Broker(tmp_path, tmp_path / "broker.log").start()
     assert "\n" not in str(refused.value)
+
+
+async def test_one_that_hangs_does_not_answer_and_can_be_killed(broker: Broker, queue: Queue) -> None:
+    assert await broker.answers_within(10)
+    os.kill(int((await queue.redis.info("server"))["process_id"]), signal.SIGSTOP)
+    assert not await broker.answers_within(0.3)
+    await broker.kill()
+    await broker.start()
+    assert await broker.answers_within(10)
 
 
 def test_it_is_embedded_unless_another_one_is_named(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ import pytest
 from arq.constants import in_progress_key_prefix
 from redis.asyncio import Redis
 
-from scv.blocks.progress import Stopped
+from scv.blocks.progress import Paused, Stopped
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.tables import Run
-from scv.files import Files, run_folder, weights_key
+from scv.files import Files, run_folder, unfinished_keys, weights_key
 from scv.jobs import reaper
 from scv.jobs.broker import Broker
 from scv.jobs.events import Retrying, follow
@@ -51,6 +51,32 @@ async def test_a_run_that_is_lost_every_time_fails(settings: Settings, database:
     assert (failed.status, failed.failure_code) == ("failed", "worker_lost")
     assert [event async for _, event in follow(queue.redis, run.id)] == [WORKER_LOST]
     assert await waiting(queue.redis) == []
+
+
+async def test_a_run_that_the_reaper_ends_keeps_its_weights_and_nothing_else(
+    settings: Settings, database: Database, queue: Queue
+) -> None:
+    run = await add_run(database)
+    await lose_worker(database, run)
+    files = Files(settings.data_dir / "files")
+    files.folder(run_folder(run.id))
+    for key in (weights_key(run.id), *unfinished_keys(run.id)):
+        files.path(key).write_bytes(b"x")
+    await reap(replace(settings, attempts=1), database, queue)
+    assert (await load(database, run)).weights == weights_key(run.id)
+    assert [path.name for path in files.path(run_folder(run.id)).iterdir()] == ["weights.safetensors"]
+
+
+async def test_a_lost_run_that_is_to_pause_is_paused(settings: Settings, database: Database, queue: Queue) -> None:
+    run = await add_run(database)
+    await lose_worker(database, run)
+    async with database.writing() as session:
+        await runs.request_pause(session, run)
+    await reap(settings, database, queue)
+    assert (await load(database, run)).held
+    assert await waiting(queue.redis) == []
+    _, event = await anext(follow(queue.redis, run.id))
+    assert event == Paused(epochs=0)
 
 
 async def test_a_lost_run_that_was_to_stop_is_stopped(settings: Settings, database: Database, queue: Queue) -> None:

@@ -5,103 +5,26 @@ import os
 import re
 import signal
 import socket
-import sys
-import urllib.request
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from scv.settings import ROOT, Settings
-from tests.jobs.conftest import is_alive, until
-
-PROGRAMS = {"broker", "web", "train", "interactive", "scv.jobs.child"}
-"""The broker, and the others by the last word of their command line."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def start(settings: Settings) -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "scv", "serve"),
-        cwd=ROOT,
-        env={**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": ""},
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-
-
-async def end(process: Process) -> tuple[list[str], list[str]]:
-    """Press Ctrl-C; what was still to be read from stdout and stderr."""
-    if process.returncode is None:
-        process.send_signal(signal.SIGINT)
-    return await end_by_itself(process)
-
-
-async def end_by_itself(process: Process) -> tuple[list[str], list[str]]:
-    """Wait for the end; what was still to be read from stdout and stderr."""
-    out, err = await process.communicate()
-    return out.decode().splitlines(), err.decode().splitlines()
-
-
-def programs(settings: Settings) -> dict[str, int]:
-    """The processes of this installation, but not the supervisor."""
-    found: dict[str, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
-            program = (folder / "cmdline").read_text().rstrip("\0").split("\0")[-1]
-            if (folder / "cwd").readlink() == settings.data_dir / "broker":
-                program = "broker"  # which overwrites its environment and its command line
-            elif f"SCV_DATA_DIR={settings.data_dir}".encode() not in environment:
-                continue
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if program in PROGRAMS and is_alive(int(folder.name)):
-            found[program] = int(folder.name)
-    return found
-
-
-async def until_all_run(settings: Settings) -> dict[str, int]:
-    async def all_run() -> bool:
-        return set(programs(settings)) == PROGRAMS
-
-    await until(all_run)
-    return programs(settings)
-
-
-async def until_nothing_runs(settings: Settings) -> None:
-    async def nothing_runs() -> bool:
-        return not programs(settings)
-
-    await until(nothing_runs, 15)
-
-
-async def until_it_answers(settings: Settings) -> None:
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{settings.port}/health", timeout=10) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
-
-    async def healthy() -> bool:
-        return await asyncio.to_thread(answers)
-
-    await until(healthy)
-
-
-async def first_line(process: Process) -> str:
-    assert process.stdout is not None
-    return (await process.stdout.readline()).decode()
+from scv.settings import Settings
+from tests.jobs.conftest import until
+from tests.jobs.serving import (
+    PROGRAMS,
+    end,
+    end_by_itself,
+    first_line,
+    free_port,
+    programs,
+    start,
+    until_all_run,
+    until_it_answers,
+    until_nothing_runs,
+)
 
 
 @pytest.fixture
@@ -175,6 +98,34 @@ async def test_nothing_outlives_a_supervisor_that_is_killed(fresh: Settings, ser
     await until_all_run(fresh)
     served.kill()
     await served.wait()
+    await until_nothing_runs(fresh)
+
+
+async def test_a_broker_that_hangs_is_started_again(fresh: Settings, served: Process) -> None:
+    await first_line(served)
+    before = await until_all_run(fresh)
+    os.kill(before["broker"], signal.SIGSTOP)
+
+    async def is_another() -> bool:
+        return programs(fresh).get("broker", before["broker"]) != before["broker"]
+
+    await until(is_another)
+    await until_all_run(fresh)
+    _, err = await end(served)
+    assert any("the broker did not answer" in line for line in err)
+
+
+async def test_it_ends_with_status_1_when_its_own_work_breaks(fresh: Settings) -> None:
+    """Nothing would be started again any more, so it must not look as if all were well."""
+    broken = "import scv.supervisor as s, sys\n" + (
+        "async def breaks(broker):\n    raise ValueError('broken on purpose')\n"
+        "s._keep_broker = breaks\n"
+        "from scv.__main__ import main\nsys.exit(main(['serve']))\n"
+    )
+    process = await start(fresh, "-c", broken)
+    _, err = await end_by_itself(process)
+    assert process.returncode == 1
+    assert any("broken on purpose" in line for line in err)
     await until_nothing_runs(fresh)
 
 

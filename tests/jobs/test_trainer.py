@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from scv.blocks.progress import EpochMetrics, Failed, Result, Started, Stopped
 from scv.db import leases, models, runs
 from scv.db.engine import Database
 from scv.db.tables import Model, Run, User
-from scv.files import Files, checkpoint_key, run_folder, weights_key
+from scv.files import Files, run_folder, weights_key
 from scv.jobs.child import INTERNAL
 from scv.jobs.children import Child, Spare
 from scv.jobs.events import Retrying, follow
@@ -62,7 +63,7 @@ async def test_a_run_is_trained_recorded_and_told(
     trainer: Trainer, database: Database, queue: Queue, settings: Settings
 ) -> None:
     run = await add_run(database, epochs=3)
-    await trainer.train(run.id, 1)
+    await trainer.train_all()
     done = await load(database, run)
     assert (done.status, done.attempt, done.weights) == ("finished", 1, weights_key(run.id))
     assert done.test_accuracy is not None
@@ -72,7 +73,7 @@ async def test_a_run_is_trained_recorded_and_told(
     assert await epochs_of(database, run) == [1, 2, 3]
     files = Files(settings.data_dir / "files")
     assert files.path(weights_key(run.id)).is_file()
-    assert not files.path(checkpoint_key(run.id)).exists()
+    assert [path.name for path in files.path(run_folder(run.id)).iterdir()] == ["weights.safetensors"]
 
     told = await events_of(queue, run)
     assert isinstance(told[0], Started)
@@ -80,7 +81,7 @@ async def test_a_run_is_trained_recorded_and_told(
     assert isinstance(told[-1], Result)
 
     # The same job delivered once more finds nothing to do.
-    await trainer.train(run.id, 1)
+    await trainer.train_all()
     assert (await load(database, run)).ended_at == done.ended_at
 
 
@@ -88,7 +89,7 @@ async def test_a_killed_child_is_replaced_and_the_run_goes_on(
     trainer: Trainer, database: Database, queue: Queue, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, epochs=40)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
     await until_epoch(database, run, 3)
     os.kill(spare.used[0], signal.SIGKILL)
     await work
@@ -106,7 +107,7 @@ async def test_a_child_that_is_killed_every_time_fails_the_run(
     settings: Settings, database: Database, queue: Queue, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(Trainer(replace(settings, attempts=2), database, queue.redis, spare).train(run.id, 1))
+    work = asyncio.create_task(Trainer(replace(settings, attempts=2), database, queue.redis, spare).train_all())
     for attempt in (1, 2):
 
         async def has_begun(attempt: int = attempt) -> bool:
@@ -135,7 +136,7 @@ async def test_a_training_that_cannot_be_done_fails_with_a_sentence(
     trainer: Trainer, database: Database, queue: Queue, changes: dict[str, Any], code: str
 ) -> None:
     run = await add_run(database, **changes)
-    await trainer.train(run.id, 1)
+    await trainer.train_all()
     failed = await load(database, run)
     assert (failed.status, failed.failure_code, failed.attempt) == ("failed", code, 1)
     assert failed.failure != INTERNAL
@@ -150,7 +151,7 @@ async def test_settings_that_cannot_be_read_fail_the_run_with_a_sentence(
     run = await add_run(database)
     async with database.writing() as session:
         (await session.get_one(Run, run.id)).settings = settings_text
-    await trainer.train(run.id, 1)
+    await trainer.train_all()
     failed = await load(database, run)
     assert (failed.status, failed.failure_code) == ("failed", "invalid_settings")
 
@@ -160,7 +161,7 @@ async def test_a_run_stops_in_the_middle_of_an_epoch(
 ) -> None:
     # One image a step: an epoch takes seconds.
     run = await add_run(database, epochs=500, batch_size=1)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
 
     async def is_under_way() -> bool:
         return bool(await queue.redis.xlen(f"run:{run.id}") >= 2)
@@ -179,7 +180,7 @@ async def test_a_child_that_does_not_listen_is_stopped_all_the_same(
     trainer: Trainer, database: Database, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
     await until_epoch(database, run, 1)
     os.kill(spare.used[0], signal.SIGSTOP)
     await stop(database, run)
@@ -193,7 +194,7 @@ async def test_a_worker_whose_lease_was_taken_ends_its_child_and_writes_nothing(
     trainer: Trainer, database: Database, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
     await until_epoch(database, run, 1)
     async with database.writing() as session:
         mine = await session.get_one(Run, run.id)
@@ -208,7 +209,7 @@ async def test_nothing_is_left_of_a_run_whose_model_is_deleted(
     trainer: Trainer, database: Database, settings: Settings, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
     await until_epoch(database, run, 1)
     async with database.writing() as session:
         user, model = await session.get_one(User, 1), await session.get_one(Model, 1)
@@ -222,7 +223,7 @@ async def test_a_run_is_given_back_when_its_worker_ends(
     trainer: Trainer, database: Database, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(trainer.train(run.id, 1))
+    work = asyncio.create_task(trainer.train_all())
     await until_epoch(database, run, 1)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -245,6 +246,44 @@ async def test_a_child_that_hears_nothing_from_its_worker_ends_itself(spare: Wat
             folder="/nonexistent",
             device="cpu",
             lease_seconds=0.001,
+            checkpoint_seconds=30,
+            memory_mb=0,
         )
     )
     assert await child.wait() != 0
+
+
+async def test_users_take_turns(trainer: Trainer, database: Database) -> None:
+    """The second user asks last, and is second."""
+    async with database.writing() as session:
+        ada, eve = User(name="Ada"), User(name="Eve")
+        session.add_all([ada, eve])
+    asked = [await add_run(database, epochs=1, user=user) for user in (ada, ada, ada, eve)]
+    await trainer.train_all()
+    done = [await load(database, run) for run in asked]
+    assert {run.status for run in done} == {"finished"}
+    order = sorted(done, key=lambda run: run.taken_at or run.created_at)
+    assert [asked.index(next(a for a in asked if a.id == run.id)) for run in order] == [0, 3, 1, 2]
+
+
+async def test_what_the_database_cannot_take_now_is_written_when_it_can(
+    trainer: Trainer, database: Database, queue: Queue
+) -> None:
+    """As on a full disk: every statement fails until somebody makes room."""
+    run = await add_run(database, epochs=4)
+    refuse = "CREATE TRIGGER full BEFORE INSERT ON epoch_metrics BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    async with database.writing() as session:
+        await session.execute(text(refuse))
+    work = asyncio.create_task(trainer.train_all())
+
+    async def is_renewed() -> bool:
+        return (await load(database, run)).trained_seconds > 3
+
+    await until(is_renewed)
+    assert await epochs_of(database, run) == []
+    async with database.writing() as session:
+        await session.execute(text("DROP TRIGGER full"))
+    await work
+    done = await load(database, run)
+    assert (done.status, done.attempt) == ("finished", 1)
+    assert await epochs_of(database, run) == [1, 2, 3, 4]

@@ -64,6 +64,26 @@ async def test_two_workers_train_two_runs_and_never_the_same(
     assert sum(len(worker.children()) for worker in workers) == len(waiting)
 
 
+async def test_a_worker_trains_on_each_of_its_devices_at_a_time(
+    start_worker: StartWorker, database: Database, queue: Queue
+) -> None:
+    both = [await add_run(database, **LONG) for _ in range(2)]
+    for run in both:
+        await queue.enqueue_training(run.id, 1)
+    third = await add_run(database, epochs=1)
+    await queue.enqueue_training(third.id, 1)
+    worker = await start_worker("--devices", "cpu,cpu")
+    for run in both:
+        await until_epoch(database, run, 1)
+    assert len(set(worker.children())) == 2
+    assert all(map(is_alive, worker.children()))
+    assert (await load(database, third)).status == "queued"
+    async with database.writing() as session:
+        await runs.request_stop(session, both[0])
+    assert (await until_ended(database, third)).status == "finished"
+    assert (await load(database, both[1])).status == "running"
+
+
 async def test_a_worker_that_is_told_to_end_gives_its_run_back(
     start_worker: StartWorker, database: Database, queue: Queue
 ) -> None:

@@ -1,16 +1,18 @@
 """A training that is interrupted anywhere and taken up again ends as if nothing had happened, to the last bit."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 
-from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started
+from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped
 from scv.blocks.training import TrainingSettings
 from scv.data.resident import Resident
-from scv.ml.checkpoint import CHECKPOINT
+from scv.ml.checkpoint import BEFORE, CHECKPOINT, History, load_checkpoint, save_checkpoint
 from scv.ml.train import WEIGHTS, train
 from scv.ml.weights import read_tensors
 from tests.ml.conftest import FEW, FORGETFUL, Listener, lenet, never
@@ -40,6 +42,31 @@ def killed_after(digits: Resident, folder: Path, epochs: int, settings: Training
     with pytest.raises(Killed):
         train(FORGETFUL, settings, digits, folder=folder, emit=Listener(die), should_stop=never)
     torch.rand(13)  # whatever happened to the random states in between
+
+
+class Asked:
+    """Lets it train, and counts how often it was asked to stop."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> bool:
+        self.times += 1
+        return False
+
+
+def killed_at_step(digits: Resident, folder: Path, step: int) -> None:
+    """Train with a checkpoint before every step, and die when so many steps are done."""
+    steps = iter(range(1000))
+
+    def die() -> bool:
+        if next(steps) == step:
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        train(FORGETFUL, FEW, digits, folder=folder, emit=Listener(), should_stop=die, checkpoint_seconds=0)
+    torch.rand(13)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
@@ -94,6 +121,126 @@ def test_a_training_stopped_amid_an_epoch_goes_on_from_the_one_before(digits: Re
     assert isinstance(expected, Result)
     assert isinstance(result, Result)
     assert result.test_loss == expected.test_loss
+
+
+def same_end(alone: Path, resumed: Path) -> None:
+    """The files of weights are equal to the last byte; the checkpoints but for the wall times in them."""
+    assert (alone / WEIGHTS).read_bytes() == (resumed / WEIGHTS).read_bytes()
+    assert same_tensors(alone / CHECKPOINT, resumed / CHECKPOINT)
+
+
+@pytest.mark.parametrize("step", [1, 7, 14, 20, 29, 34])
+def test_a_training_killed_amid_an_epoch_goes_on_from_that_very_step(
+    step: int, digits: Resident, tmp_path: Path
+) -> None:
+    """Digits has fifteen steps an epoch here, and as often as before a step it is asked whether to stop."""
+    alone, resumed, asked_alone, asked = Listener(), Listener(), Asked(), Asked()
+    expected = train(FORGETFUL, FEW, digits, folder=tmp_path / "a", emit=alone, should_stop=asked_alone)
+    killed_at_step(digits, tmp_path / "b", step)
+
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=resumed, should_stop=asked)
+
+    assert isinstance(expected, Result)
+    assert isinstance(result, Result)
+    assert (result.test_accuracy, result.test_loss) == (expected.test_accuracy, expected.test_loss)
+    assert whole(resumed.of(EpochMetrics)) == whole(alone.of(EpochMetrics))
+    same_end(tmp_path / "a", tmp_path / "b")
+    done_twice = asked.times - (asked_alone.times - step)
+    assert done_twice <= 3
+
+
+@pytest.mark.parametrize("moment", [0, 1, 13, 14, 27, 30, 44])
+def test_a_paused_training_goes_on_where_it_was(moment: int, digits: Resident, tmp_path: Path) -> None:
+    """Before the first step, within epochs, and while it is evaluated or tested."""
+    train(FORGETFUL, FEW, digits, folder=tmp_path / "a", emit=Listener(), should_stop=never)
+    asked = iter(range(1000))
+    pause = train(
+        FORGETFUL,
+        FEW,
+        digits,
+        folder=tmp_path / "b",
+        emit=Listener(),
+        should_stop=never,
+        should_pause=lambda: next(asked) >= moment,
+    )
+    assert isinstance(pause, Stopped)
+    random.random()
+    np.random.rand()
+
+    result = train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=Listener(), should_stop=never)
+
+    assert isinstance(result, Result)
+    same_end(tmp_path / "a", tmp_path / "b")
+
+
+def test_every_random_generator_goes_on_where_it_was(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def draw() -> list[float]:
+        return [random.random(), random.gauss(0, 1), np.random.rand(), np.random.randn(), torch.rand(1).item()]
+
+    draw()  # of the pairs that the normal distributions make, one each is left over
+    save_checkpoint(tmp_path, "snapshot", network, optimizer, History())
+    expected = draw()
+
+    assert load_checkpoint(tmp_path, "snapshot", network, optimizer) is not None
+
+    assert draw() == expected
+
+
+def damaged(path: Path, how: str) -> None:
+    content = bytearray(path.read_bytes())
+    match how:
+        case "cut short":
+            del content[len(content) // 2 :]
+        case "emptied":
+            content.clear()
+        case "one bit of the weights":
+            content[-1] ^= 1
+        case "one digit of the metrics":
+            place = content.index(b"validation_loss") + len(b'validation_loss\\":0.')
+            content[place] = ord("1") if content[place] != ord("1") else ord("2")
+        case "a block that was never written":
+            content[-512:] = bytes(512)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["cut short", "emptied", "one bit of the weights", "one digit of the metrics", "a block that was never written"],
+)
+def test_the_checkpoint_before_a_torn_one_is_taken(how: str, digits: Resident, tmp_path: Path) -> None:
+    train(FORGETFUL, FEW, digits, folder=tmp_path / "a", emit=Listener(), should_stop=never)
+    killed_after(digits, tmp_path / "b", 2)
+    damaged(tmp_path / "b" / CHECKPOINT, how)
+    heard = Listener()
+
+    train(FORGETFUL, FEW, digits, folder=tmp_path / "b", emit=heard, should_stop=never)
+
+    assert heard.of(Started)[0].resumed_epoch == 1
+    same_end(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_torn_checkpoint_never_takes_the_place_of_the_one_before(digits: Resident, tmp_path: Path) -> None:
+    killed_after(digits, tmp_path, 2)
+    damaged(tmp_path / CHECKPOINT, "cut short")
+    before = (tmp_path / BEFORE).read_bytes()
+
+    train(FORGETFUL, FEW, digits, folder=tmp_path, emit=Listener(), should_stop=lambda: True)
+
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert (tmp_path / BEFORE).read_bytes() == before
+
+
+def test_a_death_between_the_two_renames_loses_one_checkpoint_at_most(digits: Resident, tmp_path: Path) -> None:
+    killed_after(digits, tmp_path, 2)
+    (tmp_path / CHECKPOINT).replace(tmp_path / BEFORE)
+    heard = Listener()
+
+    train(FORGETFUL, FEW, digits, folder=tmp_path, emit=heard, should_stop=never)
+
+    assert heard.of(Started)[0].resumed_epoch == 2
 
 
 def test_weights_lost_after_the_checkpoint_are_written_again(digits: Resident, tmp_path: Path) -> None:

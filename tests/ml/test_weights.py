@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,14 @@ def test_a_failed_write_leaves_the_file_before_and_nothing_else(tmp_path: Path) 
 
     assert list(tmp_path.iterdir()) == [path]
     assert read_tensors(path)[0].keys() == {"w"}
+
+
+def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    program = "import sys, pathlib, torch; from scv.ml.weights import write_tensors; " + (
+        "write_tensors(pathlib.Path(sys.argv[1]), {'b': torch.ones(3), 'a': torch.zeros(2)}, '{\"x\": 1}')"
+    )
+    # The order of the header's names follows a random seed of each process: by chance a few agree.
+    paths = [tmp_path / f"{number}.safetensors" for number in range(6)]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+    assert len({path.read_bytes() for path in paths}) == 1

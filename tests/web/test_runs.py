@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from scv.blocks.message import say
-from scv.blocks.progress import EpochMetrics, Progress, Result, Started, Stopped
+from scv.blocks.progress import EpochMetrics, Paused, Progress, Result, Started, Stopped
 from scv.blocks.progress import Testing as Measuring
 from scv.db.migrate import migrate
 from scv.db.tables import EpochMetric, Run, now
@@ -162,6 +162,31 @@ async def test_the_database_has_the_last_word_where_the_stream_is_lost(
     async with served.database.writing() as session:
         (await session.get_one(Run, run.id)).status = "finished"
     assert [message.get("event") async for message in stream][-2:] == ["progress", "ended"]
+
+
+async def test_the_stream_ends_with_a_pause_and_tells_on_after_it(served: Visitor) -> None:
+    run = await add_run(served, await add_version(served), paused=True)
+    for event in (Queued(attempt=1), STARTED, progress(1, 0.2), metrics(1), Paused(epochs=1)):
+        await served.house.queue.publish(run.id, event)
+    told = [message async for message in messages(served, f"/runs/{run.id}/events")]
+    assert told[-1]["event"] == "ended"
+    assert "Paused" in told[-2]["data"]
+
+    async with served.database.writing() as session:
+        (await session.get_one(Run, run.id)).paused = False
+    # Also where the news of it were lost with the broker.
+    stream = messages(served, f"/runs/{run.id}/events")
+    async for message in stream:
+        if "Place 1 among the runs that wait" in message["data"]:
+            break
+    for event in (STARTED, progress(2, 0.4)):
+        await served.house.queue.publish(run.id, event)
+    async for message in stream:
+        if "40%" in message["data"]:
+            assert "Place 1" not in message["data"]
+            break
+    await served.house.queue.publish(run.id, Stopped(epochs=2))
+    assert [message["event"] async for message in stream][-1] == "ended"
 
 
 async def test_a_strange_last_event_id_does_no_harm(served: Visitor) -> None:

@@ -1,6 +1,6 @@
-"""A run: watch it, stop it, see what came of it, take its code and weights away."""
+"""A run: watch it, pause it, stop it, see what came of it, train it again, take its code and weights away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,22 +14,26 @@ from litestar.response.sse import ServerSentEventMessage
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.codegen import module_lines
 from scv.blocks.document import Document, decode
-from scv.blocks.message import say
-from scv.blocks.progress import Stopped
-from scv.blocks.training import TrainingSettings
+from scv.blocks.message import Message, say
+from scv.blocks.progress import Paused, Stopped
+from scv.blocks.training import FIELDS, TrainingSettings
 from scv.data.catalogue import DatasetInfo, find
 from scv.db import runs
-from scv.db.tables import Model, Run, Version
+from scv.db.tables import Model, Run, User, Version
+from scv.db.turns import position_of
 from scv.errors import NotFoundError
 from scv.files import weights_key
-from scv.jobs.events import BrokerAwayError
+from scv.jobs.events import BrokerAwayError, Queued
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.downloads import as_script
-from scv.web.forms import file_name
+from scv.web.edit import Form, setting_field, shown_value, typed_settings
+from scv.web.forms import file_name, read_form
 from scv.web.highlight import HighlightedLine, highlight_module
+from scv.web.house import House
 from scv.web.live import LiveRun, live_run
+from scv.web.pieces import Field
 from scv.web.place import version_path
-from scv.web.render import AnyRequest
+from scv.web.render import AnyRequest, Visit
 from scv.web.sse import run_events
 
 TEMPLATE = "pages/run.html"
@@ -54,6 +58,12 @@ class RunPage:
     document: Document
     live: LiveRun
     code: tuple[HighlightedLine, ...]
+    fields: tuple[Field, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a setting that was typed cannot be used."""
+        return any(field.error for field in self.fields)
 
     @property
     def layers(self) -> tuple[tuple[str, str], ...]:
@@ -66,23 +76,58 @@ class RunPage:
         return version_path(self.model.id, self.version.number)
 
 
-def _live(run: Run) -> LiveRun:
-    return live_run(run, msgspec.json.decode(run.settings, type=TrainingSettings).epochs)
+def _settings(run: Run) -> TrainingSettings:
+    return msgspec.json.decode(run.settings, type=TrainingSettings)
 
 
-def _page(run: Run) -> RunPage:
+def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Message]) -> tuple[Field, ...]:
+    """The fields to train again with: what was typed, else what the run had."""
+    named = [(setting_field(param.name), param) for param in FIELDS]
+    return tuple(
+        Field(name, param, form.get(name, shown_value(param, getattr(settings, param.name))), refused.get(name))
+        for name, param in named
+    )
+
+
+def _page(
+    run: Run, position: int | None = None, form: Form | None = None, refused: Mapping[str, Message] | None = None
+) -> RunPage:
     dataset = find(run.dataset)
     document = decode(run.document)
+    settings = _settings(run)
     return RunPage(
         run=run,
         model=run.version.model,
         version=run.version,
         dataset=dataset,
-        settings=msgspec.json.decode(run.settings, type=TrainingSettings),
+        settings=settings,
         document=document,
-        live=_live(run),
+        live=live_run(run, settings.epochs, position),
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
+        fields=_fields(settings, form or {}, refused or {}),
     )
+
+
+async def _load(house: House, user: User, run_id: int) -> tuple[Run, int | None]:
+    """The user's run, and its place among the runs that wait if it is one of them."""
+    async with house.database.reading() as session:
+        run = await runs.get_run_for(session, user, run_id)
+        return run, await position_of(session, run_id) if run.status == "queued" else None
+
+
+async def _controls(request: AnyRequest, visit: Visit, house: House, user: User, run_id: int) -> Response[Any]:
+    """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
+    run, _ = await _load(house, user, run_id)
+    if request.headers.get("hx-request") != "true":
+        return Redirect(f"/runs/{run_id}", status_code=303)
+    return house.renderer.respond(visit, "partials/controls.html", _page(run))
+
+
+async def _hand_on(house: House, run_id: int, attempt: int) -> None:
+    """Tell the workers of a run that waits; where the broker is away, the reaper does it when it is back."""
+    with suppress(BrokerAwayError):
+        await house.queue.publish(run_id, Queued(attempt=attempt))
+        await house.queue.enqueue_training(run_id, attempt)
 
 
 class RunController(Controller):
@@ -97,10 +142,9 @@ class RunController(Controller):
         house: TheHouse,
         run_id: FromPath[int],
     ) -> Response[str]:
-        async with house.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+        run, position = await _load(house, user, run_id)
         block = "ended" if request.headers.get("hx-target") == "run" else None
-        return house.renderer.respond(visit, TEMPLATE, _page(run), block=block)
+        return house.renderer.respond(visit, TEMPLATE, _page(run, position), block=block)
 
     @get("/events")
     async def events(
@@ -112,15 +156,16 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> ServerSentEvent:
         """The run as server-sent events; `?view=foot` for the short form below the editor."""
-        async with house.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+        run, position = await _load(house, user, run_id)
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
         def render(live: LiveRun) -> str:
             return house.renderer.html(visit, f"partials/{template}.html", LivePage(live))
 
-        messages: AsyncIterator[ServerSentEventMessage] = run_events(house, user, _live(run), seen, render)
+        messages: AsyncIterator[ServerSentEventMessage] = run_events(
+            house, user, live_run(run, _settings(run).epochs, position), seen, render
+        )
         return ServerSentEvent(messages)
 
     @post("/stop", status_code=200)
@@ -135,24 +180,70 @@ class RunController(Controller):
         """Ask for an end; the worker sees to it within a second or two."""
         async with house.database.writing() as session:
             run = await runs.get_run_for(session, user, run_id)
-            key = weights_key(run_id)  # a queued run may have been trained for a while by a worker that was lost
-            at_once = await runs.request_stop(session, run, key if house.files.path(key).exists() else None)
+            # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
+            at_once = await runs.request_stop(session, run, house.files.existing(weights_key(run_id)))
         if at_once:
+            house.files.delete_unfinished(run_id)
             with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
                 await house.queue.publish(run_id, Stopped(epochs=len(run.metrics)))
-        if request.headers.get("hx-request") != "true":
-            return Redirect(f"/runs/{run_id}", status_code=303)
-        async with house.database.reading() as session:
+        return await _controls(request, visit, house, user, run_id)
+
+    @post("/pause", status_code=200)
+    async def pause(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
+        """Ask for a pause; the worker keeps the state and turns to other runs."""
+        async with house.database.writing() as session:
             run = await runs.get_run_for(session, user, run_id)
-        return house.renderer.respond(visit, "partials/stop.html", _page(run))
+            at_once = await runs.request_pause(session, run)
+        if at_once:
+            with suppress(BrokerAwayError):
+                await house.queue.publish(run_id, Paused(epochs=len(run.metrics)))
+        return await _controls(request, visit, house, user, run_id)
+
+    @post("/resume", status_code=200)
+    async def resume(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Redirect:
+        """Have a paused run wait for its turn, and go on exactly where it was."""
+        async with house.database.writing() as session:
+            attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
+        if attempt is not None:
+            await _hand_on(house, run_id, attempt)
+        return Redirect(f"/runs/{run_id}", status_code=303)
+
+    @post("/again", status_code=200)
+    async def again(
+        self,
+        request: AnyRequest,
+        visit: TheVisit,
+        user: SignedIn,
+        house: TheHouse,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
+        """Train the run's network once more, in a new run: with the same settings, or with those that were typed."""
+        form = await read_form(request)
+        refused: dict[str, Message] = {}
+        async with house.database.writing() as session:
+            run = await runs.get_run_for(session, user, run_id)
+            settings = typed_settings(form, _settings(run), refused)
+            if not refused:
+                text = msgspec.json.encode(settings).decode()
+                new = await runs.repeat_run(session, run, text, house.settings.queued_per_user)
+        if refused:
+            return house.renderer.respond(visit, TEMPLATE, _page(run, form=form, refused=refused), status=422)
+        await _hand_on(house, new.id, new.attempt)
+        return Redirect(f"/runs/{new.id}", status_code=303)
 
     @get("/script.py")
     async def script(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[bytes]:
         """The program that trains the same network with the same settings by itself."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
-        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        return as_script(run.version.model.name, run.dataset, decode(run.document), settings)
+        return as_script(run.version.model.name, run.dataset, decode(run.document), _settings(run))
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> File:

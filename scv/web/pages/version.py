@@ -101,7 +101,7 @@ class VersionController(Controller):
                 _refuse_stale(version, form)
                 edit = _read(version, form, ())
                 await _store(session, version, edit)
-                run = await _start(session, version, edit)
+                run = await _start(session, version, edit, house.settings.queued_per_user)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
         if run is None:
@@ -161,14 +161,14 @@ async def _store(session: AsyncSession, version: Version, edit: Edit) -> None:
         await versions.save_settings(session, version, settings, revision)
 
 
-async def _start(session: AsyncSession, version: Version, edit: Edit) -> Run:
+async def _start(session: AsyncSession, version: Version, edit: Edit, queued_per_user: int) -> Run:
     """Queue a run of what was just saved. Raises `RefusedError` where it cannot be trained."""
     dataset = find(version.model.dataset)
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    return await runs.create_run(session, version)
+    return await runs.create_run(session, version, queued_per_user)
 
 
 def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
