@@ -107,6 +107,8 @@ async def record_epoch(session: AsyncSession, run_id: int, token: str, metrics: 
             validation_accuracy=metrics.validation_accuracy,
             seconds=metrics.seconds,
             best=metrics.best,
+            learning_rate=metrics.learning_rate,
+            images_per_second=metrics.images_per_second,
         )
     )
 

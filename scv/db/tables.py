@@ -261,3 +261,5 @@ class EpochMetric(Base):
     validation_accuracy: Mapped[float]
     seconds: Mapped[float]
     best: Mapped[bool]
+    learning_rate: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    images_per_second: Mapped[float] = mapped_column(default=0.0, server_default="0")

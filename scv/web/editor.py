@@ -11,6 +11,7 @@ from scv.blocks.codegen import module_lines
 from scv.blocks.document import Block, Document, decode
 from scv.blocks.findings import Check, errors
 from scv.blocks.message import Message, say
+from scv.blocks.recommend import Recommendation, network_facts, recommended
 from scv.blocks.shapes import Shape, is_tensor, written
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.blocks.tree import taken
@@ -43,6 +44,8 @@ class EditorPage:
     check: Check
     result: Shape | None
     settings: tuple[Field, ...]
+    recommendation: Recommendation
+    as_recommended: bool
     code: tuple[HighlightedLine, ...]
     runs: Sequence[Run]
     can_undo: bool
@@ -143,6 +146,7 @@ def build_editor(
     place = _settled(place, document)
     code = module_lines(document, dataset.shape, dataset.classes, checked) if place.pane in ("block", "code") else ()
     spot, position = next_spot(document, place)
+    recommendation = recommended(dataset, network_facts(document, checked))
 
     elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
 
@@ -164,6 +168,8 @@ def build_editor(
         settings=tuple(
             form_field(setting_field(param.name), param, getattr(settings, param.name), refusal) for param in FIELDS
         ),
+        recommendation=recommendation,
+        as_recommended=settings == recommendation.settings,
         code=highlight_module(code, document),
         runs=runs,
         can_undo=history[0],

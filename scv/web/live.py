@@ -104,4 +104,6 @@ def _metrics(row: EpochMetric) -> EpochMetrics:
         validation_accuracy=row.validation_accuracy,
         seconds=row.seconds,
         best=row.best,
+        learning_rate=row.learning_rate,
+        images_per_second=row.images_per_second,
     )

@@ -13,8 +13,10 @@ from litestar.response.sse import ServerSentEventMessage
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.codegen import module_lines
+from scv.blocks.diagnosis import Diagnosis
 from scv.blocks.document import Document, decode
 from scv.blocks.message import Message, say
+from scv.blocks.params import Param
 from scv.blocks.progress import Paused, Stopped
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.data.catalogue import DatasetInfo, find
@@ -33,6 +35,7 @@ from scv.web.house import House
 from scv.web.live import LiveRun, live_run
 from scv.web.pieces import Field
 from scv.web.place import version_path
+from scv.web.plots import diagnoses, plot_data
 from scv.web.render import AnyRequest, Visit
 from scv.web.sse import run_events
 
@@ -44,6 +47,8 @@ class LivePage:
     """The part of the page that the event stream renews."""
 
     live: LiveRun
+    diagnoses: tuple[Diagnosis, ...]
+    plot: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,18 @@ class RunPage:
     live: LiveRun
     code: tuple[HighlightedLine, ...]
     fields: tuple[Field, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    plot: str
+
+    @property
+    def told(self) -> tuple[tuple[Param, str], ...]:
+        """The settings as they are written: the usual ones, the seed, and those that are not as they are by default."""
+        all_of_them = ((param, getattr(self.settings, param.name)) for param in FIELDS)
+        return tuple(
+            (param, param.written(value))
+            for param, value in all_of_them
+            if param.main or param.name == "seed" or value != param.default
+        )
 
     @property
     def refused(self) -> bool:
@@ -95,6 +112,7 @@ def _page(
     dataset = find(run.dataset)
     document = decode(run.document)
     settings = _settings(run)
+    live = live_run(run, settings.epochs, position)
     return RunPage(
         run=run,
         model=run.version.model,
@@ -102,9 +120,11 @@ def _page(
         dataset=dataset,
         settings=settings,
         document=document,
-        live=live_run(run, settings.epochs, position),
+        live=live,
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
         fields=_fields(settings, form or {}, refused or {}),
+        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
+        plot=plot_data(live),
     )
 
 
@@ -160,11 +180,14 @@ class RunController(Controller):
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
+        settings, classes = _settings(run), find(run.dataset).classes
+
         def render(live: LiveRun) -> str:
-            return house.renderer.html(visit, f"partials/{template}.html", LivePage(live))
+            page = LivePage(live, diagnoses(live, settings, classes), plot_data(live))
+            return house.renderer.html(visit, f"partials/{template}.html", page)
 
         messages: AsyncIterator[ServerSentEventMessage] = run_events(
-            house, user, live_run(run, _settings(run).epochs, position), seen, render
+            house, user, live_run(run, settings.epochs, position), seen, render
         )
         return ServerSentEvent(messages)
 

@@ -15,6 +15,7 @@ from scv.blocks.document import decode, encode
 from scv.blocks.findings import errors
 from scv.blocks.message import Message, say
 from scv.blocks.operations import Operation, OperationError
+from scv.blocks.recommend import network_facts, recommended
 from scv.blocks.repair import Repaired, repair_all
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import find
@@ -128,7 +129,12 @@ async def _carry_out(
     if action == "repair":
         repaired = repair_all(edit.document, dataset.shape, dataset.classes)
         edit = msgspec.structs.replace(edit, document=repaired.document)
+    if action == "recommend":
+        facts = network_facts(edit.document, check(edit.document, dataset.shape, dataset.classes))
+        edit = msgspec.structs.replace(edit, settings=recommended(dataset, facts).settings)
     await _store(session, version, edit)
+    if action == "recommend":
+        return edit, say("The recommended settings are set.")
     if action in actions.HISTORY:
         edit = await actions.move_in_history(session, version, edit, actions.HISTORY[action])
         return edit, say("Undone.") if action == "undo" else say("Done again.")
