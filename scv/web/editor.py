@@ -36,6 +36,7 @@ class EditorPage:
     version: Version
     dataset: DatasetInfo
     samples_ready: bool
+    samples_failure: Message | None
     place: Place
     palette: tuple[Section, ...]
     found: tuple[Chip, ...] | None
@@ -133,6 +134,7 @@ def build_editor(
     read: Read,
     *,
     samples_ready: bool,
+    samples_failure: Message | None,
     history: tuple[bool, bool] = (False, False),
     clipboard: tuple[Block, ...] = (),
     refusal: Refusal | None = None,
@@ -158,6 +160,7 @@ def build_editor(
         version=version,
         dataset=dataset,
         samples_ready=samples_ready,
+        samples_failure=samples_failure,
         place=place,
         palette=palette(spot, position),
         found=found(place.search, read, spot, position) if place.search else None,

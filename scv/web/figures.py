@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log2
+from math import ceil, floor, log2, log10
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block
@@ -39,34 +39,68 @@ def _side(pixels: int) -> float:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """SVG paths of accuracies over epochs; the height is 100 %."""
+class Tick:
+    value: float
+    y: float
+    """Percent of the height, from the top."""
 
-    width: int
-    height: int
-    grid: tuple[int, ...]
+
+@dataclass(frozen=True)
+class Chart:
+    """SVG paths in a box of 100 by 100, and the marks of the vertical axis from bottom to top."""
+
+    ticks: tuple[Tick, ...]
+    digits: int
+    """Decimals that tell the ticks apart."""
     train: str
     validation: str
 
 
-def learning_curve(metrics: Sequence[EpochMetrics], epochs: int) -> Curve:
-    """One point an epoch, on an axis as long as the whole run."""
-    width, height = 600, 140
+@dataclass(frozen=True)
+class LearningCurve:
+    """What each epoch reached; accuracies are in percent."""
 
-    def path(accuracies: Iterable[float]) -> str:
-        points = [
-            f"{round(index / max(epochs - 1, 1) * width, 1)} {round((1 - share) * height, 1)}"
-            for index, share in enumerate(accuracies)
-        ]
+    accuracy: Chart
+    loss: Chart
+
+
+def learning_curve(metrics: Sequence[EpochMetrics], epochs: int) -> LearningCurve:
+    """One point an epoch, on an axis as long as the whole run."""
+    return LearningCurve(
+        accuracy=_chart(
+            [100 * one.train_accuracy for one in metrics], [100 * one.validation_accuracy for one in metrics], epochs
+        ),
+        loss=_chart([one.train_loss for one in metrics], [one.validation_loss for one in metrics], epochs),
+    )
+
+
+def _chart(train: Sequence[float], validation: Sequence[float], epochs: int) -> Chart:
+    """The axis goes from the last round number below all values to the first one above them."""
+    low, high = min(*train, *validation), max(*train, *validation)
+    step = _round_step(max((high - low) / 3, high / 100, 1e-4))
+    last = ceil(round(high / step, 6))
+    first = min(floor(round(low / step, 6)), last - 1)
+    count = last - first
+
+    def path(values: Sequence[float]) -> str:
+        points = (
+            f"{round(index / max(epochs - 1, 1) * 100, 2)} {round((1 - (value / step - first) / count) * 100, 2)}"
+            for index, value in enumerate(values)
+        )
         return "M" + "L".join(points)
 
-    return Curve(
-        width,
-        height,
-        (0, height // 2, height),
-        path(metric.train_accuracy for metric in metrics),
-        path(metric.validation_accuracy for metric in metrics),
+    return Chart(
+        ticks=tuple(Tick((first + n) * step, round((1 - n / count) * 100, 2)) for n in range(count + 1)),
+        digits=max(0, -floor(log10(step))),
+        train=path(train),
+        validation=path(validation),
     )
+
+
+def _round_step(least: float) -> float:
+    """The least of 1, 2 and 5 times a power of ten that is no smaller."""
+    power = 10.0 ** floor(log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
 
 
 SILHOUETTE = 14

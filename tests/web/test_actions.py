@@ -152,7 +152,8 @@ async def test_a_refused_cut_leaves_network_and_clipboard_as_they_were(owner: Vi
     version = await add_version(owner)
     await owner.operate(version, action="copy", block="relu1")
     before = await clipboard(owner)
-    for fields in ({"block": "linear1", "param__conv1__kernel_size": "three"}, {"block": "gone"}, {}):
+    refused: list[dict[str, Any]] = [{"block": "linear1", "param__conv1__kernel_size": "three"}, {"block": "gone"}, {}]
+    for fields in refused:
         answer = await owner.operate(version, action="cut", **fields)
         assert answer.status_code == 422, fields
         assert (await clipboard(owner), await blocks(owner, version)) == (before, [b.type for b in GOOD.blocks])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from markupsafe import Markup
 
@@ -49,9 +50,19 @@ def test_a_long_networks_silhouette_is_thinned() -> None:
     assert silhouette(GOOD.blocks) == ("convolution", "activation", "shape", "linear")
 
 
-def test_a_curve_goes_up_with_the_accuracy() -> None:
+def test_the_axis_of_a_curve_spans_what_was_reached_in_round_numbers() -> None:
     curve = learning_curve([metrics(1), metrics(2)], 5)
-    assert curve.validation == "M0.0 35.0L150.0 35.0"
+    assert [tick.value for tick in curve.accuracy.ticks] == [50, 60, 70, 80]
+    assert [tick.y for tick in curve.accuracy.ticks] == [100, 66.67, 33.33, 0]
+    assert curve.accuracy.validation == "M0.0 16.67L25.0 16.67"
+    assert curve.accuracy.train == "M0.0 100.0L25.0 100.0"
+    assert curve.loss.digits == 2
+    assert [round(tick.value, 3) for tick in curve.loss.ticks] == [0.9, 0.95, 1.0]
+
+
+def test_the_axis_of_accuracies_that_are_all_alike_ends_at_them() -> None:
+    same = [msgspec.structs.replace(metrics(epoch), train_accuracy=1, validation_accuracy=1) for epoch in (1, 2)]
+    assert [tick.value for tick in learning_curve(same, 2).accuracy.ticks] == [99, 100]
 
 
 def test_every_asset_of_the_manifest_is_served_from_here(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ def types(search: str, language: str = "en") -> list[str]:
 @pytest.mark.parametrize(
     ("search", "best"),
     [
-        ("conv", "Conv2d"), ("relu", "ReLU"), ("ReLU", "ReLU"), ("elu", "ELU"), ("pool", "MaxPool2d"), ("avg", "AvgPool2d"),
-        ("linear", "Linear"), ("flatten", "Flatten"), ("tanh", "Tanh"), ("dropout", "Dropout"),
+        ("conv", "Conv2d"), ("relu", "ReLU"), ("ReLU", "ReLU"), ("elu", "ELU"), ("pool", "MaxPool2d"),
+        ("avg", "AvgPool2d"), ("linear", "Linear"), ("flatten", "Flatten"), ("tanh", "Tanh"), ("dropout", "Dropout"),
         ("adaptive max", "AdaptiveMaxPool2d"), ("batch", "BatchNorm2d"),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Pictures of the datasets."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -7,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from litestar import Controller, Response, get
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath
+from litestar.response import Redirect
 from PIL import Image
 
-from scv.blocks.message import say
+from scv.blocks.message import Message, say
 from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import ResidentError, is_prepared, open_resident, sample_images
 from scv.errors import NotFoundError
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.failures import forget_preparation_failure, preparation_failure
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
+from scv.web.forms import page_before
+from scv.web.render import AnyRequest
 
 SIDE = 64
 """Pixels of one sample picture at least; smaller images are enlarged by a whole factor, without smoothing."""
@@ -27,6 +33,7 @@ GAP = 6
 class SamplesPage:
     dataset: DatasetInfo
     samples_ready: bool
+    samples_failure: Message | None
 
 
 def _find(name: str) -> DatasetInfo:
@@ -41,10 +48,20 @@ class DatasetController(Controller):
 
     @get("/samples")
     async def samples(self, visit: TheVisit, user: SignedIn, house: TheHouse, name: FromPath[str]) -> Response[str]:
-        """The strip of pictures as a fragment; while they are being prepared it asks again by itself."""
+        """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
         dataset = _find(name)
-        page = SamplesPage(dataset, is_prepared(house.settings.data_dir, name))
+        data_dir = house.settings.data_dir
+        page = SamplesPage(dataset, is_prepared(data_dir, name), preparation_failure(data_dir, name))
         return house.renderer.respond(visit, "partials/samples.html", page)
+
+    @post("/samples")
+    async def prepare(self, request: AnyRequest, user: SignedIn, house: TheHouse, name: FromPath[str]) -> Response[Any]:
+        """Try again what failed, and go back to the page that the button was on."""
+        _find(name)
+        forget_preparation_failure(house.settings.data_dir, name)
+        with suppress(BrokerAwayError):  # the page that it goes back to asks for it as well
+            await house.queue.enqueue_preparation(name)
+        return Redirect(page_before(request), status_code=303)
 
     @get("/samples.png", sync_to_thread=True)
     def picture(self, user: SignedIn, house: TheHouse, name: FromPath[str]) -> Response[Any]:

@@ -24,6 +24,7 @@ from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError, Queued
+from scv.jobs.failures import preparation_failure
 from scv.web import actions
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
@@ -228,7 +229,8 @@ async def _respond(
         history = await versions.history_of(session, version)
         clipboard = await actions.copied(session, user)
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
-    if not ready:
+    failure = preparation_failure(house.settings.data_dir, version.model.dataset)
+    if not ready and failure is None:
         with suppress(BrokerAwayError):  # asked for again by every later look
             await house.queue.enqueue_preparation(version.model.dataset)
     page = build_editor(
@@ -237,6 +239,7 @@ async def _respond(
         place,
         visit.language.text,
         samples_ready=ready,
+        samples_failure=failure,
         history=history,
         clipboard=clipboard,
         refusal=refusal,
