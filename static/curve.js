@@ -31,7 +31,7 @@
 
   function make(box, chart, figures) {
     const heading = Object.assign(document.createElement("h3"), { textContent: chart.title });
-    const frame = Object.assign(document.createElement("div"), { className: "plot" });
+    const frame = Object.assign(document.createElement("div"), { className: "chart" });
     box.append(frame);
     frame.append(heading);
     const axis = { stroke: colour("ink-2"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px sans-serif" };
