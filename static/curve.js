@@ -6,7 +6,14 @@
   let plots = [];
   let drawn = "";
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  /* A colour of the stylesheet as a canvas takes it. */
+  function colour(name) {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(--${name})`;
+    const value = getComputedStyle(probe).color;
+    probe.remove();
+    return value;
+  }
   const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
   const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 
@@ -29,19 +36,23 @@
     return [figures.x, ...whole, ...figures.others.map((sister) => figures.x.map((_, index) => sister[index] ?? null))];
   }
 
-  function make(box, chart, figures) {
+  function frame(box, chart) {
     const heading = Object.assign(document.createElement("h3"), { textContent: chart.title });
-    const frame = Object.assign(document.createElement("div"), { className: "chart" });
-    box.append(frame);
-    frame.append(heading);
+    const room = Object.assign(document.createElement("div"), { className: "chart" });
+    room.append(heading);
+    box.append(room);
+    return room;
+  }
+
+  function make(room, epoch, chart, figures) {
     const axis = { stroke: colour("ink-2"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px sans-serif" };
     return new uPlot({
-      width: frame.clientWidth,
+      width: room.clientWidth,
       height: 190,
       scales: { x: { time: false, range: () => [Math.min(1, figures.x[0] ?? 1), Math.max(figures.epochs, 2)] } },
       axes: [{ ...axis, size: 28, incrs: [1, 2, 5, 10, 20, 50, 100] }, { ...axis, size: 56, values: (_, marks) => marks.map(chart.axis) }],
-      series: [{ label: box.dataset.epoch, value: (_, v) => (v === null ? "–" : short(v)) }, ...chart.series],
-    }, values(chart, figures), frame);
+      series: [{ label: epoch, value: (_, v) => (v === null ? "–" : short(v)) }, ...chart.series],
+    }, values(chart, figures), room);
   }
 
   function draw() {
@@ -57,7 +68,8 @@
     const wanted = charts(box.dataset, figures.others.length).filter((chart) => figures[chart.names[0]].some((value) => value));
     if (fresh || plots.length !== wanted.length) {
       box.replaceChildren();
-      plots = wanted.map((chart) => make(box, chart, figures));
+      const rooms = wanted.map((chart) => frame(box, chart)); // all of them first: each is as wide as it stays
+      plots = wanted.map((chart, index) => make(rooms[index], box.dataset.epoch, chart, figures));
     } else {
       wanted.forEach((chart, index) => plots[index].setData(values(chart, figures)));
     }
