@@ -77,6 +77,19 @@ def test_every_starter_makes_a_valid_notebook(starter: Starter, dataset: Dataset
             assert max(map(len, cell.source.splitlines())) <= 120
 
 
+def test_the_notebook_does_what_its_settings_say_as_the_script_does(tmp_path: Path) -> None:
+    settings = TrainingSettings(
+        epochs=3, optimizer="SGD", learning_rate=0.02, schedule="cosine", rotation=10, cutout=2, train_percent=60
+    )
+    document = STARTERS["cnn"].build(DIGITS.shape, DIGITS.classes)
+    (tmp_path / "model.ipynb").write_text(notebook(document, DIGITS, settings), encoding="utf-8")
+    (tmp_path / "model.py").write_text(script(document, DIGITS, settings), encoding="utf-8")
+    (tmp_path / "run_cells.py").write_text(RUNNER)
+    shown = alone(tmp_path, "run_cells.py", "model.ipynb")
+    assert scores(shown) == scores(alone(tmp_path, "model.py", "--save", "other.pt"))
+    assert len(scores(shown)) == settings.epochs + 1
+
+
 def test_the_same_network_gives_the_same_file() -> None:
     document = STARTERS["lenet"].build(DIGITS.shape, DIGITS.classes)
     assert notebook(document, DIGITS, SETTINGS) == notebook(document, DIGITS, SETTINGS)

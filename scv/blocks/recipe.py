@@ -218,10 +218,15 @@ def training_code(settings: TrainingSettings) -> str:
         rate = ["for group in optimizer.param_groups:", '    group["lr"] = learning_rate(lr, step, steps)', "step += 1"]
         lines = [*rate, *lines]
     lines += ["optimizer.zero_grad()", "loss.backward()", "optimizer.step()"]
-    arguments = "".join(f", {name}={value!r}" for name, value in optimizer_arguments(settings).items())
+    arguments = ", ".join(f"{name}={value!r}" for name, value in optimizer_arguments(settings).items())
+    call = "model.parameters(), lr=lr"
+    if arguments:
+        call = f"\n        {call}, {arguments}\n    "
     train = _TRAIN.substitute(
         optimizer=settings.optimizer,
-        arguments=arguments,
+        arguments=f"\n        model.parameters(), lr=lr, {arguments}\n    "
+        if arguments
+        else "model.parameters(), lr=lr",
         steps="    step, steps = 0, epochs * -(-len(labels) // batch_size)\n" if schedule else "",
         draws=f"        draws = torch.rand({varied.draws}, len(labels), 1, 1, generator=chance).to(labels.device)\n"
         if varied
@@ -254,7 +259,7 @@ _EARLY = Template("""\
 _TRAIN = Template('''\
 def train(model, images, labels, validation, mean, std, epochs, batch_size, lr, seed):
     """Train by $optimizer on the cross-entropy. Returns the weights of the epoch that did best on `validation`."""
-    optimizer = torch.optim.$optimizer(model.parameters(), lr=lr$arguments)
+    optimizer = torch.optim.$optimizer($arguments)
     best = (-1.0, 0.0)
 $steps\
     for epoch in range(1, epochs + 1):

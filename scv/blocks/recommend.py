@@ -13,14 +13,17 @@ from scv.blocks.tree import walk
 NORMALIZATIONS = ("BatchNorm1d", "BatchNorm2d")
 
 NORMALIZED_RATE = 0.003
-"""The learning rate of a network that normalizes; Small CNN, MNIST, three epochs: 98.99 % at 0.001, 99.04 % at this."""
+"""The learning rate of a network that normalizes. Small CNN, MNIST, three epochs, seed 0: 98.99 % at 0.001, 99.04 % at
+this."""
+
+SHIFTED_FROM = 16
+"""Sides of pictures, in pixels, from which on a shift by one helps: Small CNN on MNIST as above 99.10 % with it. On the
+8 × 8 of Digits a pixel is an eighth of the picture: LeNet-5 falls from 96.5 to 91.1 %."""
 
 
 class DatasetFacts(TrainingData, Protocol):
     """What is looked at of a dataset; `shape` is (C, H, W)."""
 
-    @property
-    def train_size(self) -> int: ...
     @property
     def shape(self) -> tuple[int, int, int]: ...
 
@@ -56,6 +59,9 @@ def recommended(dataset: DatasetFacts, network: NetworkFacts) -> Recommendation:
                 rate=f"{NORMALIZED_RATE:g}",
             )
         )
+    if min(dataset.shape[1:]) >= SHIFTED_FROM:
+        settings = msgspec.structs.replace(settings, shift=1)
+        reasons.append(say("Shift 1: pictures that move by a pixel keep the network from learning them by heart."))
     if settings.flip:
         reasons.append(say("Flip: a mirror image shows the same here, so every picture counts twice."))
     return Recommendation(settings, tuple(reasons))

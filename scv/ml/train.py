@@ -36,7 +36,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
-from math import log, prod
 from pathlib import Path
 
 import msgspec
@@ -44,16 +43,14 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
-from scv.blocks.diagnosis import guessing
 from scv.blocks.document import Document
-from scv.blocks.findings import Check
 from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
-from scv.blocks.training import TrainingSettings, lower_rate
+from scv.blocks.training import TrainingSettings
 from scv.data.resident import Resident
 from scv.data.splits import Split, split
+from scv.ml.accept import accept, is_out_of_memory, refuse_ruins, sound
 from scv.ml.build import build
 from scv.ml.checkpoint import Amid, History, load_checkpoint, save_checkpoint, snapshot_of
 from scv.ml.device import Normalize, choose_device, own_cores, place, use_threads
@@ -65,9 +62,6 @@ from scv.ml.weights import write_tensors
 
 WEIGHTS = "weights.safetensors"
 _SECONDS_BETWEEN_PROGRESS = 0.2
-_HOPELESS = 1e9
-"""A mean loss from which no training recovers (guessing among ten classes gives 2.3): where gradients overflow,
-Adam stands still and the loss may stay finite."""
 
 
 class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +108,7 @@ def train(
             train_percent=settings.train_percent,
             validation_percent=settings.validation_percent,
         )
-        result = _accept(document, settings, resident, parts)
+        result = accept(document, settings, resident, parts)
         use_threads(min(threads or own_cores(), own_cores()), result.multiply_adds * settings.batch_size)
         chosen = choose_device(device if settings.device == "auto" else settings.device)
         training = _Training(document, settings, resident, parts, folder, chosen, emit, should_stop)
@@ -123,7 +117,7 @@ def train(
     except InvalidDocumentError as error:
         raise TrainingError("invalid_document", error.message) from error
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         message = say("The memory is too small for this training. Try smaller batches, or fewer channels.")
         raise TrainingError("out_of_memory", message) from error
@@ -263,8 +257,8 @@ class _Training:
                 self.last_progress = now
                 mean = Score(loss_sum.item() / seen, correct.item() / seen)
                 self._progress(epoch, step, mean, seen / (now - began), rate)
-        trained = Score(_sound(loss_sum.item(), self.settings) / seen, correct.item() / seen)
-        _refuse_ruins(trained, self.resident.classes, self.settings)
+        trained = Score(sound(loss_sum.item(), self.settings) / seen, correct.item() / seen)
+        refuse_ruins(trained, self.resident.classes, self.settings)
         pace = seen / (time.monotonic() - began)
         try:
             validated = evaluate(self.network, self.validation, self.normalize, self._should_end)
@@ -284,7 +278,7 @@ class _Training:
         self, epoch: int, trained: Score, validated: Score, seconds: float, rate: float, pace: float
     ) -> None:
         best = self.history.best
-        is_best = best is None or (validated.accuracy, -_sound(validated.loss, self.settings)) > (
+        is_best = best is None or (validated.accuracy, -sound(validated.loss, self.settings)) > (
             best.validation_accuracy,
             -best.validation_loss,
         )
@@ -327,7 +321,7 @@ class _Training:
         score = evaluate(self.network, test, self.normalize, self._should_end)
         return Result(
             test_accuracy=score.accuracy,
-            test_loss=_sound(score.loss, self.settings),
+            test_loss=sound(score.loss, self.settings),
             epochs=len(self.history.epochs),
             best_epoch=best.epoch,
             validation_accuracy=best.validation_accuracy,
@@ -353,7 +347,7 @@ class _Training:
                 epoch=epoch,
                 step=step,
                 steps=self.steps_per_epoch,
-                train_loss=_sound(mean.loss, self.settings),
+                train_loss=sound(mean.loss, self.settings),
                 train_accuracy=mean.accuracy,
                 images_per_second=images_per_second,
                 seconds_left=elapsed / done * (self.steps - done),
@@ -378,75 +372,3 @@ class _Training:
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
-
-
-def _accept(document: Document, settings: TrainingSettings, resident: Resident, parts: Split) -> Check:
-    """Check everything that can be known beforehand. Raises `TrainingError` and `InvalidDocumentError`."""
-    if problems := settings.problems():
-        raise TrainingError("invalid_settings", problems[0])
-    result = check(document, resident.shape, resident.classes)
-    if not result.ok:
-        raise InvalidDocumentError(result)
-    images = len(parts.train)
-    if not len(parts.validation):
-        message = say("No class has enough images to hold one out. Validate with a larger share, or add images.")
-        raise TrainingError("too_few_images", message)
-    if settings.batch_size > images:
-        message = say(
-            "A batch of {batch} is more than the {images} images that are trained on. Try {images} or fewer.",
-            batch=settings.batch_size,
-            images=images,
-        )
-        raise TrainingError("batch_too_large", message)
-    if settings.cutout >= min(resident.shape[1:]):
-        message = say(
-            "A cutout of {cutout} pixels can hide a whole picture of {height} × {width}. Try {half}.",
-            cutout=settings.cutout,
-            height=resident.shape[1],
-            width=resident.shape[2],
-            half=min(resident.shape[1:]) // 2,
-        )
-        raise TrainingError("invalid_settings", message)
-    last_batch = images % settings.batch_size
-    if settings.batch_size == 1 or last_batch == 1:
-        for block in result.blocks:
-            if block.type in ("BatchNorm1d", "BatchNorm2d") and prod((block.input or (0, 0))[1:]) == 1:
-                message = say("{type} needs more than one value to normalize: try another batch size.", type=block.type)
-                raise TrainingError("batch_too_small", message)
-    return result
-
-
-def _sound(loss: float, settings: TrainingSettings) -> float:
-    """The loss as it is. Raises `TrainingError` where it is beyond hope, or no number at all."""
-    if not loss < _HOPELESS:
-        message = say(
-            "The loss grew beyond all measure: the training diverged. Try a smaller learning rate, such as {rate}.",
-            rate=f"{lower_rate(settings):g}",
-        )
-        raise TrainingError("diverged", message)
-    return loss
-
-
-def _refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> None:
-    """Raise `TrainingError` where an epoch left nothing to build on: no better than guesses, and far too sure of them.
-
-    Networks that an absurd rate has broken have ten times the loss of a guess (Digits, LeNet, Adam at 1: 755, at 0.001
-    never above 2.3). Accuracy counts as well: a linear classifier learns all the same with a loss of 700.
-    """
-    guess = log(classes)
-    if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
-        message = say(
-            "The answers are guesses with a loss of {loss}, where honest guesses have {guess}: the learning rate "
-            "{rate} is too large for {optimizer}. Try {better}.",
-            loss=f"{trained.loss:.3g}",
-            guess=f"{guess:.3g}",
-            rate=f"{settings.learning_rate:g}",
-            optimizer=settings.optimizer,
-            better=f"{lower_rate(settings):g}",
-        )
-        raise TrainingError("diverged", message)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch says it with a type on a GPU and with words on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
