@@ -26,6 +26,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int = 64
     learning_rate: float = 0.001
     seed: int = 0
+    seeds: int = 1
     optimizer: Optimizer = "Adam"
     schedule: Schedule = "one-cycle"
     weight_decay: float = 0.0
@@ -213,6 +214,16 @@ FIELDS: tuple[Param, ...] = (
         minimum=0,
         maximum=2**31 - 1,
         help=mark("The same seed gives the same start and the same order of images."),
+    ),
+    Integer(
+        name="seeds",
+        label=mark("Number of seeds"),
+        default=1,
+        minimum=1,
+        maximum=10,
+        help=mark(
+            "Trains so often, each time from the next seed, to tell chance from merit: mean and spread are shown."
+        ),
     ),
     Choice(
         name="precision",

@@ -1,34 +1,41 @@
 """Runs as a user sees them: start, look, stop, pause, go on. What a worker does to them is in `leases`."""
 
+import msgspec
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
-from scv.blocks.message import say
+from scv.blocks.message import Message, say
+from scv.blocks.training import TrainingSettings
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 
 LIST_LENGTH = 20
 
+LARGEST_SEED = 2**31
+"""Seeds go round from here to 0."""
 
-async def create_run(session: AsyncSession, version: Version, queued_per_user: int) -> Run:
-    """Queue a training of what the version holds now; `version` comes from `get_editable_version_for`.
 
-    Commit, then hand the id to the queue. Raises `RefusedError` while another run of the version goes on, and
-    where the user has `queued_per_user` runs that wait.
+async def create_runs(session: AsyncSession, version: Version, queued_per_user: int) -> list[Run]:
+    """Queue a training of what the version holds now, one for each of its seeds, the first seed first.
+
+    `version` comes from `get_editable_version_for`. Commit, then hand the ids to the queue. Raises `RefusedError`
+    while another run of the version goes on, and where the user would have more than `queued_per_user` that wait.
     """
     return await _queue(session, version, version.document, version.settings, queued_per_user)
 
 
-async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> Run:
+async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
     """Queue a training of the run's own network, with these settings (JSON); `run` comes from `get_run_for`.
 
-    Raises `RefusedError` as `create_run` does.
+    Returns and raises as `create_runs` does.
     """
     return await _queue(session, run.version, run.document, settings, queued_per_user)
 
 
-async def _queue(session: AsyncSession, version: Version, document: str, settings: str, queued_per_user: int) -> Run:
+async def _queue(
+    session: AsyncSession, version: Version, document: str, settings: str, queued_per_user: int
+) -> list[Run]:
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
         select(func.count())
@@ -37,18 +44,54 @@ async def _queue(session: AsyncSession, version: Version, document: str, setting
         .join(Version.model)
         .where(Model.user_id == version.model.user_id, Run.status == "queued")
     )
-    if (waiting or 0) >= queued_per_user:
-        raise RefusedError(
-            say(
-                "You have {count} runs that wait or are paused, and {limit} is the most. Let one begin, or stop one.",
-                count=waiting,
-                limit=queued_per_user,
-            )
+    wanted = msgspec.json.decode(settings, type=TrainingSettings)
+    if (waiting or 0) + wanted.seeds > queued_per_user:
+        raise RefusedError(_too_many(waiting or 0, wanted.seeds, queued_per_user))
+    runs = [
+        Run(
+            version_id=version.id,
+            document=document,
+            settings=msgspec.json.encode(_from_seed(wanted, wanted.seed + number)).decode(),
+            dataset=version.model.dataset,
         )
-    run = Run(version_id=version.id, document=document, settings=settings, dataset=version.model.dataset)
-    session.add(run)
+        for number in range(wanted.seeds)
+    ]
+    session.add_all(runs)
     await session.flush()
-    return run
+    if len(runs) > 1:
+        for run in runs:
+            run.series = runs[0].id
+        await session.flush()
+    return runs
+
+
+def _from_seed(settings: TrainingSettings, seed: int) -> TrainingSettings:
+    return msgspec.structs.replace(settings, seed=seed % LARGEST_SEED, seeds=1)
+
+
+def _too_many(waiting: int, more: int, limit: int) -> Message:
+    if more == 1:
+        return say(
+            "You have {count} runs that wait or are paused, and {limit} is the most. Let one begin, or stop one.",
+            count=waiting,
+            limit=limit,
+        )
+    return say(
+        "{more} runs would have to wait beside {count} others of yours, and {limit} is the most. Choose fewer seeds.",
+        more=more,
+        count=waiting,
+        limit=limit,
+    )
+
+
+async def list_series(session: AsyncSession, run: Run) -> list[Run]:
+    """The runs of the same network from other seeds and this one, with their metrics; empty where it stands alone."""
+    if run.series is None:
+        return []
+    found = await session.scalars(
+        select(Run).where(Run.series == run.series).order_by(Run.id).options(selectinload(Run.metrics))
+    )
+    return list(found)
 
 
 async def _refuse_beside_another(session: AsyncSession, version_id: int) -> None:

@@ -184,8 +184,9 @@ class Run(Base):
     While it is running, `lease_token` says which worker may write to it and `lease_until` how long that
     worker is believed to be alive. `paused` says that its user wants it to wait: no worker takes it then, and
     the one that has it gives it back. `trained_seconds` is how long workers have had it in all, `taken_at` when
-    one took it last. Accuracies are shares from 0 to 1, `seconds` the training's wall time. Ids are never used
-    again, since files and event streams are named after them.
+    one took it last. Runs of one network from several seeds have a `series`, the id of their first. Accuracies
+    are shares from 0 to 1, `seconds` the training's wall time. Ids are never used again, since files and event
+    streams are named after them.
     """
 
     __tablename__ = "runs"
@@ -202,6 +203,7 @@ class Run(Base):
     settings: Mapped[str] = mapped_column(Text)
     dataset: Mapped[str] = mapped_column(String(60))
     dataset_hash: Mapped[str | None] = mapped_column(String(80))
+    series: Mapped[int | None] = mapped_column(index=True)
     attempt: Mapped[int] = mapped_column(default=1)
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]

@@ -12,7 +12,7 @@ from tests.db.conftest import add_model, add_user
 async def start_run(database: Database, user: User, model_id: int) -> Run:
     async with database.writing() as session:
         version = await get_editable_version_for(session, user, model_id, 1)
-        return await runs.create_run(session, version, queued_per_user=20)
+        return (await runs.create_runs(session, version, queued_per_user=20))[0]
 
 
 async def load(database: Database, user: User, run_id: int) -> Run:

@@ -1,6 +1,6 @@
 """A run: watch it, pause it, stop it, see what came of it, train it again, take its code and weights away."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,12 @@ from scv.db.tables import Model, Run, User, Version
 from scv.db.turns import position_of
 from scv.errors import NotFoundError
 from scv.files import weights_key
-from scv.jobs.events import BrokerAwayError, Queued
+from scv.jobs.events import BrokerAwayError
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.downloads import as_script
 from scv.web.edit import Form, setting_field, shown_value, typed_settings
 from scv.web.forms import file_name, read_form
+from scv.web.handing_on import hand_on
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.house import House
 from scv.web.live import LiveRun, live_run
@@ -37,6 +38,7 @@ from scv.web.pieces import Field
 from scv.web.place import version_path
 from scv.web.plots import diagnoses, plot_data
 from scv.web.render import AnyRequest, Visit
+from scv.web.series import Series, accuracies_of, series_of
 from scv.web.sse import run_events
 
 TEMPLATE = "pages/run.html"
@@ -66,6 +68,7 @@ class RunPage:
     fields: tuple[Field, ...]
     diagnoses: tuple[Diagnosis, ...]
     plot: str
+    series: Series | None
 
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
@@ -107,7 +110,11 @@ def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Messag
 
 
 def _page(
-    run: Run, position: int | None = None, form: Form | None = None, refused: Mapping[str, Message] | None = None
+    run: Run,
+    position: int | None = None,
+    sisters: Sequence[Run] = (),
+    form: Form | None = None,
+    refused: Mapping[str, Message] | None = None,
 ) -> RunPage:
     dataset = find(run.dataset)
     document = decode(run.document)
@@ -124,30 +131,32 @@ def _page(
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
         fields=_fields(settings, form or {}, refused or {}),
         diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
-        plot=plot_data(live),
+        plot=plot_data(live, accuracies_of(run, sisters)),
+        series=series_of(sisters),
     )
 
 
-async def _load(house: House, user: User, run_id: int) -> tuple[Run, int | None]:
-    """The user's run, and its place among the runs that wait if it is one of them."""
+async def _load(house: House, user: User, run_id: int) -> tuple[Run, int | None, list[Run]]:
+    """The user's run, its place among the runs that wait if it is one of them, and its series."""
     async with house.database.reading() as session:
         run = await runs.get_run_for(session, user, run_id)
-        return run, await position_of(session, run_id) if run.status == "queued" else None
+        position = await position_of(session, run_id) if run.status == "queued" else None
+        return run, position, await runs.list_series(session, run)
 
 
 async def _controls(request: AnyRequest, visit: Visit, house: House, user: User, run_id: int) -> Response[Any]:
     """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
-    run, _ = await _load(house, user, run_id)
+    run, _, _ = await _load(house, user, run_id)
     if request.headers.get("hx-request") != "true":
         return Redirect(f"/runs/{run_id}", status_code=303)
     return house.renderer.respond(visit, "partials/controls.html", _page(run))
 
 
-async def _hand_on(house: House, run_id: int, attempt: int) -> None:
-    """Tell the workers of a run that waits; where the broker is away, the reaper does it when it is back."""
-    with suppress(BrokerAwayError):
-        await house.queue.publish(run_id, Queued(attempt=attempt))
-        await house.queue.enqueue_training(run_id, attempt)
+async def _tell_stopped(house: House, run: Run) -> None:
+    """What follows when a run that waited was stopped by a request."""
+    house.files.delete_unfinished(run.id)
+    with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
+        await house.queue.publish(run.id, Stopped(epochs=len(run.metrics)))
 
 
 class RunController(Controller):
@@ -162,9 +171,9 @@ class RunController(Controller):
         house: TheHouse,
         run_id: FromPath[int],
     ) -> Response[str]:
-        run, position = await _load(house, user, run_id)
+        run, position, sisters = await _load(house, user, run_id)
         block = "ended" if request.headers.get("hx-target") == "run" else None
-        return house.renderer.respond(visit, TEMPLATE, _page(run, position), block=block)
+        return house.renderer.respond(visit, TEMPLATE, _page(run, position, sisters), block=block)
 
     @get("/events")
     async def events(
@@ -176,14 +185,15 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> ServerSentEvent:
         """The run as server-sent events; `?view=foot` for the short form below the editor."""
-        run, position = await _load(house, user, run_id)
+        run, position, sisters = await _load(house, user, run_id)
+        others = accuracies_of(run, sisters)
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
         settings, classes = _settings(run), find(run.dataset).classes
 
         def render(live: LiveRun) -> str:
-            page = LivePage(live, diagnoses(live, settings, classes), plot_data(live))
+            page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
             return house.renderer.html(visit, f"partials/{template}.html", page)
 
         messages: AsyncIterator[ServerSentEventMessage] = run_events(
@@ -206,9 +216,7 @@ class RunController(Controller):
             # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
             at_once = await runs.request_stop(session, run, house.files.existing(weights_key(run_id)))
         if at_once:
-            house.files.delete_unfinished(run_id)
-            with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
-                await house.queue.publish(run_id, Stopped(epochs=len(run.metrics)))
+            await _tell_stopped(house, run)
         return await _controls(request, visit, house, user, run_id)
 
     @post("/pause", status_code=200)
@@ -235,7 +243,21 @@ class RunController(Controller):
         async with house.database.writing() as session:
             attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
         if attempt is not None:
-            await _hand_on(house, run_id, attempt)
+            await hand_on(house, [(run_id, attempt)])
+        return Redirect(f"/runs/{run_id}", status_code=303)
+
+    @post("/stop-series", status_code=200)
+    async def stop_series(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Redirect:
+        """Ask all runs of the series that have not ended to stop."""
+        async with house.database.writing() as session:
+            sisters = await runs.list_series(session, await runs.get_run_for(session, user, run_id))
+            stopped = [
+                sister
+                for sister in sisters
+                if await runs.request_stop(session, sister, house.files.existing(weights_key(sister.id)))
+            ]
+        for sister in stopped:
+            await _tell_stopped(house, sister)
         return Redirect(f"/runs/{run_id}", status_code=303)
 
     @post("/again", status_code=200)
@@ -258,8 +280,8 @@ class RunController(Controller):
                 new = await runs.repeat_run(session, run, text, house.settings.queued_per_user)
         if refused:
             return house.renderer.respond(visit, TEMPLATE, _page(run, form=form, refused=refused), status=422)
-        await _hand_on(house, new.id, new.attempt)
-        return Redirect(f"/runs/{new.id}", status_code=303)
+        await hand_on(house, [(run.id, run.attempt) for run in new])
+        return Redirect(f"/runs/{new[0].id}", status_code=303)
 
     @get("/script.py")
     async def script(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[bytes]:

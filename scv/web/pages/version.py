@@ -23,13 +23,14 @@ from scv.data.resident import is_prepared
 from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
-from scv.jobs.events import BrokerAwayError, Queued
+from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import preparation_failure
 from scv.web import actions
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
 from scv.web.editor import build_editor, outputs
 from scv.web.forms import read_form
+from scv.web.handing_on import hand_on
 from scv.web.house import House
 from scv.web.palette import Read
 from scv.web.pieces import Refusal
@@ -96,24 +97,24 @@ class VersionController(Controller):
     ) -> Response[Any]:
         """Save what was typed, then train exactly that."""
         form = await read_form(request)
-        run, refusal = None, None
+        started: list[Run] = []
+        refusal = None
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
             try:
                 _refuse_stale(version, form)
                 edit = _read(version, form, ())
                 await _store(session, version, edit)
-                run = await _start(session, version, edit, house.settings.queued_per_user)
+                started = await _start(session, version, edit, house.settings.queued_per_user)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
-        if run is None:
+        if not started:
             return await _answer(request, house, visit, user, version, Place.read(form), refusal, None)
-        with suppress(BrokerAwayError):  # the run is on record: the reaper enqueues it when the broker is back
-            await house.queue.publish(run.id, Queued(attempt=run.attempt))
-            await house.queue.enqueue_training(run.id, run.attempt)
+        await hand_on(house, [(run.id, run.attempt) for run in started])
+        first = f"/runs/{started[0].id}"
         if request.headers.get("hx-request") == "true":
-            return Response(None, status_code=200, headers={"HX-Redirect": f"/runs/{run.id}"})
-        return Redirect(f"/runs/{run.id}", status_code=303)
+            return Response(None, status_code=200, headers={"HX-Redirect": first})
+        return Redirect(first, status_code=303)
 
 
 async def _carry_out(
@@ -168,14 +169,14 @@ async def _store(session: AsyncSession, version: Version, edit: Edit) -> None:
         await versions.save_settings(session, version, settings, revision)
 
 
-async def _start(session: AsyncSession, version: Version, edit: Edit, queued_per_user: int) -> Run:
-    """Queue a run of what was just saved. Raises `RefusedError` where it cannot be trained."""
+async def _start(session: AsyncSession, version: Version, edit: Edit, queued_per_user: int) -> list[Run]:
+    """Queue the runs of what was just saved. Raises `RefusedError` where it cannot be trained."""
     dataset = find(version.model.dataset)
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    return await runs.create_run(session, version, queued_per_user)
+    return await runs.create_runs(session, version, queued_per_user)
 
 
 def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
