@@ -17,7 +17,8 @@ NORMALIZED_RATE = 0.003
 this."""
 
 SHIFTED_FROM = 16
-"""Sides of pictures, in pixels, from which on a shift by one helps: Small CNN on MNIST as above 99.10 % with it. On the
+"""Sides of pictures, in pixels, from which on a shift by one helps: Small CNN on MNIST as above 99.10 % with it, and
+99.21 % (deviation 0.02) over five seeds in `bench/accuracy.py`. On the
 8 × 8 of Digits a pixel is an eighth of the picture: LeNet-5 falls from 96.5 to 91.1 %."""
 
 
