@@ -15,8 +15,8 @@ from scv.commands.failure import MisuseError
 from scv.data.catalogue import DatasetInfo
 
 _NAMES = {"learning_rate": ("--lr", "--learning-rate")}
-_FIELDS = tuple(field for field in FIELDS if field.name != "device")
-"""A device is named more finely here, such as cuda:1, by an option of its own."""
+_FIELDS = tuple(field for field in FIELDS if field.name not in ("device", "seeds"))
+"""A device is named more finely here, such as cuda:1, by an option of its own; one command is one training."""
 
 
 def add_settings(parser: ArgumentParser) -> None:
