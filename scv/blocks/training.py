@@ -222,7 +222,7 @@ FIELDS: tuple[Param, ...] = (
         minimum=1,
         maximum=10,
         help=mark(
-            "Trains so often, each time from the next seed, to tell chance from merit: mean and spread are shown."
+            "How many trainings Run begins, each from the next seed: their mean and spread tell merit from chance."
         ),
     ),
     Choice(

@@ -48,13 +48,8 @@ async def _queue(
     if (waiting or 0) + wanted.seeds > queued_per_user:
         raise RefusedError(_too_many(waiting or 0, wanted.seeds, queued_per_user))
     runs = [
-        Run(
-            version_id=version.id,
-            document=document,
-            settings=msgspec.json.encode(_from_seed(wanted, wanted.seed + number)).decode(),
-            dataset=version.model.dataset,
-        )
-        for number in range(wanted.seeds)
+        Run(version_id=version.id, document=document, settings=text, dataset=version.model.dataset)
+        for text in ([settings] if wanted.seeds == 1 else _from_each_seed(wanted))
     ]
     session.add_all(runs)
     await session.flush()
@@ -65,8 +60,10 @@ async def _queue(
     return runs
 
 
-def _from_seed(settings: TrainingSettings, seed: int) -> TrainingSettings:
-    return msgspec.structs.replace(settings, seed=seed % LARGEST_SEED, seeds=1)
+def _from_each_seed(settings: TrainingSettings) -> list[str]:
+    """The settings (JSON) of each run of a series, which is one training from one seed."""
+    seeds = [(settings.seed + number) % LARGEST_SEED for number in range(settings.seeds)]
+    return [msgspec.json.encode(msgspec.structs.replace(settings, seed=seed, seeds=1)).decode() for seed in seeds]
 
 
 def _too_many(waiting: int, more: int, limit: int) -> Message:

@@ -126,6 +126,7 @@ def test_a_folded_container_stays_folded_over_edits_and_reloads(window: Window) 
     for shown in (".listing", "[data-chain]"):
         page.locator("#view").click()
         expect(page.locator(f"#stack{shown}")).to_be_visible()
+    expect(page.locator("#fold-residual2")).to_have_attribute("open", "")
     expect(fold).not_to_have_attribute("open", "")
     page.reload()
     expect(page.locator("#fold-residual2")).to_have_attribute("open", "")

@@ -132,6 +132,10 @@ DEFAULTS = {("Conv2d", "out_channels", 16), ("Linear", "out_features", 10)}
 
 def slow(window: Window, milliseconds: int = 250) -> None:
     """Let every answer of the server come so late that the next keys are pressed before."""
+    window.expected += [
+        "htmx:afterRequest, [object HTMLDivElement]",
+        "htmx:sendAbort",
+    ]  # a search that the next replaced
     session = window.page.context.new_cdp_session(window.page)
     session.send("Network.enable")
     session.send(
@@ -167,7 +171,6 @@ def test_the_shortcuts_are_shown_and_lead_to_the_first_problem(window: Window) -
     add(window, "conv", "linear")
     window.settled("Conv2d", "Linear")
     press(window, "F8")
-    chosen(window, "linear1")
-    assert focused(window, "#choose-linear1")
+    expect(page.locator("#choose-linear1")).to_be_focused()
     press(window, "Control+Shift+F")
     window.settled("Conv2d", "Flatten", "Linear")

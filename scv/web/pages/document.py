@@ -1,5 +1,6 @@
 """A version's document as a whole: taken away as a file, read from a file or from code, replaced by a starter."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,24 +137,28 @@ class DocumentController(Controller):
         """Show what a text holds, or take what was shown into the version."""
         form = await read_form(request)
         place, text = Place.read(form), form.get("text", "")
-        async with house.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+        found: Finding | None = None
+        problem: Message | None = None
+        status = 200
+        if form.get("take"):
+            text = form.get("document", "")
             try:
-                if form.get("take"):
-                    text = form.get("document", "")
-                    document = _taken(form, decode(text), decode(version.document), place)
-                    await _save(session, version, form, document)
-                    return Redirect(version_path(model_id, number, place), status_code=303)
-                text = await _uploaded(request) or text
-                page, status = _import_page(version, place, _finding(text, version), text), 200
-            except (OperationError, ConflictError) as error:
-                page = _import_page(version, place, _finding(text, version), text, error.message)
-                status = 409 if isinstance(error, ConflictError) else 422
-            except (DocumentError, CodeError) as error:
-                page, status = _import_page(version, place, None, text, error.message), 422
-            except UnicodeDecodeError:
-                problem = say("This file is no text: choose a .json, .py or .ipynb file.")
-                page, status = _import_page(version, place, None, text, problem), 422
+                async with house.database.writing() as session:
+                    version = await versions.get_editable_version_for(session, user, model_id, number)
+                    await _save(session, version, form, _taken(form, decode(text), decode(version.document), place))
+                return Redirect(version_path(model_id, number, place), status_code=303)
+            except (OperationError, ConflictError, DocumentError) as error:
+                problem, status = error.message, 409 if isinstance(error, ConflictError) else 422
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        try:
+            text = await _uploaded(request) or text
+            found = await asyncio.to_thread(_finding, text, version)  # long code takes a second to read
+        except (DocumentError, CodeError) as error:
+            problem, status = problem or error.message, 422
+        except UnicodeDecodeError:
+            problem, status = say("This file is no text: choose a .json, .py or .ipynb file."), 422
+        page = _import_page(version, place, found, text, problem)
         return house.renderer.respond(visit, "pages/import.html", page, status=status)
 
     @get("/starters")
