@@ -65,6 +65,12 @@ class EditorPage:
         return next((piece for piece in every(self.pieces) if piece.chosen), None)
 
     @property
+    def chosen_code(self) -> tuple[HighlightedLine, ...]:
+        """The lines of the chosen block and of all that it holds."""
+        held = {piece.block.id for piece in every((self.chosen,))} if self.chosen else set()
+        return tuple(line for line in self.code if line.block in held)
+
+    @property
     def fits(self) -> bool:
         """Whether the network ends in one number for each class."""
         return self.result == (self.dataset.classes,)

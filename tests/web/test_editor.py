@@ -262,3 +262,11 @@ async def test_what_was_typed_is_saved_before_an_undo(owner: Visitor) -> None:
     assert decode((await reload(owner, version)).document).blocks[0].params["out_channels"] == 4
     await owner.operate(await reload(owner, version), action="redo")
     assert decode((await reload(owner, version)).document).blocks[0].params["out_channels"] == 8
+
+
+async def test_the_code_of_a_container_is_shown_with_what_it_holds(owner: Visitor) -> None:
+    inside = (Block("conv1", "Conv2d", {"out_channels": 1, "padding": 1}),)
+    version = await add_version(owner, Document(blocks=(Block("residual1", "Residual", {}, (inside, ())),)))
+    pane = (await owner.get(f"{path_of(version)}?block=residual1")).text.partition('id="pane-block"')[2]
+    code = re.sub("<[^>]*>", "", pane.partition("<pre")[2].partition("</pre>")[0].partition(">")[2])
+    assert code.startswith("self.residual1 = Residual(\n    main=nn.Conv2d(1, 1, kernel_size=3, padding=1),\n")
