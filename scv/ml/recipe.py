@@ -30,11 +30,9 @@ def make_optimizer(settings: TrainingSettings, parameters: Iterable[Tensor]) -> 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     """The rate of a step, counted from 0, of all `steps` of a run."""
     source = SCHEDULES[settings.schedule]
-    return (
-        float(_defined("learning_rate", source)(settings.learning_rate, step, steps))
-        if source
-        else (settings.learning_rate)
-    )
+    if not source:
+        return settings.learning_rate
+    return float(_defined("learning_rate", source)(settings.learning_rate, step, steps))
 
 
 class Augment:
