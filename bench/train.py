@@ -9,7 +9,8 @@ normalizes each image by itself and reads the loss of every step. The engine bes
 reports, keeps the best weights and saves a checkpoint.
 
 They take turns, so many steps each, in one process with the same threads: what disturbs the machine disturbs all
-three. A round is one epoch of each; the ratios are medians over the rounds. Peak memory is that of a process of its
+three. A round is one epoch of each; the ratios are medians over the rounds, those of the first network without its
+name. Peak memory is that of a process of its
 own for each. Prints `name value unit` lines.
 """
 
@@ -232,8 +233,9 @@ def main() -> None:
                 print(f"{network}_{way}_epoch {statistics.median(row[way] for row in rounds):.2f} s")
             over_bare = statistics.median(row["engine"] / row["bare_loop"] for row in rounds)
             over_us = statistics.median(row["dataloader"] / row["engine"] for row in rounds)
-            print(f"{network}_engine_over_bare_loop {over_bare:.3f} times")
-            print(f"{network}_dataloader_over_engine {over_us:.2f} times", flush=True)
+            before = "" if network == networks[0] else f"{network}_"
+            print(f"{before}engine_over_bare_loop {over_bare:.3f} times")
+            print(f"{before}dataloader_over_engine {over_us:.2f} times", flush=True)
 
 
 if __name__ == "__main__":
