@@ -10,8 +10,7 @@ reports, keeps the best weights and saves a checkpoint.
 
 They take turns, so many steps each, in one process with the same threads: what disturbs the machine disturbs all
 three. A round is one epoch of each; the ratios are medians over the rounds, those of the first network without its
-name. Peak memory is that of a process of its
-own for each. Prints `name value unit` lines.
+name. Peak memory is that of a process of its own for each. Prints `name value unit` lines.
 """
 
 import argparse

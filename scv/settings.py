@@ -20,6 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "silence_seconds": (1, 86_400),
     "memory_mb": (0, 10_000_000),
     "run_minutes": (0.01, 10_080),
+    "run_multiply_adds": (0, 1e30),
     "running_per_user": (1, 1000),
     "queued_per_user": (1, 100_000),
     "session_days": (1, 3650),
@@ -44,6 +45,7 @@ class Settings:
     silence_seconds: float = 1800.0
     memory_mb: int = 0
     run_minutes: float = 1440.0
+    run_multiply_adds: float = 1e17
     running_per_user: int = 2
     queued_per_user: int = 20
     session_days: int = 30

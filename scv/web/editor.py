@@ -18,6 +18,7 @@ from scv.blocks.tree import taken
 from scv.data.catalogue import DatasetInfo, find
 from scv.db.tables import Model, Run, Version
 from scv.web.edit import setting_field
+from scv.web.estimates import Estimate, batch_memory, estimate_time
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.palette import Chip, Read, Section, found, next_spot, palette
 from scv.web.pieces import Field, Mend, Piece, Refusal, every, form_field, mend_of, pieces_to_edit
@@ -29,7 +30,8 @@ class EditorPage:
     """The whole editor. `result` is what leaves the last block, None where an error hides it.
 
     `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
-    blocks that Paste would put in; `memory` are the bytes that a batch needs while training.
+    blocks that Paste would put in; `memory` are the bytes that a batch needs while training, `time` is what the
+    training will take, None where nothing was measured.
     """
 
     model: Model
@@ -53,6 +55,7 @@ class EditorPage:
     can_redo: bool
     clipboard: tuple[str, ...]
     memory: int
+    time: Estimate | None
     refusal: Refusal | None
     announcement: Message | None
 
@@ -184,7 +187,8 @@ def build_editor(
         can_undo=history[0],
         can_redo=history[1],
         clipboard=tuple(block.type for block in clipboard),
-        memory=4 * settings.batch_size * checked.activations + 16 * checked.parameters,
+        memory=batch_memory(checked, settings.batch_size),
+        time=estimate_time(runs, checked, version.document, settings, dataset) if checked.ok else None,
         refusal=refusal,
         announcement=announcement,
     )

@@ -33,6 +33,7 @@ from scv.web.forms import file_name, read_form
 from scv.web.handing_on import hand_on
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.house import House
+from scv.web.limits import refuse_too_much
 from scv.web.live import LiveRun, live_run
 from scv.web.pieces import Field
 from scv.web.place import version_path
@@ -276,6 +277,7 @@ class RunController(Controller):
             run = await runs.get_run_for(session, user, run_id)
             settings = typed_settings(form, _settings(run), refused)
             if not refused:
+                await refuse_too_much(session, house.settings, run.version, run.document, settings)
                 text = msgspec.json.encode(settings).decode()
                 new = await runs.repeat_run(session, run, text, house.settings.queued_per_user)
         if refused:

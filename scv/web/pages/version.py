@@ -25,6 +25,7 @@ from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import preparation_failure
+from scv.settings import Settings
 from scv.web import actions
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.edit import Edit, FieldsRefusedError, Form, describe, read_edit
@@ -32,6 +33,7 @@ from scv.web.editor import build_editor, outputs
 from scv.web.forms import read_form
 from scv.web.handing_on import hand_on
 from scv.web.house import House
+from scv.web.limits import refuse_too_much
 from scv.web.palette import Read
 from scv.web.pieces import Refusal
 from scv.web.place import Place, version_path
@@ -105,7 +107,7 @@ class VersionController(Controller):
                 _refuse_stale(version, form)
                 edit = _read(version, form, ())
                 await _store(session, version, edit)
-                started = await _start(session, version, edit, house.settings.queued_per_user)
+                started = await _start(session, version, edit, house.settings)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
         if not started:
@@ -169,14 +171,15 @@ async def _store(session: AsyncSession, version: Version, edit: Edit) -> None:
         await versions.save_settings(session, version, settings, revision)
 
 
-async def _start(session: AsyncSession, version: Version, edit: Edit, queued_per_user: int) -> list[Run]:
-    """Queue the runs of what was just saved. Raises `RefusedError` where it cannot be trained."""
+async def _start(session: AsyncSession, version: Version, edit: Edit, limits: Settings) -> list[Run]:
+    """Queue the runs of what was just saved. Raises `RefusedError` where it cannot or may not be trained."""
     dataset = find(version.model.dataset)
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    return await runs.create_runs(session, version, queued_per_user)
+    await refuse_too_much(session, limits, version, version.document, edit.settings)
+    return await runs.create_runs(session, version, limits.queued_per_user)
 
 
 def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
