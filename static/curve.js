@@ -2,56 +2,82 @@
    are renewed with each fragment, and the drawings only take the new points. */
 "use strict";
 (() => {
-  const calm = matchMedia("(prefers-color-scheme: dark)");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const language = document.documentElement.lang;
   let plots = [];
   let drawn = "";
 
   /* A colour of the stylesheet as a canvas takes it. */
-  function colour(name) {
+  function colour(css) {
     const probe = document.body.appendChild(document.createElement("i"));
-    probe.style.color = `var(--${name})`;
+    probe.style.color = css;
     const value = getComputedStyle(probe).color;
     probe.remove();
     return value;
   }
-  const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
-  const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
+
+  const written = (value, options) => new Intl.NumberFormat(language, options).format(value);
+  const percent = (value) => written(value, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const whole = (value) => written(value, { maximumFractionDigits: 0 });
+  const short = (value) => written(value, { maximumSignificantDigits: 3, notation: Math.abs(value) < 1e5 ? "standard" : "compact" });
+
+  /* As many decimals as tell the marks of an axis apart, which are a step from each other. */
+  function marks(values, step, share) {
+    const each = share ? 100 * step : step;
+    let digits = 0;
+    while (digits < 9 && Math.abs(each * 10 ** digits - Math.round(each * 10 ** digits)) > 1e-6) digits += 1;
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return values.map((v) => (step >= 1e5 ? short(v) : written(v, share ? { ...options, style: "percent" } : options)));
+  }
 
   function charts(labels, others) {
-    const line = (label, stroke, value, more) => ({ label, stroke, value: (_, v) => value(v), width: 2, spanGaps: true, points: { size: 5 }, ...more });
-    const train = (value) => line(labels.train, colour("edge"), value, { dash: [3, 4] });
-    const validation = (value) => line(labels.validation, colour("brand"), value);
-    const sisters = Array.from({ length: others }, () => ({ stroke: colour("line"), width: 1.5, points: { show: false } }));
+    const brand = colour("var(--brand)");
+    const line = (label, value, more) => ({ label, value: told(value), stroke: brand, width: 2, spanGaps: true, points: { size: 5 }, ...more });
+    const train = (value) => line(labels.train, value, { stroke: colour("var(--edge)"), dash: [3, 4] });
+    const faint = { stroke: colour("color-mix(in srgb, var(--brand) 40%, var(--sheet))"), width: 1, points: { show: false } };
+    const sisters = Array.from({ length: others }, (_, index) => line(labels.others, () => "", { ...faint, class: index ? "unlisted" : "unvalued" }));
     return [
-      { title: labels.accuracy, names: ["train_accuracy", "validation_accuracy"], series: [train(percent), validation(percent), ...sisters], axis: (v) => `${Math.round(100 * v)} %` },
-      { title: labels.loss, names: ["train_loss", "validation_loss"], series: [train(short), validation(short)], axis: short },
-      { title: labels.rate, names: ["learning_rate"], series: [line(labels.rate, colour("brand"), short)], axis: short },
-      { title: labels.pace, names: ["images_per_second"], series: [line(labels.pace, colour("brand"), short)], axis: short },
+      { title: labels.accuracy, names: ["train_accuracy", "validation_accuracy"], share: true, series: [train(percent), line(labels.validation, percent), ...sisters] },
+      { title: labels.loss, names: ["train_loss", "validation_loss"], series: [train(short), line(labels.validation, short)] },
+      { title: labels.rate, names: ["learning_rate"], series: [line(labels.rate, short)] },
+      { title: labels.pace, names: ["images_per_second"], series: [line(labels.pace, whole)] },
     ];
   }
 
+  /* What the legend says of a series: its value under the pointer, else that of the last whole epoch. */
+  function told(write) {
+    return (plot, value, series, index) => {
+      const shown = index === null ? plot.data[series][plot.data[0].findLastIndex(Number.isInteger)] : value;
+      return shown === null || shown === undefined ? "–" : write(shown);
+    };
+  }
+
   function values(chart, figures) {
-    const whole = chart.names.map((name) => figures[name]);
-    if (chart.names[0] !== "train_accuracy") return [figures.x, ...whole];
-    return [figures.x, ...whole, ...figures.others.map((sister) => figures.x.map((_, index) => sister[index] ?? null))];
+    const sisters = chart.share ? figures.others : [];
+    return [figures.x, ...chart.names.map((name) => figures[name]), ...sisters.map((sister) => figures.x.map((_, index) => sister[index] ?? null))];
   }
 
   function frame(box, chart) {
-    const heading = Object.assign(document.createElement("h3"), { textContent: chart.title });
     const room = Object.assign(document.createElement("div"), { className: "chart" });
-    room.append(heading);
+    room.append(Object.assign(document.createElement("h3"), { textContent: chart.title }));
     box.append(room);
     return room;
   }
 
   function make(room, epoch, chart, figures) {
-    const axis = { stroke: colour("ink-2"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px sans-serif" };
+    const style = getComputedStyle(room);
+    const size = parseFloat(style.fontSize);
+    const axis = { stroke: colour("var(--ink-2)"), grid: { stroke: colour("var(--line)"), width: 1 }, ticks: { show: false }, font: `${0.8 * size}px ${style.fontFamily}` };
     return new uPlot({
       width: room.clientWidth,
-      height: 190,
-      scales: { x: { time: false, range: () => [Math.min(1, figures.x[0] ?? 1), Math.max(figures.epochs, 2)] } },
-      axes: [{ ...axis, size: 28, incrs: [1, 2, 5, 10, 20, 50, 100] }, { ...axis, size: 56, values: (_, marks) => marks.map(chart.axis) }],
-      series: [{ label: epoch, value: (_, v) => (v === null ? "–" : short(v)) }, ...chart.series],
+      height: 12 * size,
+      cursor: { drag: { x: false } },
+      scales: { x: { time: false, range: () => [1, Math.max(figures.epochs, 2)] } },
+      axes: [
+        { ...axis, size: 2 * size, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500], values: (_, at) => at.map(whole) },
+        { ...axis, size: 4 * size, values: (_, at, __, ___, step) => marks(at, step, chart.share) },
+      ],
+      series: [{ label: epoch, value: told((x) => whole(Math.ceil(x))) }, ...chart.series],
     }, values(chart, figures), room);
   }
 
@@ -73,6 +99,7 @@
     } else {
       wanted.forEach((chart, index) => plots[index].setData(values(chart, figures)));
     }
+    for (const plot of plots) if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: null });
   }
 
   function again() {
@@ -83,6 +110,6 @@
   document.addEventListener("DOMContentLoaded", draw);
   document.addEventListener("htmx:afterSettle", draw);
   document.addEventListener("htmx:sseMessage", () => setTimeout(draw));
-  calm.addEventListener("change", again);
+  dark.addEventListener("change", again);
   addEventListener("resize", again);
 })();

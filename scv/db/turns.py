@@ -72,9 +72,14 @@ async def take_next(session: AsyncSession, seconds: float, running_per_user: int
             return run
 
 
+async def list_in_turn(session: AsyncSession) -> list[Waiting]:
+    """All runs that wait for a worker, as their turns come."""
+    return in_turn(*await _look(session))
+
+
 async def position_of(session: AsyncSession, run_id: int) -> int | None:
     """How many turns it takes until the run is taken, from 1; None where it does not wait."""
-    order = in_turn(*await _look(session))
+    order = await list_in_turn(session)
     return next((place for place, run in enumerate(order, 1) if run.run_id == run_id), None)
 
 

@@ -120,6 +120,11 @@ class Spare:
         self._child: Child | None = None
         self._lock = asyncio.Lock()
 
+    @property
+    def pid(self) -> int | None:
+        """The waiting child's process id, if there is one."""
+        return self._child.pid if self._child is not None else None
+
     async def warm(self) -> None:
         """Start the next child, unless one is waiting."""
         async with self._lock:

@@ -15,6 +15,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from scv.jobs.events import RunEvent, broker_needed, publish
+from scv.jobs.presence import WorkerState, list_workers
 from scv.settings import Settings
 
 TRAIN_QUEUE = "scv:train"
@@ -113,6 +114,10 @@ class Queue:
             for prefix in (in_progress_key_prefix, retry_key_prefix):
                 async for key in self.redis.scan_iter(match=f"{prefix}prepare:*"):
                     await self.redis.delete(key)
+
+    async def list_workers(self) -> list[WorkerState]:
+        """The workers that are there, those that train first. Raises `BrokerAwayError`."""
+        return await list_workers(self.redis)
 
     async def picked_seconds_ago(self, run_id: int, attempt: int) -> float | None:
         """How long ago a worker picked the attempt's job; None when none has. Raises `BrokerAwayError`."""

@@ -22,6 +22,7 @@ from scv.files import Files, run_folder, weights_key
 from scv.jobs.children import Child, Spare
 from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent, publish
 from scv.jobs.limits import out_of_time
+from scv.jobs.presence import Seat
 from scv.jobs.protocol import Pause, Renewed, Train
 from scv.settings import Settings
 
@@ -51,6 +52,18 @@ class Trainer:
         self._redis = redis
         self._spare = spare
         self._files = Files(settings.data_dir / "files")
+        self._training: _Training | None = None
+
+    @property
+    def seat(self) -> Seat:
+        """Where it trains, and what."""
+        return Seat(device=self._settings.device, run_id=self._training.run_id if self._training else None)
+
+    @property
+    def processes(self) -> list[int]:
+        """The ids of its child processes: the one that trains and the one that waits, if they are there."""
+        children = (self._training.child if self._training else None, self._spare)
+        return [child.pid for child in children if child is not None and child.pid is not None]
 
     async def train_all(self) -> None:
         """Train the runs that wait, one after the other, each time the one whose turn it is.
@@ -67,6 +80,7 @@ class Trainer:
 
     async def _train(self, run: Run, token: str) -> None:
         training = _Training(run, token, self._settings, self._database, self._redis, self._files)
+        self._training = training
         try:
             if await training.go_on_until_it_ends(self._spare):
                 self._files.delete_unfinished(run.id)
@@ -78,6 +92,8 @@ class Trainer:
                 async with self._database.writing() as session:
                     await leases.release(session, run.id, token)
             raise
+        finally:
+            self._training = None
 
     async def _clear_deleted(self, run_id: int) -> None:
         async with self._database.reading() as session:
@@ -92,6 +108,8 @@ class _Training:
     def __init__(
         self, run: Run, token: str, settings: Settings, database: Database, redis: Redis, files: Files
     ) -> None:
+        self.run_id = run.id
+        self.child: Child | None = None
         self._run = run
         self._token = token
         self._settings = settings
@@ -120,7 +138,7 @@ class _Training:
 
     async def _attempt(self, spare: Spare) -> bool:
         """Train with one child. Returns whether this worker is done with the run; if not, the child was lost."""
-        child = await spare.take()
+        self.child = child = await spare.take()
         child.send(
             Train(
                 document=self._run.document,

@@ -16,10 +16,12 @@ from arq.worker import Worker, func
 
 from scv.blocks.message import say
 from scv.db.engine import Database
+from scv.db.tables import now
 from scv.jobs.children import Spare
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
 from scv.jobs.lifeline import end_with_parent
+from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
     INTERACTIVE_QUEUE,
     TRAIN_QUEUE,
@@ -57,6 +59,7 @@ def run(settings: Settings, queue: QueueName, devices: Sequence[str] = ()) -> No
 
 
 async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> None:
+    since = now()
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
@@ -64,8 +67,9 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         stack.push_async_callback(queue.close)
         reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
         stack.push_async_callback(_end, reaper)
+        trainers: list[Trainer] = []
+        preparing: set[int] = set()
         if name == "train":
-            trainers: list[Trainer] = []
             for device in devices:
                 spare = Spare()
                 stack.push_async_callback(spare.close)
@@ -75,7 +79,16 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         else:
             with suppress(BrokerAwayError):
                 await queue.forget_preparation_marks()
-            worker = _interactive_worker(settings)
+            worker = _interactive_worker(settings, preparing)
+
+        def state() -> WorkerState:
+            seats = [trainer.seat for trainer in trainers]
+            children = (pid for trainer in trainers for pid in trainer.processes)
+            return look(name, since, seats, (*children, *preparing))
+
+        # As long as its lease: where the one has run out, so has the other.
+        announcing = asyncio.create_task(announce_for_ever(queue.redis, state, settings.lease_seconds))
+        stack.push_async_callback(_end, announcing)
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
         reaper.add_done_callback(lambda _: worker.main_task is None or worker.main_task.cancel())
@@ -108,7 +121,9 @@ def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
     )
 
 
-def _interactive_worker(settings: Settings) -> Worker:
+def _interactive_worker(settings: Settings, preparing: set[int]) -> Worker:
+    """`preparing` holds the ids of the processes that prepare datasets at the moment."""
+
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
         process = await asyncio.create_subprocess_exec(
@@ -120,12 +135,14 @@ def _interactive_worker(settings: Settings) -> Worker:
             env={**os.environ, **settings.environment()},
             preexec_fn=end_with_parent(),
         )
+        preparing.add(process.pid)
         try:
             status = await process.wait()
             log.info("%s: prepared with status %s", dataset, status)
             if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
                 keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
         finally:
+            preparing.discard(process.pid)
             if process.returncode is None:
                 process.kill()
                 await process.wait()

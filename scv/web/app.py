@@ -29,6 +29,7 @@ from scv.web.pages.model import ModelController
 from scv.web.pages.run import RunController
 from scv.web.pages.session import SessionController
 from scv.web.pages.version import VersionController
+from scv.web.pages.workers import WorkersController
 from scv.web.render import Renderer
 from scv.web.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
 from scv.web.visitor import SessionCookie
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> Litestar:
             DocumentController,
             RunController,
             DatasetController,
+            WorkersController,
             create_static_files_router(
                 path="/static",
                 directories=[ROOT / "static"],

@@ -155,7 +155,7 @@ def test_the_script_does_what_the_settings_say_epoch_by_epoch(
 def history(folder: Path) -> list[dict[str, float]]:
     """The figures of every epoch, from the checkpoint that the training left behind."""
     _, text = read_tensors(folder / "checkpoint.safetensors")
-    epochs: list[dict[str, float]] = json.loads(text)["epochs"]
+    epochs: list[dict[str, float]] = json.loads(text)["meta"]["epochs"]
     return epochs
 
 

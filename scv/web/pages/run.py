@@ -17,7 +17,7 @@ from scv.blocks.diagnosis import Diagnosis
 from scv.blocks.document import Document, decode
 from scv.blocks.message import Message, say
 from scv.blocks.params import Param
-from scv.blocks.progress import Paused, Stopped
+from scv.blocks.progress import Paused
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.data.catalogue import DatasetInfo, find
 from scv.db import runs
@@ -30,12 +30,12 @@ from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.downloads import as_script
 from scv.web.edit import Form, setting_field, shown_value, typed_settings
 from scv.web.forms import file_name, read_form
-from scv.web.handing_on import hand_on
+from scv.web.handing_on import hand_on, tell_stopped
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.house import House
 from scv.web.limits import refuse_too_much
 from scv.web.live import LiveRun, live_run
-from scv.web.pieces import Field
+from scv.web.pieces import Field, Piece, pieces_to_show
 from scv.web.place import version_path
 from scv.web.plots import diagnoses, plot_data
 from scv.web.render import AnyRequest, Visit
@@ -91,6 +91,11 @@ class RunPage:
         """Type and category of every block from top to bottom."""
         kinds = ((block.type, CATALOGUE.get(block.type)) for block in self.document.blocks)
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The network as the editor draws it."""
+        return pieces_to_show(self.document, self.dataset.shape, self.dataset.classes)
 
     @property
     def version_href(self) -> str:
@@ -153,13 +158,6 @@ async def _controls(request: AnyRequest, visit: Visit, house: House, user: User,
     return house.renderer.respond(visit, "partials/controls.html", _page(run))
 
 
-async def _tell_stopped(house: House, run: Run) -> None:
-    """What follows when a run that waited was stopped by a request."""
-    house.files.delete_unfinished(run.id)
-    with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
-        await house.queue.publish(run.id, Stopped(epochs=len(run.metrics)))
-
-
 class RunController(Controller):
     path = "/runs/{run_id:int}"
 
@@ -217,7 +215,7 @@ class RunController(Controller):
             # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
             at_once = await runs.request_stop(session, run, house.files.existing(weights_key(run_id)))
         if at_once:
-            await _tell_stopped(house, run)
+            await tell_stopped(house, run)
         return await _controls(request, visit, house, user, run_id)
 
     @post("/pause", status_code=200)
@@ -258,7 +256,7 @@ class RunController(Controller):
                 if await runs.request_stop(session, sister, house.files.existing(weights_key(sister.id)))
             ]
         for sister in stopped:
-            await _tell_stopped(house, sister)
+            await tell_stopped(house, sister)
         return Redirect(f"/runs/{run_id}", status_code=303)
 
     @post("/again", status_code=200)
