@@ -57,6 +57,12 @@
     return [figures.x, ...chart.names.map((name) => figures[name]), ...sisters.map((sister) => figures.x.map((_, index) => sister[index] ?? null))];
   }
 
+  /* The last epoch of the axis: a round number, so that few epochs of many can be told apart. */
+  function end(figures) {
+    const last = figures.x.at(-1);
+    return Math.max(2, Math.min(figures.epochs, [10, 20, 50, 100, 200, 500].find((round) => round >= last) ?? figures.epochs));
+  }
+
   function frame(box, chart) {
     const room = Object.assign(document.createElement("div"), { className: "chart" });
     room.append(Object.assign(document.createElement("h3"), { textContent: chart.title }));
@@ -72,7 +78,8 @@
       width: room.clientWidth,
       height: 12 * size,
       cursor: { drag: { x: false } },
-      scales: { x: { time: false, range: () => [1, Math.max(figures.epochs, 2)] } },
+      legend: { markers: { dash: (plot, index) => (plot.series[index].dash ? "dotted" : "solid") } },
+      scales: { x: { time: false, range: () => [1, end(JSON.parse(drawn))] } },
       axes: [
         { ...axis, size: 2 * size, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500], values: (_, at) => at.map(whole) },
         { ...axis, size: 4 * size, values: (_, at, __, ___, step) => marks(at, step, chart.share) },
