@@ -197,7 +197,7 @@ def test_every_setting_is_an_option_and_explained(
             main([command, "--help"])
         shown = " ".join(capsys.readouterr().out.split())
         for field in FIELDS:
-            if field.name != "device":
+            if field.name not in ("device", "seeds"):
                 assert f"--{field.name.replace('_', '-')} " in shown
                 assert " ".join(str(field.range).split()) in shown
 
