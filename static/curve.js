@@ -114,7 +114,10 @@
     draw();
   }
 
-  document.addEventListener("DOMContentLoaded", draw);
+  document.addEventListener("DOMContentLoaded", () => {
+    draw();
+    document.fonts.ready.then(again); // what was drawn before its typeface had come is drawn in another one
+  });
   document.addEventListener("htmx:afterSettle", draw);
   document.addEventListener("htmx:sseMessage", () => setTimeout(draw));
   dark.addEventListener("change", again);

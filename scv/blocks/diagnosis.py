@@ -251,4 +251,4 @@ def _within(name: str, value: int) -> int:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
