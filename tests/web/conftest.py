@@ -76,6 +76,18 @@ class Visitor:
         return await self.post(f"{path_of(version)}/operations", fields, htmx=htmx)
 
 
+async def sign_in_as_somebody(visitor: Visitor, name: str = "Mallory") -> User:
+    """Have the browser be that of a new user, who is not the owner."""
+    async with visitor.database.writing() as session:
+        user = User(name=name)
+        session.add(user)
+        await session.flush()
+        token = await users.start_session(session, user, days=1)
+    cookie = visitor.house.session_cookie.write(token)
+    visitor.client.cookies[cookie.key] = cookie.value or ""
+    return user
+
+
 def path_of(version: Version) -> str:
     return f"/models/{version.model_id}/versions/{version.number}"
 

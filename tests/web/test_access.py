@@ -8,10 +8,12 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from scv.db import users
-from scv.db.tables import User
-from tests.web.conftest import Visitor, add_run, add_version
+from scv.db.tables import Run, User
+from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
 PUBLIC = {"/", "/health", "/sign-in", "/sign-out", "/language"}
+OWNERS = "/workers"
+"""Pages about everybody's things, which are the owner's alone."""
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, str]]:
@@ -49,7 +51,7 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
     ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"}
     seen = 0
     for method, path in routes(app):
-        if "_id:" not in path:
+        if "_id:" not in path or path.startswith(OWNERS):
             continue
         address = filled(path, ids)
         answer = await (owner.post(address, {"revision": 0, "name": "x"}) if method == "POST" else owner.get(address))
@@ -57,6 +59,21 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
         assert version.model.name not in answer.text
         seen += 1
     assert seen > 8
+
+
+async def test_the_owners_pages_are_not_found_by_anybody_else(owner: Visitor, app: Litestar) -> None:
+    run = await add_run(owner, await add_version(owner))
+    seen = []
+    await sign_in_as_somebody(owner)
+    for method, path in routes(app):
+        if path.startswith(OWNERS):
+            address = filled(path, {"run_id": run.id})
+            answer = await (owner.post(address, {}) if method == "POST" else owner.get(address))
+            assert answer.status_code == 404, (method, path)
+            seen.append((method, path))
+    assert len(seen) >= 2
+    async with owner.database.reading() as session:
+        assert (await session.get_one(Run, run.id)).status == "queued"
 
 
 async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar) -> None:

@@ -40,7 +40,7 @@ async def test_a_page_makes_as_many_statements_for_many_rows_as_for_one(owner: V
 
     version = await add_version(owner)
     run = await add_run(owner, version, status="stopped")
-    paths = ("/models", f"{path_of(version)}?pane=runs", f"/runs/{run.id}")
+    paths = ("/models", f"{path_of(version)}?pane=runs", f"/runs/{run.id}", "/workers")
     few = [await count(path) for path in paths]
     for number in range(11):
         await add_run(owner, await add_version(owner, name=f"Model {number}"), status="stopped")
