@@ -17,17 +17,18 @@
   }
 
   const written = (value, options) => new Intl.NumberFormat(language, options).format(value);
-  const percent = (value) => written(value, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const percent = (digits) => (value) => written(value, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
   const whole = (value) => written(value, { maximumFractionDigits: 0 });
-  const short = (value) => written(value, { maximumSignificantDigits: 3, notation: Math.abs(value) < 1e5 ? "standard" : "compact" });
+  const fixed = (digits) => (value) => written(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const short = (value) => written(value, { maximumSignificantDigits: 3, notation: "compact" });
 
   /* As many decimals as tell the marks of an axis apart, which are a step from each other. */
   function marks(values, step, share) {
     const each = share ? 100 * step : step;
     let digits = 0;
     while (digits < 9 && Math.abs(each * 10 ** digits - Math.round(each * 10 ** digits)) > 1e-6) digits += 1;
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-    return values.map((v) => (step >= 1e5 ? short(v) : written(v, share ? { ...options, style: "percent" } : options)));
+    if (step >= 1e5) return values.map(short);
+    return values.map(share ? percent(digits) : fixed(digits));
   }
 
   function charts(labels, others) {
@@ -37,9 +38,9 @@
     const faint = { stroke: colour("color-mix(in srgb, var(--brand) 40%, var(--sheet))"), width: 1, points: { show: false } };
     const sisters = Array.from({ length: others }, (_, index) => line(labels.others, () => "", { ...faint, class: index ? "unlisted" : "unvalued" }));
     return [
-      { title: labels.accuracy, names: ["train_accuracy", "validation_accuracy"], share: true, series: [train(percent), line(labels.validation, percent), ...sisters] },
-      { title: labels.loss, names: ["train_loss", "validation_loss"], series: [train(short), line(labels.validation, short)] },
-      { title: labels.rate, names: ["learning_rate"], series: [line(labels.rate, short)] },
+      { title: labels.accuracy, names: ["train_accuracy", "validation_accuracy"], share: true, series: [train(percent(1)), line(labels.validation, percent(1)), ...sisters] },
+      { title: labels.loss, names: ["train_loss", "validation_loss"], series: [train(fixed(3)), line(labels.validation, fixed(3))] },
+      { title: labels.rate, names: ["learning_rate"], series: [line(labels.rate, fixed(6))] },
       { title: labels.pace, names: ["images_per_second"], series: [line(labels.pace, whole)] },
     ];
   }

@@ -18,7 +18,7 @@ from scv.blocks.document import Document, decode
 from scv.blocks.message import Message, say
 from scv.blocks.params import Param
 from scv.blocks.progress import Paused
-from scv.blocks.training import FIELDS, TrainingSettings
+from scv.blocks.training import FIELDS, TrainingSettings, lower_rate
 from scv.data.catalogue import DatasetInfo, find
 from scv.db import runs
 from scv.db.tables import Model, Run, User, Version
@@ -91,6 +91,16 @@ class RunPage:
         """Type and category of every block from top to bottom."""
         kinds = ((block.type, CATALOGUE.get(block.type)) for block in self.document.blocks)
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
+
+    @property
+    def remedy(self) -> Mapping[str, float]:
+        """What to change where the run failed by its settings."""
+        rate = lower_rate(self.settings)
+        return (
+            {"learning_rate": rate}
+            if self.run.failure_code == "diverged" and rate < self.settings.learning_rate
+            else {}
+        )
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
