@@ -17,6 +17,7 @@ from scv.jobs.events import BrokerAwayError, broker_needed
 
 KEYS = "scv:worker:"
 
+_PAUSE = 1.0
 _GOODBYE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ async def announce_for_ever(redis: Redis, state: Callable[[], WorkerState], seco
                 pass  # nobody can ask for it now
             except Exception:
                 log.exception("this worker could not announce itself")
-            await asyncio.sleep(seconds / 4)
+            await asyncio.sleep(min(seconds / 4, _PAUSE))
     finally:
         with suppress(BrokerAwayError, TimeoutError), broker_needed():
             async with asyncio.timeout(_GOODBYE_SECONDS):

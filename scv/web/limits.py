@@ -114,5 +114,5 @@ def _minutes(seconds: float) -> str:
 
 def _fewer_epochs(fits: int) -> Message:
     if fits:
-        return say("{epochs} epochs would fit.", epochs=fits)
+        return say("Epochs that would fit: {epochs}.", epochs=fits)
     return say("Not even one epoch would fit: try a smaller network, or less training data.")
