@@ -214,11 +214,37 @@ def test_the_page_of_a_run_is_accessible_while_it_trains_and_afterwards(look: Lo
     window = look(theme)
     page = window.page
     page.goto(f"{made.nested}?pane=training")
+    page.get_by_label("Epochs").fill("500")
+    page.click("#run")
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#plots canvas")).to_have_count(4)
+    page.locator(".net > .further > summary").click()
+    assert violations(window) == []
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#paused")).to_be_visible()
+    assert violations(window) == []
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#plots canvas")).to_have_count(4)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#ending")).to_be_visible()
+    assert violations(window) == []
+
+
+@THEMES
+def test_the_page_of_a_series_is_accessible_while_it_trains_and_afterwards(
+    look: Look, made: Made, theme: Theme
+) -> None:
+    window = look(theme)
+    page = window.page
+    page.goto(f"{made.nested}?pane=training")
     page.get_by_label("Epochs").fill("3")
+    page.locator("#further-training > summary").click()
+    page.locator("[name='setting:seeds']").fill("2")
     page.click("#run")
     page.wait_for_url("**/runs/*")
     assert violations(window) == []
-    expect(page.locator("#accuracy")).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.locator("#series")).to_contain_text("mean test accuracy of 2 runs", timeout=2 * PATIENCE)
+    expect(page.locator("#accuracy")).to_be_visible()
     assert violations(window) == []
     page.goto(made.nested)
     expect(page.locator("#last-run")).to_be_visible()
