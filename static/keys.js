@@ -30,9 +30,9 @@
   function press(keys) {
     const named = document.querySelectorAll(`[aria-keyshortcuts~="${CSS.escape(keys)}"]`);
     const element = [...named].find((candidate) => !candidate.disabled && shown(candidate));
-    if (!element?.matches("input, select")) return element?.click();
-    element.focus();
-    element.select?.();
+    if (element?.matches("a, input, select")) element.focus();
+    if (element?.matches("input, select")) element.select?.();
+    else element?.click();
   }
 
   /* The block before or after the chosen one, in the order in which they stand on the page. */

@@ -32,6 +32,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "search": Shortcut("Control+K", mark("Search for a block; Enter adds the best one"), anywhere=True),
     "next": Shortcut("ArrowDown", mark("Choose the next block"), within="#stack"),
     "previous": Shortcut("ArrowUp", mark("Choose the block before"), within="#stack"),
+    "block": Shortcut("Control+ArrowDown", mark("Go to the chosen block"), anywhere=True),
     "fields": Shortcut("F2", mark("Go to the parameters of the chosen block"), anywhere=True),
     "up": Shortcut("Alt+ArrowUp", mark("Move it up"), anywhere=True),
     "down": Shortcut("Alt+ArrowDown", mark("Move it down"), anywhere=True),

@@ -174,3 +174,7 @@ def test_the_shortcuts_are_shown_and_lead_to_the_first_problem(window: Window) -
     expect(page.locator("#choose-linear1")).to_be_focused()
     press(window, "Control+Shift+F")
     window.settled("Conv2d", "Flatten", "Linear")
+    press(window, "Control+K")
+    expect(page.locator("#search")).to_be_focused()
+    press(window, "Control+ArrowDown")
+    expect(page.locator("#stack [aria-current] h3 a")).to_be_focused()
