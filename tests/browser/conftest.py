@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, StorageState, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from scv.settings import ROOT, Settings
 
@@ -22,6 +31,8 @@ FLAGS = [
 
 PATIENCE = 60_000
 """Milliseconds after which a wait has failed; a busy machine takes its time."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
