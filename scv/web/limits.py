@@ -31,7 +31,9 @@ async def refuse_too_much(
     checked = check(decode(document), dataset.shape, dataset.classes)
     refuse_memory(limits, checked, settings)
     refuse_work(limits, checked, settings, dataset)
-    refuse_time(limits, await list_runs_for_version(session, version), checked, document, settings, dataset)
+    # An estimate from another network may be wrong by several times: it is shown, but refuses nothing.
+    same = [run for run in await list_runs_for_version(session, version) if run.document == document]
+    refuse_time(limits, same, checked, document, settings, dataset)
 
 
 def refuse_memory(limits: Settings, checked: Check, settings: TrainingSettings) -> None:
