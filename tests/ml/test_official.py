@@ -2,17 +2,22 @@ import threading
 import tracemalloc
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
+from scv.blocks.progress import Result
 from scv.blocks.stage import Stage
+from scv.blocks.starters import STARTERS
+from scv.blocks.training import defaults
 from scv.data.catalogue import DATASETS, UnknownDatasetError, find
 from scv.data.resident import Resident, is_prepared, open_resident
 from scv.ml import vision
 from scv.ml.errors import DatasetMissingError
 from scv.ml.official import prepare, prepare_official
-from tests.ml.conftest import place_mnist
+from scv.ml.train import train
+from tests.ml.conftest import never, place_mnist
 from tests.ml.originals import ALL, Small, cifar10, emnist_letters, letter_f
 
 NOWHERE = "http://127.0.0.1:9"
@@ -233,3 +238,19 @@ def test_labels_of_no_class_are_damage(tmp_path: Path, name: str) -> None:
         prepare_official(tmp_path, small.info)
     assert not is_prepared(tmp_path, small.info.name)
     assert labels.exists()
+
+
+@pytest.mark.parametrize("name", ["emnist-letters", "svhn"])
+def test_a_starter_trains_on_letters_and_on_colour(tmp_path: Path, name: str) -> None:
+    small = ALL[name]()
+    small.in_place(tmp_path)
+    resident = prepare_official(tmp_path, small.info)
+    document = STARTERS["cnn"].build(small.info.shape, small.info.classes)
+    settings = msgspec.structs.replace(defaults(small.info), epochs=1)
+
+    ended = train(
+        document, settings, resident, folder=tmp_path, device="cpu", emit=lambda event: None, should_stop=never
+    )
+
+    assert isinstance(ended, Result)
+    assert 0 <= ended.test_accuracy < 0.5, "there is nothing to learn in noise"
