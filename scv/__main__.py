@@ -63,12 +63,21 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
 
-    listing = commands.add_parser("datasets", help="What datasets there are.").add_subparsers(
+    listing = commands.add_parser("datasets", help="What datasets there are, and how they come here.").add_subparsers(
         required=True, metavar="COMMAND"
     )
     listed = listing.add_parser("list", help="List the datasets and whether their files are in place.")
     listed.set_defaults(run=datasets.list_datasets)
-    listed.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie")
+    fetched = listing.add_parser("fetch", help="Download a dataset's files, check them and make it ready.")
+    fetched.set_defaults(run=datasets.fetch)
+    fetched.add_argument("--mirror", metavar="URL", help="a folder that holds the files as they are published")
+    taken = listing.add_parser("import", help="Take a dataset's files from a file, a folder or an archive.")
+    taken.set_defaults(run=datasets.take)
+    for made in (fetched, taken):
+        made.add_argument("name", metavar="NAME", help="the dataset")
+    taken.add_argument("path", type=Path, metavar="PATH", help="where they are")
+    for made in (listed, fetched, taken):
+        made.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie")
 
     offered = commands.add_parser("starters", help="Networks to begin with.").add_subparsers(
         required=True, metavar="COMMAND"

@@ -1,6 +1,11 @@
 """The datasets that SCV knows: names, shapes, classes, sizes and where they come from."""
 
+from math import prod
+from pathlib import Path
+
 import msgspec
+
+from scv.data import loaders
 
 
 class UnknownDatasetError(Exception):
@@ -9,6 +14,42 @@ class UnknownDatasetError(Exception):
     def __init__(self, message: str) -> None:
         self.message = message
         super().__init__(message)
+
+
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """An original file, by the name under which torchvision reads it.
+
+    `md5` is of the file itself, `gz_md5` of the packed file that its makers publish; each is empty where none is
+    known. `idx` is the shape of the array that it holds where it is an idx file, as all of the MNIST family are.
+    """
+
+    name: str
+    md5: str = ""
+    gz_md5: str = ""
+    idx: tuple[int, ...] = ()
+
+    @property
+    def idx_header(self) -> bytes:
+        """With what an idx file of bytes begins: the type, the number of dimensions, and each of them."""
+        return bytes((0, 0, 8, len(self.idx))) + b"".join(side.to_bytes(4, "big") for side in self.idx)
+
+    @property
+    def idx_bytes(self) -> int:
+        """How long the idx file is."""
+        return len(self.idx_header) + prod(self.idx)
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as it is published, at any of `urls`; it `holds` these originals. `size` is in bytes."""
+
+    urls: tuple[str, ...]
+    md5: str
+    size: int
+    holds: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        return self.urls[0].rpartition("/")[2]
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +61,9 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
     equal to the resident arrays and in the same order.
+
+    `loader` is the class of torchvision that reads the `originals`, which lie in `{data_dir}/{folder}`. A dataset
+    without them comes with a library. `licence` is its name, or one of "unstated", "non-commercial", "public domain".
     """
 
     name: str
@@ -33,46 +77,101 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     script_loader: str
     mirrored: bool = False
+    loader: str = ""
+    folder: str = ""
+    originals: tuple[Original, ...] = ()
+    downloads: tuple[Download, ...] = ()
 
     @property
     def classes(self) -> int:
         """How many classes there are, and so how many numbers a network ends in."""
         return len(self.class_names)
 
+    @property
+    def bytes(self) -> int:
+        """The size of all images in memory."""
+        return (self.train_size + self.test_size) * prod(self.shape)
 
-_DIGITS_LOADER = '''\
-def load_data(folder):
-    """The 1,797 handwritten digits that come with scikit-learn, 8 x 8 pixels each. Needs no folder.
+    @property
+    def download_bytes(self) -> int:
+        """How much is downloaded where nothing is in place."""
+        return sum(download.size for download in self.downloads)
 
-    The set has no test part of its own: within each class, in order, every fifth image is for the test.
-    """
-    from sklearn.datasets import load_digits
+    def missing(self, data_dir: Path) -> tuple[str, ...]:
+        """The names of the original files that are not in place."""
+        folder = data_dir / self.folder
+        return tuple(original.name for original in self.originals if not (folder / original.name).is_file())
 
-    digits = load_digits()
-    images = (torch.from_numpy(digits.images) * 255 / 16).round().to(torch.uint8).unsqueeze(1)  # (N, 1, 8, 8)
-    labels = torch.from_numpy(digits.target).long()  # (N,)
-    test = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
-        test[(labels == label).nonzero().squeeze(1)[4::5]] = True
-    return images[~test], labels[~test], images[test], labels[test]
-'''
 
-_MNIST_LOADER = '''\
-def load_data(folder):
-    """MNIST: 70,000 handwritten digits, 28 x 28 pixels each. Downloaded into the folder if not there yet."""
-    try:
-        from torchvision.datasets import MNIST
-    except RuntimeError:  # torchvision for CUDA beside torch for the CPU: two operators are not declared
-        global operators  # the declarations last as long as this object
-        operators = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        from torchvision.datasets import MNIST
+def _idx_files(train: int, test: int, *, prefix: str = "", second: str = "t10k") -> tuple[Original, ...]:
+    return tuple(
+        Original(name=f"{prefix}{part}-{kind}-ubyte", idx=(count, *sides))
+        for part, count in (("train", train), (second, test))
+        for kind, sides in (("images-idx3", (28, 28)), ("labels-idx1", ()))
+    )
 
-    train = MNIST(folder, train=True, download=True)
-    test = MNIST(folder, train=False, download=True)
-    return train.data.unsqueeze(1), train.targets, test.data.unsqueeze(1), test.targets  # (N, 1, 28, 28), (N,)
-'''
+
+def _with_hashes(originals: tuple[Original, ...], **hashes: tuple[str, ...]) -> tuple[Original, ...]:
+    """The same files with one of each kind of hash, `md5` or `gz_md5`, in their order."""
+    rows = [dict(zip(hashes, row, strict=True)) for row in zip(*hashes.values(), strict=True)]
+    return tuple(msgspec.structs.replace(original, **row) for original, row in zip(originals, rows, strict=True))
+
+
+def _packed(originals: tuple[Original, ...], sizes: tuple[int, ...], *places: str) -> tuple[Download, ...]:
+    """Each file is published by itself, packed by gzip, in all these places."""
+    return tuple(
+        Download(
+            urls=tuple(f"{place}{original.name}.gz" for place in places),
+            md5=original.gz_md5,
+            size=size,
+            holds=(original.name,),
+        )
+        for original, size in zip(originals, sizes, strict=True)
+    )
+
+
+_MNIST = _with_hashes(
+    _idx_files(60000, 10000),
+    md5=(
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+    gz_md5=(
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+)
+
+_FASHION_MNIST = _with_hashes(
+    _idx_files(60000, 10000),
+    gz_md5=(
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+)
+
+_EMNIST_LETTERS = _idx_files(124800, 20800, prefix="emnist-letters-", second="test")
+
+_CIFAR10 = (
+    Original(name="data_batch_1", md5="c99cafc152244af753f735de768cd75f"),
+    Original(name="data_batch_2", md5="d4bba439e000b95fd0a9bffe97cbabec"),
+    Original(name="data_batch_3", md5="54ebc095f3ab1f0389bbae665268c751"),
+    Original(name="data_batch_4", md5="634d18415352ddfa80567beed471001a"),
+    Original(name="data_batch_5", md5="482c414d41f54cd18b22e5b47cb7c3cb"),
+    Original(name="test_batch", md5="40351d587109b95175f43aff81a1287e"),
+    Original(name="batches.meta", md5="5ff9c542aee3614f3951f8cda6e48888"),
+)
+
+_SVHN = (
+    Original(name="train_32x32.mat", md5="e26dedcc434d2e4c54c9b2d4a06d8373"),
+    Original(name="test_32x32.mat", md5="eb5a983be6a315427106f1b164d9cef3"),
+)
 
 DATASETS: dict[str, DatasetInfo] = {
     info.name: info
@@ -87,7 +186,7 @@ DATASETS: dict[str, DatasetInfo] = {
             epochs=30,
             licence="CC BY 4.0",
             source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
-            script_loader=_DIGITS_LOADER,
+            script_loader=loaders.DIGITS,
         ),
         DatasetInfo(
             name="mnist",
@@ -99,7 +198,130 @@ DATASETS: dict[str, DatasetInfo] = {
             epochs=3,
             licence="CC BY-SA 3.0",
             source="http://yann.lecun.com/exdb/mnist/",
-            script_loader=_MNIST_LOADER,
+            script_loader=loaders.MNIST,
+            loader="MNIST",
+            folder="MNIST/raw",
+            originals=_MNIST,
+            downloads=_packed(
+                _MNIST,
+                (9912422, 28881, 1648877, 4542),
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "http://yann.lecun.com/exdb/mnist/",
+            ),
+        ),
+        DatasetInfo(
+            name="fashion-mnist",
+            title="Fashion-MNIST",
+            shape=(1, 28, 28),
+            class_names=(
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
+            ),
+            train_size=60000,
+            test_size=10000,
+            epochs=5,
+            licence="MIT",
+            source="https://github.com/zalandoresearch/fashion-mnist",
+            script_loader=loaders.FASHION_MNIST,
+            mirrored=True,
+            loader="FashionMNIST",
+            folder="FashionMNIST/raw",
+            originals=_FASHION_MNIST,
+            downloads=_packed(
+                _FASHION_MNIST,
+                (26421880, 29515, 4422102, 5148),
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            ),
+        ),
+        DatasetInfo(
+            name="cifar10",
+            title="CIFAR-10",
+            shape=(3, 32, 32),
+            class_names=(
+                "airplane",
+                "automobile",
+                "bird",
+                "cat",
+                "deer",
+                "dog",
+                "frog",
+                "horse",
+                "ship",
+                "truck",
+            ),
+            train_size=50000,
+            test_size=10000,
+            epochs=10,
+            licence="unstated",
+            source="https://www.cs.toronto.edu/~kriz/cifar.html",
+            script_loader=loaders.CIFAR10,
+            mirrored=True,
+            loader="CIFAR10",
+            folder="cifar-10-batches-py",
+            originals=_CIFAR10,
+            downloads=(
+                Download(
+                    urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+                    md5="c58f30108f718f92721af3b95e74349a",
+                    size=170498071,
+                    holds=tuple(original.name for original in _CIFAR10),
+                ),
+            ),
+        ),
+        DatasetInfo(
+            name="svhn",
+            title="SVHN",
+            shape=(3, 32, 32),
+            class_names=tuple("0123456789"),
+            train_size=73257,
+            test_size=26032,
+            epochs=5,
+            licence="non-commercial",
+            source="http://ufldl.stanford.edu/housenumbers/",
+            script_loader=loaders.SVHN,
+            loader="SVHN",
+            folder="SVHN",
+            originals=_SVHN,
+            downloads=tuple(
+                Download(
+                    urls=(f"http://ufldl.stanford.edu/housenumbers/{original.name}",),
+                    md5=original.md5,
+                    size=size,
+                    holds=(original.name,),
+                )
+                for original, size in zip(_SVHN, (182040794, 64275384), strict=True)
+            ),
+        ),
+        DatasetInfo(
+            name="emnist-letters",
+            title="EMNIST Letters",
+            shape=(1, 28, 28),
+            class_names=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+            train_size=124800,
+            test_size=20800,
+            epochs=3,
+            licence="public domain",
+            source="https://www.nist.gov/itl/products-and-services/emnist-dataset",
+            script_loader=loaders.EMNIST_LETTERS,
+            loader="EMNIST",
+            folder="EMNIST/raw",
+            originals=_EMNIST_LETTERS,
+            downloads=(
+                Download(
+                    urls=("https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",),
+                    md5="58c8d27c78d21e728a6bc7b3cc06412e",
+                    size=561753746,
+                    holds=tuple(original.name for original in _EMNIST_LETTERS),
+                ),
+            ),
         ),
     )
 }

@@ -1,7 +1,8 @@
 """The resident form of a dataset: uint8 arrays on disk that are mapped into memory, never decoded again.
 
-A folder `{data_dir}/datasets/{name}/` holds four `.npy` files and `meta.json` (format, mean, standard
-deviation, content hash). It appears by one rename, so that it is there whole or not at all.
+A folder `{data_dir}/datasets/{name}/` holds four `.npy` files of images and labels, `probes.npy`, and `meta.json`
+(format, class names, mean, standard deviation, content hash). It appears by one rename, so that it is there whole
+or not at all. Which images validate is not stored: `splits.split` says it of any labels.
 """
 
 import hashlib
@@ -12,15 +13,19 @@ import tokenize
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scv.data import splits
 from scv.data.catalogue import DATASETS
 
-_FORMAT = 1
+_FORMAT = 2
+
+_PIECE = 1024
+"""So many images are converted at a time: their pixels are counted, eight bytes each, in 8 MB for CIFAR-10."""
 
 _UNREADABLE = (
     OSError,
@@ -50,6 +55,7 @@ class Arrays(NamedTuple):
 class _Meta(msgspec.Struct, frozen=True):
     format: int
     hash: str
+    class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -59,7 +65,8 @@ class Resident:
     """An open dataset. The arrays are read-only views of the files and cost no memory until they are read.
 
     `mean` and `std` are per channel, over all pixels of all training images, with pixels from 0 to 1.
-    `hash` names the content, not the file: `sha256:` and 64 hex digits.
+    `hash` names the content, not the file: `sha256:` and 64 hex digits. `probes` are the indices of the test images
+    by which networks are compared (`splits.probes`).
     """
 
     name: str
@@ -67,6 +74,8 @@ class Resident:
     train_labels: NDArray[np.int64]  # (N,)
     test_images: NDArray[np.uint8]  # (M, C, H, W)
     test_labels: NDArray[np.int64]  # (M,)
+    probes: NDArray[np.int64]  # (100,)
+    class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     hash: str
@@ -81,6 +90,16 @@ class Resident:
     def classes(self) -> int:
         """How many classes the labels tell apart."""
         return int(self.train_labels.max()) + 1
+
+    @property
+    def probe_images(self) -> NDArray[np.uint8]:
+        """The pictures by which networks are compared, (100, C, H, W)."""
+        return np.asarray(self.test_images[self.probes])
+
+    @cached_property
+    def validation(self) -> NDArray[np.intp]:
+        """The indices of the training images that validate, unless the settings hold out another share."""
+        return splits.split(self.train_labels).validation
 
 
 def is_prepared(data_dir: Path, name: str) -> bool:
@@ -97,17 +116,26 @@ def open_resident(data_dir: Path, name: str) -> Resident:
     folder = _folder(data_dir, name)
     try:
         meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
-        # Not np.load, which takes other kinds of files as well.
-        arrays = Arrays(*(np.lib.format.open_memmap(folder / f"{field}.npy", mode="r") for field in Arrays._fields))
         if meta.format != _FORMAT:
             raise ValueError(f"it has format {meta.format}, this program reads {_FORMAT}")
-        _verify(name, meta, arrays)
+        # Not np.load, which takes other kinds of files as well.
+        arrays = Arrays(*(np.lib.format.open_memmap(folder / f"{field}.npy", mode="r") for field in Arrays._fields))
+        probes = np.lib.format.open_memmap(folder / "probes.npy", mode="r")
+        _verify(name, meta, arrays, probes)
     except _UNREADABLE as error:
         raise ResidentError(f"{folder} cannot be read: {error}") from error
-    return Resident(name=name, mean=meta.mean, std=meta.std, hash=meta.hash, **arrays._asdict())
+    return Resident(
+        name=name,
+        probes=probes,
+        class_names=meta.class_names,
+        mean=meta.mean,
+        std=meta.std,
+        hash=meta.hash,
+        **arrays._asdict(),
+    )
 
 
-def _verify(name: str, meta: _Meta, arrays: Arrays) -> None:
+def _verify(name: str, meta: _Meta, arrays: Arrays, probes: NDArray[np.int64]) -> None:
     """Raise `ValueError` where the arrays cannot be a dataset, or are not those of the official one."""
     for images, labels in (
         (arrays.train_images, arrays.train_labels),
@@ -122,33 +150,103 @@ def _verify(name: str, meta: _Meta, arrays: Arrays) -> None:
     shape = arrays.train_images.shape[1:]
     if not shape == arrays.test_images.shape[1:] or not shape[0] == len(meta.mean) == len(meta.std):
         raise ValueError("its parts do not fit together")
+    if probes.dtype.name != "int64" or probes.shape != (min(splits.PROBES, len(arrays.test_labels)),):
+        raise ValueError("its probes are of another kind")
+    if probes.min() < 0 or probes.max() >= len(arrays.test_labels):
+        raise ValueError("its probes are not among its test images")
+    if len(meta.class_names) != int(arrays.train_labels.max()) + 1:
+        raise ValueError("its classes have other names")
     info = DATASETS.get(name)
     if info is None:
         return
-    found = (shape, int(arrays.train_labels.max()) + 1, len(arrays.train_labels), len(arrays.test_labels))
-    if found != (info.shape, info.classes, info.train_size, info.test_size):
+    found = (shape, meta.class_names, len(arrays.train_labels), len(arrays.test_labels))
+    if found != (info.shape, info.class_names, info.train_size, info.test_size):
         raise ValueError(f"it is not {name}")
 
 
-def write_resident(data_dir: Path, name: str, arrays: Arrays) -> Resident:
-    """Write the resident form in place of any earlier one, and open it."""
-    folder = _folder(data_dir, name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-    try:
-        for field, array in arrays._asdict().items():
-            with (temporary / f"{field}.npy").open("wb") as file:
-                np.save(file, np.ascontiguousarray(array))
-                _to_disk(file.fileno())
-        mean, std = _mean_and_std(arrays.train_images)
-        with (temporary / "meta.json").open("wb") as file:
-            file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), mean, std)))
-            file.flush()
-            _to_disk(file.fileno())
-        _replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return open_resident(data_dir, name)
+def write_resident(data_dir: Path, name: str, arrays: Arrays, class_names: tuple[str, ...] | None = None) -> Resident:
+    """Write the resident form in place of any earlier one, and open it. Classes without names get numbers."""
+    shape = arrays.train_images.shape[1:]
+    names = class_names or tuple(map(str, range(int(arrays.train_labels.max()) + 1)))
+    with Writer(data_dir, name, shape, len(arrays.train_labels), len(arrays.test_labels)) as writer:
+        writer.add("train", arrays.train_images, arrays.train_labels)
+        writer.add("test", arrays.test_images, arrays.test_labels)
+        return writer.finish(names)
+
+
+class Writer:
+    """Writes the resident form a piece at a time, so that a dataset never has to be in memory as a whole.
+
+    What is left unfinished leaves nothing behind. `shape` is of one image, `(C, H, W)`.
+    """
+
+    def __init__(self, data_dir: Path, name: str, shape: tuple[int, ...], train_size: int, test_size: int) -> None:
+        self._data_dir = data_dir
+        self._name = name
+        self._shape = shape
+        self._sizes = {"train": train_size, "test": test_size}
+        self._labels: dict[str, list[NDArray[np.int64]]] = {"train": [], "test": []}
+        self._histogram = np.zeros((shape[0], 256), dtype=np.int64)  # of the training pixels, by channel
+
+    def __enter__(self) -> Self:
+        parent = _folder(self._data_dir, self._name).parent
+        parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = Path(tempfile.mkdtemp(prefix=f".{self._name}-", dir=parent))
+        self._files: dict[str, BinaryIO] = {}
+        for part, size in self._sizes.items():
+            file = self._files[part] = (self._temporary / f"{part}_images.npy").open("wb")
+            header = {"descr": "|u1", "fortran_order": False, "shape": (size, *self._shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def add(self, part: Literal["train", "test"], images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+        """Append images (n, C, H, W) and their labels (n,). Raises `ValueError` where they do not fit."""
+        if images.dtype != np.uint8 or images.shape != (len(labels), *self._shape) or labels.ndim != 1:
+            raise ValueError(f"{images.shape} images of {images.dtype} and {labels.shape} labels")
+        self._labels[part].append(labels.astype(np.int64))
+        if sum(map(len, self._labels[part])) > self._sizes[part]:
+            raise ValueError(f"there are more than {self._sizes[part]} images")
+        for start in range(0, len(images), _PIECE):
+            # Not through a mapping: where the disk is full, that ends the process instead of raising an error.
+            piece = np.ascontiguousarray(images[start : start + _PIECE])
+            self._files[part].write(piece.data)
+            if part == "train":
+                for channel in range(piece.shape[1]):
+                    self._histogram[channel] += np.bincount(piece[:, channel].ravel(), minlength=256)
+
+    def finish(self, class_names: tuple[str, ...]) -> Resident:
+        """Put the whole in place of any earlier one, and open it. Raises `ValueError` where it is not whole."""
+        labels = {part: np.concatenate([np.empty(0, np.int64), *pieces]) for part, pieces in self._labels.items()}
+        for part, size in self._sizes.items():
+            if len(labels[part]) != size:
+                raise ValueError(f"there are {len(labels[part])} images instead of {size}")
+            _to_disk(self._files[part])
+            self._save(f"{part}_labels", labels[part])
+        self._save("probes", splits.probes(labels["test"]))
+        files = (self._temporary / f"{field}.npy" for field in Arrays._fields)
+        written = Arrays(*(np.lib.format.open_memmap(file, mode="r") for file in files))
+        mean, std = _mean_and_std(self._histogram)
+        with (self._temporary / "meta.json").open("wb") as file:
+            file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(written), class_names, mean, std)))
+            _to_disk(file)
+        _replace(self._temporary, _folder(self._data_dir, self._name))
+        return open_resident(self._data_dir, self._name)
+
+    def _save(self, field: str, array: NDArray[np.int64]) -> None:
+        with (self._temporary / f"{field}.npy").open("wb") as file:
+            np.save(file, array)
+            _to_disk(file)
+
+
+def sweep(data_dir: Path, name: str) -> None:
+    """Remove what killed conversions of the dataset left; only for who alone converts it now."""
+    for left in (data_dir / "datasets").glob(f".{name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def content_hash(arrays: Arrays) -> str:
@@ -167,16 +265,21 @@ def sample_images(resident: Resident, per_class: int = 1) -> NDArray[np.uint8]:
     return np.asarray(resident.train_images[np.concatenate(indices)])
 
 
+def samples_of_class(resident: Resident, label: int, count: int) -> NDArray[np.uint8]:
+    """The first `count` training images of a class: (count or fewer, C, H, W)."""
+    return np.asarray(resident.train_images[np.flatnonzero(resident.train_labels == label)[:count]])
+
+
 def _folder(data_dir: Path, name: str) -> Path:
     return data_dir / "datasets" / name
 
 
-def _mean_and_std(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per channel, from exact counts of the 256 values: the same on every machine, without a float copy."""
+def _mean_and_std(histogram: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel, from exact counts of the 256 values, (C, 256): the same on every machine."""
     values = np.arange(256) / 255
     means, stds = [], []
-    for channel in range(images.shape[1]):
-        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size  # (256,)
+    for counts in histogram:
+        share = counts / counts.sum()  # (256,)
         mean = float(share @ values)
         means.append(mean)
         stds.append(float(np.sqrt(share @ (values - mean) ** 2)))
@@ -194,10 +297,11 @@ def _replace(temporary: Path, folder: Path) -> None:
         temporary.rename(folder)
     descriptor = os.open(folder.parent, os.O_RDONLY)
     try:
-        _to_disk(descriptor)
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _to_disk(descriptor: int) -> None:
-    os.fsync(descriptor)
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,5 +1,6 @@
 """Which images serve for what: fixed stratified rules without chance, the same wherever they are applied."""
 
+from random import Random
 from typing import NamedTuple
 
 import numpy as np
@@ -42,3 +43,25 @@ def every_nth_of_each_class(labels: NDArray[np.int64], n: int) -> NDArray[np.boo
     for label in np.unique(labels):
         chosen[np.flatnonzero(labels == label)[n - 1 :: n]] = True
     return chosen
+
+
+PROBES = 100
+"""How many pictures stand for a dataset where networks are compared by what they see in them."""
+
+_SEED = 20260
+
+
+def probes(labels: NDArray[np.int64], count: int = PROBES) -> NDArray[np.int64]:
+    """Indices of `count` images, ascending, of which every class has as equal a share as it can give.
+
+    `labels` is (N,), of the test images; where there are fewer, all are chosen. The choice follows from the labels
+    alone: Python promises that a seeded generator's `random()` gives the same numbers in every version.
+    """
+    random = Random(_SEED)  # noqa: S311 - no secret
+    lots = np.array([random.random() for _ in range(len(labels))])
+    by_lot = np.argsort(lots, kind="stable")
+    rank = np.empty(len(labels), dtype=np.int64)  # within its class, in the order of the lots
+    for label in np.unique(labels):
+        of_class = by_lot[labels[by_lot] == label]
+        rank[of_class] = np.arange(len(of_class))
+    return np.sort(np.lexsort((lots, rank))[:count]).astype(np.int64)

@@ -1,33 +1,51 @@
 """`python -m scv.jobs.preparation NAME`: make a dataset's resident form, in a process of its own."""
 
 import sys
+from pathlib import Path
 
-from scv.blocks.message import say
-from scv.data.catalogue import UnknownDatasetError
+from scv.blocks.message import Message, say
+from scv.blocks.stage import Stage
+from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure
+from scv.jobs.underway import StoppedError, Teller, forget_progress
 from scv.ml.errors import DatasetMissingError
-from scv.ml.official import prepare
+from scv.ml.official import prepare_official
 from scv.settings import Settings
 
 
 def main() -> int:
-    data_dir, name = Settings.from_environment().data_dir, sys.argv[1]
     try:
-        prepare(data_dir, name)
-    except DatasetMissingError as error:
-        sys.stderr.write(f"{error.message}\n")
-        keep_preparation_failure(data_dir, name, error.message)
-        return 1
+        info = find(sys.argv[1])
     except UnknownDatasetError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
+    return prepare_and_tell(Settings.from_environment().data_dir, info)
+
+
+def prepare_and_tell(data_dir: Path, info: DatasetInfo, mirror: str | None = None) -> int:
+    """Prepare the dataset; its pages can tell how far that has come, and why it failed. Returns the exit status."""
+    try:
+        tell = Teller(data_dir, info.name)
+        tell(Stage(say("Preparing {dataset}", dataset=info.title)))
+        prepare_official(data_dir, info, tell, mirror=mirror)
+    except StoppedError:
+        return 0  # as somebody wished
+    except DatasetMissingError as error:
+        return _failed(data_dir, info, error.message)
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         why = error.strerror or type(error).__name__
-        keep_preparation_failure(data_dir, name, say("The dataset could not be prepared: {why}.", why=why))
-        return 1
-    forget_preparation_failure(data_dir, name)
+        return _failed(data_dir, info, say("The dataset could not be prepared: {why}.", why=why))
+    finally:
+        forget_progress(data_dir, info.name)
+    forget_preparation_failure(data_dir, info.name)
     return 0
+
+
+def _failed(data_dir: Path, info: DatasetInfo, message: Message) -> int:
+    sys.stderr.write(f"{message}\n")
+    keep_preparation_failure(data_dir, info.name, message)
+    return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import re
 
+import msgspec
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,13 +13,25 @@ from scv.blocks.document import decode, encode
 from scv.blocks.findings import Check, errors
 from scv.blocks.measured import MEASURED, Measured, measured
 from scv.blocks.operations import apply
+from scv.blocks.recommend import network_facts, recommended
 from scv.blocks.shapes import Shape
 from scv.blocks.starters import STARTERS, Starter
+from scv.blocks.training import defaults
 from scv.blocks.tree import walk
-from scv.data.catalogue import find
+from scv.data.catalogue import DATASETS, DatasetInfo, find
+from scv.ml.build import build
 from tests.blocks.generate import repaired
 
-SHAPES: list[Shape] = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 224, 224), (3, 224, 224)]
+SHAPES: list[Shape] = [
+    (1, 8, 8),
+    (1, 28, 28),
+    (2, 20, 20),
+    (3, 32, 32),
+    (3, 64, 64),
+    (3, 96, 96),
+    (1, 224, 224),
+    (3, 224, 224),
+]
 CLASSES = [2, 10, 26, 200]
 SOUND = [starter for starter in STARTERS.values() if not starter.exercise]
 EXERCISES = [starter for starter in STARTERS.values() if starter.exercise]
@@ -38,7 +52,7 @@ def test_a_starter_fits_the_dataset_and_needs_no_advice(starter: Starter, shape:
 
 
 @given(
-    st.tuples(st.sampled_from((1, 3)), st.integers(8, 224), st.integers(8, 224)),
+    st.tuples(st.integers(1, 3), st.integers(8, 224), st.integers(8, 224)),
     st.integers(2, 200),
     st.sampled_from(list(STARTERS.values())),
 )
@@ -49,6 +63,37 @@ def test_pictures_of_any_size_and_form_fit(shape: Shape, classes: int, starter: 
         result = repaired(starter.build(shape, classes), shape, classes)[1]
     assert result.ok
     assert set(problems(result)) == ({"no_activation_between"} if starter.exercise else set())
+
+
+@given(
+    st.tuples(st.integers(1, 3), st.integers(8, 96), st.integers(8, 96)),
+    st.integers(2, 200),
+    st.integers(1, 500),
+    st.booleans(),
+    st.sampled_from(SOUND),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_recommended_settings_fit_pictures_of_any_size(
+    shape: Shape, classes: int, epochs: int, mirrored: bool, starter: Starter
+) -> None:
+    names = tuple(map(str, range(classes)))
+    dataset = msgspec.structs.replace(find("mnist"), shape=shape, class_names=names, epochs=epochs, mirrored=mirrored)
+    document = starter.build(shape, classes)
+    checked = check(document, shape, classes)
+    advised = recommended(dataset, network_facts(document, checked))
+
+    assert checked.blocks[-1].output == (classes,)
+    assert defaults(dataset).problems() == advised.settings.problems() == []
+    assert (advised.settings.epochs, advised.settings.flip) == (epochs, mirrored)
+    assert 8 * advised.settings.shift < min(shape[1:])
+
+
+@pytest.mark.parametrize("info", DATASETS.values(), ids=lambda info: info.name)
+@pytest.mark.parametrize("starter", SOUND, ids=lambda starter: starter.name)
+def test_a_starter_answers_for_pictures_of_every_dataset_in_torch(starter: Starter, info: DatasetInfo) -> None:
+    network = build(starter.build(info.shape, info.classes), info.shape, info.classes).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(2, *info.shape)).shape == (2, info.classes)
 
 
 @pytest.mark.parametrize("classes", CLASSES)

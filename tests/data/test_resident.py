@@ -1,3 +1,5 @@
+import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +9,16 @@ import pytest
 from scv.data.resident import (
     Arrays,
     ResidentError,
+    Writer,
     content_hash,
     is_prepared,
     open_resident,
     sample_images,
+    samples_of_class,
+    sweep,
     write_resident,
 )
+from scv.data.splits import split
 
 
 def colourful(seed: int = 0) -> Arrays:
@@ -95,7 +101,25 @@ def spoil_the_description(folder: Path) -> None:
 
 def come_from_the_future(folder: Path) -> None:
     path = folder / "meta.json"
-    path.write_text(path.read_text().replace('"format":1', '"format":2'))
+    path.write_text(path.read_text().replace('"format":2', '"format":3'))
+
+
+def come_from_the_past(folder: Path) -> None:
+    """Format 1 had no class names and no probes."""
+    (folder / "probes.npy").unlink()
+    meta = json.loads((folder / "meta.json").read_text())
+    del meta["class_names"]
+    (folder / "meta.json").write_text(json.dumps(meta | {"format": 1}))
+
+
+def lose_a_probe(folder: Path) -> None:
+    path = folder / "probes.npy"
+    np.save(path, np.load(path)[:-1])
+
+
+def probe_what_is_not_there(folder: Path) -> None:
+    path = folder / "probes.npy"
+    np.save(path, np.load(path) + 1)
 
 
 def empty_an_array(folder: Path) -> None:
@@ -148,6 +172,9 @@ def become_a_file(folder: Path) -> None:
         take_an_array_away,
         spoil_the_description,
         come_from_the_future,
+        come_from_the_past,
+        lose_a_probe,
+        probe_what_is_not_there,
         empty_an_array,
         put_an_archive_in_its_place,
         put_half_an_archive_in_its_place,
@@ -180,3 +207,83 @@ def test_samples_come_class_by_class(tmp_path: Path) -> None:
 
     assert samples.shape == (8, 3, 4, 5)
     assert np.array_equal(samples, resident.train_images[[0, 4, 1, 5, 2, 6, 3, 7]])
+
+
+def test_samples_of_one_class_are_its_first(tmp_path: Path) -> None:
+    resident = write_resident(tmp_path, "toy", colourful())
+
+    assert np.array_equal(samples_of_class(resident, 2, 3), resident.train_images[[2, 6, 10]])
+    assert len(samples_of_class(resident, 2, 99)) == 20
+
+
+def test_pieces_give_what_the_whole_gives(tmp_path: Path) -> None:
+    arrays = colourful()
+    whole = write_resident(tmp_path, "whole", arrays, ("a", "b", "c", "d"))
+    with Writer(tmp_path, "pieces", (3, 4, 5), 80, 12) as writer:
+        for start in range(0, 80, 30):
+            part = slice(start, start + 30)
+            writer.add("train", arrays.train_images[part], arrays.train_labels[part])
+        writer.add("test", arrays.test_images, arrays.test_labels)
+        pieces = writer.finish(("a", "b", "c", "d"))
+
+    assert (pieces.hash, pieces.mean, pieces.std) == (whole.hash, whole.mean, whole.std)
+    assert pieces.class_names == ("a", "b", "c", "d")
+    assert np.array_equal(pieces.train_images, arrays.train_images)
+    assert pieces.probe_images.shape == (12, 3, 4, 5)
+
+
+def test_a_conversion_that_was_left_is_no_dataset_and_leaves_nothing(tmp_path: Path) -> None:
+    arrays = colourful()
+    with Writer(tmp_path, "toy", (3, 4, 5), 81, 12) as writer:
+        writer.add("train", arrays.train_images, arrays.train_labels)
+        writer.add("test", arrays.test_images, arrays.test_labels)
+        with pytest.raises(ValueError, match="80 images instead of 81"):
+            writer.finish(("a", "b", "c", "d"))
+
+    assert not is_prepared(tmp_path, "toy")
+    assert list((tmp_path / "datasets").iterdir()) == []
+
+
+def test_what_a_killed_conversion_left_is_swept(tmp_path: Path) -> None:
+    write_resident(tmp_path, "toy", colourful())
+    for left in (".toy-half", ".other-toy-half"):
+        (tmp_path / "datasets" / left).mkdir()
+        (tmp_path / "datasets" / left / "train_images.npy").write_bytes(b"half")
+    sweep(tmp_path, "toy")
+
+    assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == [".other-toy-half", "toy"]
+
+
+def test_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    arrays = colourful()
+    with Writer(tmp_path, "toy", (3, 4, 5), 80, 12) as writer:
+        for images, labels in (
+            (arrays.train_images[:, :1], arrays.train_labels),
+            (arrays.train_images, arrays.train_labels[:-1]),
+            (arrays.train_images.astype(np.float32), arrays.train_labels),
+        ):
+            with pytest.raises(ValueError, match="images of"):
+                writer.add("train", images, labels)  # type: ignore[arg-type]
+        writer.add("test", arrays.test_images, arrays.test_labels)
+        with pytest.raises(ValueError, match="more than 12"):
+            writer.add("test", arrays.test_images, arrays.test_labels)
+
+
+def test_writing_needs_little_memory_beside_the_images(tmp_path: Path) -> None:
+    images = np.zeros((40_000, 1, 28, 28), dtype=np.uint8)  # 31 MB
+    labels = np.arange(40_000, dtype=np.int64) % 10
+    arrays = Arrays(images, labels, images[:1000], labels[:1000])
+    tracemalloc.start()
+    try:
+        write_resident(tmp_path, "toy", arrays)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < images.nbytes / 2
+
+
+def test_the_validation_split_is_the_rule(tmp_path: Path) -> None:
+    resident = write_resident(tmp_path, "toy", colourful())
+
+    assert np.array_equal(resident.validation, split(resident.train_labels).validation)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scv.data.splits import every_nth_of_each_class, split
+from scv.data.splits import PROBES, every_nth_of_each_class, probes, split
 
 LABELS = st.lists(st.integers(0, 5), max_size=200).map(lambda labels: np.array(labels, dtype=np.int64))
 
@@ -64,3 +64,24 @@ def test_the_part_that_is_trained_on_lies_evenly_in_the_whole(percent: int, expe
     labels = np.zeros(10, dtype=np.int64)
 
     assert split(labels, train_percent=percent, validation_percent=5).train.tolist() == expected
+
+
+@given(LABELS, st.integers(1, 120))
+def test_probes_are_shared_out_among_the_classes_as_equally_as_they_can_be(labels: np.ndarray, count: int) -> None:
+    chosen = probes(labels, count)
+
+    assert len(chosen) == min(count, len(labels))
+    assert sorted(set(chosen.tolist())) == chosen.tolist()
+    there = {int(label): int((labels == label).sum()) for label in np.unique(labels)}
+    given_by = {label: int((labels[chosen] == label).sum()) for label in there}
+    for label, share in given_by.items():
+        if share < there[label]:  # it could give more, so nobody gave more than one above it
+            assert max(given_by.values()) <= share + 1
+
+
+def test_the_probes_stay_the_same_for_ever() -> None:
+    """Vectors that were made with other probes could not be compared."""
+    labels = np.arange(10_000) % 10
+
+    assert len(probes(labels)) == PROBES == 100
+    assert probes(labels)[:8].tolist() == [23, 56, 317, 322, 476, 482, 537, 554]

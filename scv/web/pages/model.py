@@ -15,12 +15,12 @@ from scv.blocks.message import Message, say
 from scv.blocks.starters import STARTERS
 from scv.blocks.training import defaults
 from scv.data.catalogue import DATASETS, DatasetInfo
-from scv.data.resident import is_prepared
 from scv.db import models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
 from scv.db.tables import User
 from scv.errors import RefusedError
 from scv.files import run_folder
+from scv.web.dataset_state import DatasetState, state_of
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.figures import silhouette
 from scv.web.forms import read_form
@@ -97,15 +97,14 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class NewModelPage:
-    """The form for a new model, with what was typed where it was refused. `ready`: datasets with pictures.
+    """The form for a new model, with what was typed where it was refused. `datasets` come with their states.
 
     `starter` is the chosen one's name, empty for none.
     """
 
     name: str
     dataset: str
-    datasets: tuple[DatasetInfo, ...]
-    ready: frozenset[str]
+    datasets: tuple[DatasetState, ...]
     most: int
     starters: tuple[StarterCard, ...]
     starter: str
@@ -128,8 +127,9 @@ class ModelController(Controller):
         return house.renderer.respond(visit, "pages/models.html", page, block=block)
 
     @get("/new")
-    async def new(self, visit: TheVisit, user: SignedIn, house: TheHouse) -> Response[str]:
-        return house.renderer.respond(visit, "pages/new_model.html", _new_page(house))
+    async def new(self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse) -> Response[str]:
+        page = _new_page(house, dataset=request.query_params.get("dataset", ""))
+        return house.renderer.respond(visit, "pages/new_model.html", page)
 
     @post("/new", status_code=200)
     async def create(
@@ -147,6 +147,10 @@ class ModelController(Controller):
             if starter and starter not in STARTERS:
                 raise RefusedError(say("There is no such network to start from."))
             info = DATASETS[dataset]
+            if state_of(house.settings.data_dir, info).kind == "failed":
+                raise RefusedError(
+                    say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
+                )
             document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
             settings = msgspec.json.encode(defaults(info)).decode()
             async with house.database.writing() as session:
@@ -216,13 +220,11 @@ def _silhouette(document: str) -> tuple[str, ...]:
 def _new_page(
     house: House, name: str = "", dataset: str = "", starter: str = "", problem: Message | None = None
 ) -> NewModelPage:
-    ready = frozenset(key for key in DATASETS if is_prepared(house.settings.data_dir, key))
     chosen = dataset if dataset in DATASETS else next(iter(DATASETS))
     return NewModelPage(
         name=name,
         dataset=chosen,
-        datasets=tuple(DATASETS.values()),
-        ready=ready,
+        datasets=tuple(state_of(house.settings.data_dir, info) for info in DATASETS.values()),
         most=NAME_LENGTH,
         starters=starter_cards(DATASETS[chosen]),
         starter=starter,
