@@ -42,7 +42,7 @@ def list_datasets(arguments: Namespace) -> int:
         images = f"{info.train_size:,} + {info.test_size:,} images"
         if row["ready"]:
             state = "ready"
-        elif row["missing"]:
+        elif not info.is_at_hand(data_dir):
             state = f"downloaded when first used, {info.download_bytes / 1e6:,.0f} MB"
         else:
             state = "prepared when first used"

@@ -102,6 +102,12 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
         folder = data_dir / self.folder
         return tuple(original.name for original in self.originals if not (folder / original.name).is_file())
 
+    def is_at_hand(self, data_dir: Path) -> bool:
+        """Whether all original files are in place, some perhaps still packed as they are published."""
+        folder = data_dir / self.folder
+        held = {name for download in self.downloads if (folder / download.file).is_file() for name in download.holds}
+        return all(name in held or (folder / f"{name}.gz").is_file() for name in self.missing(data_dir))
+
 
 def _idx_files(train: int, test: int, *, prefix: str = "", second: str = "t10k") -> tuple[Original, ...]:
     return tuple(

@@ -61,9 +61,9 @@ CIFAR10 = _torchvision(
 
 SVHN = _torchvision(
     "SVHN",
-    "SVHN: 99,289 house numbers, a digit each, 32 x 32 pixels. Needs scipy.",
+    "SVHN: 99,289 digits of house numbers, 32 x 32 pixels each.",
     """\
-    parts = [$kind(f"{folder}/SVHN", split=split, download=True) for split in ("train", "test")]
+    parts = [$kind(f"{folder}/SVHN", split=split, download=True) for split in ("train", "test")]  # reads by scipy
     images = [torch.from_numpy(part.data).contiguous() for part in parts]  # (N, 3, 32, 32)
     labels = [torch.from_numpy(part.labels) for part in parts]  # (N,)
     return images[0], labels[0], images[1], labels[1]

@@ -1,7 +1,6 @@
 """Whether a dataset can be trained on, as the pages say it."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,12 +51,14 @@ WORDS = frozenset(
 @dataclass(frozen=True)
 class DatasetState:
     """`kind` ready: it can be opened; working: it is being made, `underway` says how far that is; failed: `failure`
-    says why; missing: it has to be downloaded first; unprepared: its files are here and only have to be converted."""
+    says why; missing: it has to be downloaded first; unprepared: its files are here and only have to be converted.
+    `problem` keeps the work from going on."""
 
     dataset: DatasetInfo
     kind: Kind
     failure: Message | None = None
     underway: Underway | None = None
+    problem: Message | None = None
 
     @property
     def licence(self) -> str:
@@ -71,7 +72,7 @@ def state_of(data_dir: Path, dataset: DatasetInfo) -> DatasetState:
         return DatasetState(dataset, "failed", failure=failure)
     if said := underway(data_dir, dataset.name):
         return DatasetState(dataset, "working", underway=said)
-    return DatasetState(dataset, "missing" if dataset.missing(data_dir) else "unprepared")
+    return DatasetState(dataset, "unprepared" if dataset.is_at_hand(data_dir) else "missing")
 
 
 async def look_at(house: House, dataset: DatasetInfo) -> DatasetState:
@@ -85,6 +86,8 @@ async def look_at(house: House, dataset: DatasetInfo) -> DatasetState:
         ask_for(data_dir, dataset.name)
         state = state_of(data_dir, dataset)
     if state.kind in ("working", "unprepared"):
-        with suppress(BrokerAwayError):
+        try:
             await house.queue.enqueue_preparation(dataset.name)
+        except BrokerAwayError as error:
+            return replace(state, problem=error.message)
     return state

@@ -184,9 +184,12 @@ def test_the_editor_is_accessible_on_a_small_phone(look: Look, made: Made, theme
 def test_the_pages_around_the_editor_are_accessible(look: Look, made: Made, theme: Theme) -> None:
     window = look(theme)
     page = window.page
-    for path in ("/models", "/models?search=nothing+like+this", "/models/new"):
+    for path in ("/models", "/models?search=nothing+like+this", "/models/new", "/datasets", "/datasets/svhn"):
         page.goto(f"{window.base}{path}")
         assert violations(window) == []
+    page.goto(f"{window.base}/datasets/digits")
+    expect(page.locator("#classes-title")).to_be_visible(timeout=PATIENCE)  # it is loaded anew once that is ready
+    assert violations(window) == []
     page.goto(f"{window.base}/models")
     page.locator(".menu > summary").first.click()
     assert violations(window) == []

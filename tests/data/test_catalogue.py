@@ -75,6 +75,23 @@ def test_what_is_missing_is_what_is_not_there(tmp_path: Path) -> None:
     assert find("digits").missing(tmp_path) == ()
 
 
+def test_files_that_are_still_packed_are_at_hand(tmp_path: Path) -> None:
+    cifar10, svhn, fashion = (find(name) for name in ("cifar10", "svhn", "fashion-mnist"))
+    for info in (cifar10, svhn, fashion):
+        assert not info.is_at_hand(tmp_path)
+        (tmp_path / info.folder).mkdir(parents=True)
+    (tmp_path / cifar10.folder / "cifar-10-python.tar.gz").touch()
+    assert cifar10.is_at_hand(tmp_path)
+    assert len(cifar10.missing(tmp_path)) == 7
+    (tmp_path / svhn.folder / "train_32x32.mat").touch()
+    assert not svhn.is_at_hand(tmp_path)
+    for original in fashion.originals:
+        assert not fashion.is_at_hand(tmp_path)
+        (tmp_path / fashion.folder / f"{original.name}.gz").touch()
+    assert fashion.is_at_hand(tmp_path)
+    assert find("digits").is_at_hand(tmp_path)
+
+
 @pytest.mark.parametrize("info", DATASETS.values(), ids=lambda info: info.name)
 def test_the_script_loader_defines_load_data_alone(info: DatasetInfo) -> None:
     module = ast.parse(info.script_loader)

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -252,6 +255,33 @@ def test_what_a_killed_conversion_left_is_swept(tmp_path: Path) -> None:
     sweep(tmp_path, "toy")
 
     assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == [".other-toy-half", "toy"]
+
+
+@pytest.mark.parametrize("words", ["writer.add('train', images, labels)", "Path.rename = die; writer.finish(('a',))"])
+def test_a_conversion_that_is_killed_is_never_taken_for_a_whole_one(tmp_path: Path, words: str) -> None:
+    """In the middle, and with all written but the last rename."""
+    code = f"""
+import os, sys
+from pathlib import Path
+import numpy as np
+from scv.data.resident import Writer
+def die(*_): os.kill(os.getpid(), 9)
+images, labels = np.zeros((5, 1, 8, 8), np.uint8), np.zeros(5, np.int64)
+with Writer(Path(sys.argv[1]), "toy", (1, 8, 8), 10, 5) as writer:
+    writer.add("train", images, labels)
+    if "finish" in {words!r}:
+        writer.add("train", images, labels)
+        writer.add("test", images, labels)
+    {words}
+    die()
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, capture_output=True, text=True)
+
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not is_prepared(tmp_path, "toy")
+    assert [path.name.startswith(".toy-") for path in (tmp_path / "datasets").iterdir()] == [True]
+    write_resident(tmp_path, "toy", colourful())
+    assert is_prepared(tmp_path, "toy")
 
 
 def test_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:

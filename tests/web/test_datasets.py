@@ -171,7 +171,15 @@ async def test_what_needs_no_download_is_prepared_at_the_first_look(owner: Visit
     page = (await owner.get("/datasets/digits")).text
     assert "It is being prepared" in page
     assert "/datasets/digits/stop" not in page, "there is nothing to stop"
+    assert "The job queue does not answer at the moment" in page, "there is no broker in this test"
     assert underway(settings.data_dir, "digits") is not None
+
+
+async def test_files_that_were_put_there_packed_are_taken_at_the_next_look(owner: Visitor, settings: Settings) -> None:
+    (settings.data_dir / "cifar-10-batches-py").mkdir()
+    (settings.data_dir / "cifar-10-batches-py" / "cifar-10-python.tar.gz").touch()
+    assert "Here, and prepared when first used" in (await owner.get("/datasets")).text
+    assert "It is being prepared" in (await owner.get("/datasets/cifar10")).text
 
 
 async def test_a_new_model_takes_what_can_be_had_and_refuses_what_failed(owner: Visitor, settings: Settings) -> None:
