@@ -33,6 +33,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     script_loader: str
     mirrored: bool = False
+    script_folder: str = "data"
+    """What the script's `load_data` gets where nobody says otherwise."""
 
     @property
     def classes(self) -> int:

@@ -4,11 +4,14 @@ A folder `{data_dir}/datasets/{name}/` holds four `.npy` files and `meta.json` (
 deviation, content hash). It appears by one rename, so that it is there whole or not at all.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import tokenize
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from scv.data.catalogue import DATASETS
 
 _FORMAT = 1
+_AT_ONCE = 1000  # images, of which a copy is made
 
 _UNREADABLE = (
     OSError,
@@ -132,23 +136,40 @@ def _verify(name: str, meta: _Meta, arrays: Arrays) -> None:
 
 def write_resident(data_dir: Path, name: str, arrays: Arrays) -> Resident:
     """Write the resident form in place of any earlier one, and open it."""
-    folder = _folder(data_dir, name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-    try:
+    with new_resident(_folder(data_dir, name)) as temporary:
         for field, array in arrays._asdict().items():
-            with (temporary / f"{field}.npy").open("wb") as file:
-                np.save(file, np.ascontiguousarray(array))
-                _to_disk(file.fileno())
+            np.save(temporary / f"{field}.npy", np.ascontiguousarray(array))
+    return open_resident(data_dir, name)
+
+
+@contextmanager
+def new_resident(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, to write the four arrays to, and what else belongs to them.
+
+    It is described and takes the place of `folder` when that went well; else it goes, and all is as before.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        arrays = Arrays(*(np.load(temporary / f"{field}.npy", mmap_mode="r") for field in Arrays._fields))
         mean, std = _mean_and_std(arrays.train_images)
-        with (temporary / "meta.json").open("wb") as file:
-            file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), mean, std)))
-            file.flush()
-            _to_disk(file.fileno())
+        (temporary / "meta.json").write_bytes(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), mean, std)))
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                _to_disk(file.fileno())
         _replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return open_resident(data_dir, name)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing the same resident form until this one has."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def content_hash(arrays: Arrays) -> str:
@@ -176,7 +197,10 @@ def _mean_and_std(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[f
     values = np.arange(256) / 255
     means, stds = [], []
     for channel in range(images.shape[1]):
-        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size  # (256,)
+        counts = np.zeros(256, dtype=np.int64)
+        for start in range(0, len(images), _AT_ONCE):
+            counts += np.bincount(images[start : start + _AT_ONCE, channel].ravel(), minlength=256)
+        share = counts / counts.sum()  # (256,)
         mean = float(share @ values)
         means.append(mean)
         stds.append(float(np.sqrt(share @ (values - mean) ** 2)))

@@ -1,6 +1,5 @@
 """The official datasets: from their original files, downloaded where they are missing, to the resident form."""
 
-import fcntl
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import numpy as np
 from scv.blocks.message import Message, say
 from scv.data import digits
 from scv.data.catalogue import DatasetInfo, find
-from scv.data.resident import Arrays, Resident, ResidentError, open_resident, write_resident
+from scv.data.resident import Arrays, Resident, ResidentError, one_at_a_time, open_resident, write_resident
 from scv.ml.errors import DatasetMissingError
 
 _MNIST_FILES = (
@@ -35,7 +34,7 @@ def prepare(data_dir: Path, name: str, progress: Callable[[Message], None] | Non
         return open_resident(data_dir, name)
     except ResidentError:
         pass
-    with _one_at_a_time(data_dir / "datasets" / f".{name}.lock"):
+    with one_at_a_time(data_dir / "datasets" / name):
         try:
             return open_resident(data_dir, name)  # another process wrote it meanwhile
         except ResidentError:
@@ -109,14 +108,6 @@ def _verify(info: DatasetInfo, arrays: Arrays) -> None:
 
 def _nobody(stage: Message) -> None:
     """Hear a stage and do nothing with it."""
-
-
-@contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
