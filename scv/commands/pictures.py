@@ -6,9 +6,10 @@ from pathlib import Path
 
 from scv.commands.failure import MisuseError
 from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
-from scv.data.importing import REASONS, SIZES, PictureOptions, Summary, prepare_pictures
+from scv.data.importing import SIZES, PictureOptions, prepare_pictures
 from scv.data.own import describe
 from scv.data.resident import Resident
+from scv.data.summary import told
 
 
 def add_dataset(parser: ArgumentParser, help: str = "the dataset it is for", *, required: bool = True) -> None:
@@ -86,26 +87,6 @@ def resident(data_dir: Path, source: Path, arguments: Namespace) -> Resident:
     for line in told(summary):
         print(f"scv: {line}", file=sys.stderr)
     return opened
-
-
-def told(summary: Summary) -> list[str]:
-    """What was taken and what was left out, a line for each kind of file."""
-    lines = [f"{sum(summary.train):,} pictures to learn from, {sum(summary.test):,} to test"]
-    for reason, text in REASONS.items():
-        names = summary.refused.get(reason)
-        if names is not None:
-            lines.append(f"left out, {text}: {names.count:,} ({_listed(names.first, names.count)})")
-    if summary.repeated.count:
-        names = summary.repeated
-        lines.append(
-            f"warning: in both parts, so that the test is easier than it looks: {names.count:,} "
-            f"({_listed(names.first, names.count)})"
-        )
-    return lines
-
-
-def _listed(first: list[str], count: int) -> str:
-    return ", ".join(first) + (", …" if count > len(first) else "")
 
 
 def _options(arguments: Namespace) -> PictureOptions:

@@ -21,11 +21,12 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from scv.blocks.message import foreign, mark, say
+from scv.blocks.message import foreign, say
 from scv.data.archives import Archive, Entry, PicturesError, opened
 from scv.data.layout import Sorting, arranged, reason_by_name
 from scv.data.pictures import RefusedError, picture
 from scv.data.resident import Resident, ResidentError, new_resident, one_at_a_time, open_resident
+from scv.data.summary import Names, Summary, read_summary, write_summary
 
 MOST_CLASSES = 200
 SIZES = (28, 224)
@@ -33,23 +34,10 @@ SIZES = (28, 224)
 
 _RULES = 1
 """Raised when the same file is to give other pixels or parts than before: what was imported by older rules is left."""
+_MOST_WORKERS = 4  # each may hold a large picture; more would wait for Python's lock
 _BATCH = 64  # files
 _BATCH_BYTES = 4 * 2**20
-_NAMES = 5  # of the files that were left out, of each kind
 _LEAST_OF_A_CLASS = 5  # so that one is for the test
-
-REASONS = {
-    "hidden": mark("hidden files and those of the system"),
-    "name": mark("names that are not UTF-8 or hold control characters"),
-    "kind": mark("not PNG, JPEG, WebP, BMP, GIF or TIFF by name"),
-    "outside": mark("not in a class folder"),
-    "empty": mark("empty files"),
-    "unreadable": mark("pictures that cannot be read"),
-    "small": mark("fewer than 8 pixels wide or high"),
-    "large": mark("larger than 50 million pixels, 20,000 pixels wide or high, or 64 MB"),
-    "duplicate": mark("the same picture once more"),
-}
-"""Why files are left out, in the order in which it is told."""
 
 
 class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,37 +62,6 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
     def channels(self) -> int:
         """1 for grey, 3 for colour."""
         return 3 if self.color else 1
-
-
-class Names(msgspec.Struct):
-    """How many files, and what the first ones are called."""
-
-    count: int = 0
-    first: list[str] = []
-
-    def add(self, name: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.first) < _NAMES:
-            self.first.append(foreign(name, 100))
-
-
-class Summary(msgspec.Struct, kw_only=True):
-    """What became of the files. `train` and `test` count the pictures of each class.
-
-    `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part that
-    the other part has as well: they were taken, and make the test easier than it looks.
-    """
-
-    class_names: list[str]
-    train: list[int]
-    test: list[int]
-    refused: dict[str, Names]
-    repeated: Names
-
-    def refuse(self, reason: str, name: str) -> None:
-        """Count a file that is left out."""
-        self.refused.setdefault(reason, Names()).add(name)
 
 
 class Plan(NamedTuple):
@@ -178,24 +135,26 @@ def prepare_pictures(
         return open_resident(data_dir, name), summary
 
 
-def read_summary(folder: Path) -> Summary:
-    """The summary of pictures that were imported. Raises `OSError` or `msgspec.DecodeError` where there is none."""
-    return msgspec.json.decode((folder / "import.json").read_bytes(), type=Summary)
-
-
 def import_pictures(
     source: Path, target: Path, options: PictureOptions, progress: Progress | None = None, *, workers: int | None = None
 ) -> Summary:
     """Write the pictures of a zip or of a folder as the resident form in the folder `target`.
 
     `target` appears, or is replaced, at the end; after a failure or an interruption nothing is left. `workers` threads
-    decode, by default one for each core. Raises `PicturesError`.
+    decode, by default one for each core, up to four. Raises `PicturesError`.
     """
     try:
         with opened(source) as archive, new_resident(target) as temporary:
             planned = plan(archive)
-            summary = _fill(temporary, archive, planned, options, progress or _nobody, workers or os.cpu_count() or 1)
-            (temporary / "import.json").write_bytes(msgspec.json.encode(summary))
+            summary = _fill(
+                temporary,
+                archive,
+                planned,
+                options,
+                progress or _nobody,
+                workers or min(_MOST_WORKERS, os.cpu_count() or 1),
+            )
+            write_summary(temporary, summary)
     except OSError as error:
         reason = foreign((error.strerror or "unknown reason").lower())
         raise PicturesError(say("The pictures could not be written: {reason}.", reason=reason)) from error

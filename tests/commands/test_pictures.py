@@ -85,9 +85,9 @@ def test_train_imports_once_and_tells_what_was_left_out(
         assert main([*command, "--json", "--epochs", "1", "--batch-size", "8"]) == 0
         shown = capsys.readouterr()
         results.append(json.loads(shown.out))
-        assert "scv: 50 pictures to learn from, 12 to test\n" in shown.err
-        assert "the same picture once more: 1 (set/upright stripes/again.png)\n" in shown.err
-        assert "pictures that cannot be read: 1 (set/upright stripes/torn.png)\n" in shown.err
+        assert "scv: 50 pictures to learn from and 12 to test.\n" in shown.err
+        assert "the same picture once more: 1 (set/upright stripes/again.png).\n" in shown.err
+        assert "pictures that cannot be read: 1 (set/upright stripes/torn.png).\n" in shown.err
         (kept,) = (tmp_path / "datasets").glob("pictures-*")
         written = (kept / "train_images.npy").stat()
     assert results[0]["dataset_hash"] == results[1]["dataset_hash"]

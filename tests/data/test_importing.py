@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scv.data.archives import PicturesError
-from scv.data.importing import PictureOptions, import_pictures, name_of, prepare_pictures, read_summary
+from scv.data.importing import PictureOptions, import_pictures, name_of, prepare_pictures
 from scv.data.pictures import picture
 from scv.data.resident import Resident, open_resident
+from scv.data.summary import read_summary
 from tests.data.pictures import classes, noise, saved, write_folder, write_zip
 
 SMALL = PictureOptions(size=28)
