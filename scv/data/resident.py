@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from scv.data.catalogue import DATASETS
 
 _FORMAT = 1
-_AT_ONCE = 1000  # images, of which a copy is made
+_AT_ONCE = 4 * 2**20  # bytes, of which a copy is made
 
 _UNREADABLE = (
     OSError,
@@ -177,7 +178,8 @@ def content_hash(arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for field, array in arrays._asdict().items():
         digest.update(f"{field} {array.dtype.name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in _in_parts(array):
+            digest.update(part.data)
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -192,14 +194,24 @@ def _folder(data_dir: Path, name: str) -> Path:
     return data_dir / "datasets" / name
 
 
+def _in_parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The array in order, some of it at a time: of one on disk, what was seen leaves the process's memory again."""
+    base: object = array.base
+    rows = max(1, _AT_ONCE // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[start : start + rows])
+        if isinstance(base, mmap):
+            base.madvise(MADV_DONTNEED)
+
+
 def _mean_and_std(images: NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Per channel, from exact counts of the 256 values: the same on every machine, without a float copy."""
     values = np.arange(256) / 255
     means, stds = [], []
     for channel in range(images.shape[1]):
         counts = np.zeros(256, dtype=np.int64)
-        for start in range(0, len(images), _AT_ONCE):
-            counts += np.bincount(images[start : start + _AT_ONCE, channel].ravel(), minlength=256)
+        for part in _in_parts(images):
+            counts += np.bincount(part[:, channel].ravel(), minlength=256)
         share = counts / counts.sum()  # (256,)
         mean = float(share @ values)
         means.append(mean)
