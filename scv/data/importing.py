@@ -258,7 +258,8 @@ def _refuse_too_few(summary: Summary, given: bool) -> None:
         if not given and train + test < _LEAST_OF_A_CLASS:
             raise PicturesError(
                 say(
-                    "The class {name} has {count} pictures that can be read, no two the same; {least} are needed.",
+                    "The class {name} needs {least} pictures that can be read; {count} were found, "
+                    "the same one counted once.",
                     name=foreign(name),
                     count=train + test,
                     least=_LEAST_OF_A_CLASS,

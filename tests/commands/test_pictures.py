@@ -203,7 +203,7 @@ def test_a_dataset_that_can_be_listed_but_not_read_leaves_nothing(
     path = write_zip(tmp_path / "z.zip", dict.fromkeys(classes(2, 5), b"torn"))
     data = tmp_path / "data"
     assert main(["train", str(document), "--dataset", str(path), "--data-dir", str(data)]) == 1
-    assert "The class a has 0 pictures that can be read" in capsys.readouterr().err
+    assert "The class a needs 5 pictures that can be read; 0 were found" in capsys.readouterr().err
     assert [path for path in data.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scv.data import archives
@@ -149,7 +150,7 @@ BAD: dict[Callable[[Path], None], str] = {
     a_class_that_is_not_utf_8: "not UTF-8 or holds control characters",
     a_zip_in_a_zip: "a folder for each class",
     drawings_alone: "a folder for each class",
-    a_class_without_a_readable_picture: "The class c has 0 pictures that can be read",
+    a_class_without_a_readable_picture: "The class c needs 5 pictures that can be read; 0 were found",
     a_test_without_a_readable_picture: "no picture for the test",
     a_test_of_another_class: "The class zebra has no picture to learn from",
     too_many_files: "is too large: 50 files",
@@ -170,6 +171,27 @@ def test_it_is_refused_with_a_reason_and_nothing_is_left(
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert not (tmp_path / "data").exists() or list((tmp_path / "data").iterdir()) == []
+
+
+def test_whatever_is_spoilt_in_a_zip_it_is_taken_or_refused_and_no_more(tmp_path: Path) -> None:
+    source, target = tmp_path / "pictures.zip", tmp_path / "data" / "own"
+    whole = write_zip(source, classes(3, 6)).read_bytes()
+    start = whole.index(b"PK\x01\x02")  # of the directory, where most can go wrong
+    random = np.random.default_rng(0)
+    endings = set()
+    for number in range(200):
+        data = bytearray(whole)
+        for place in random.integers(start if number % 4 else 0, len(data), 3):
+            data[place] = random.integers(0, 256)
+        source.write_bytes(data)
+        try:
+            import_pictures(source, target, PictureOptions(size=28))
+            endings.add("taken")
+        except PicturesError as error:
+            endings.add(error.message.template)
+        assert sorted(path.name for path in target.parent.glob("*")) in ([], ["own"])
+
+    assert len(endings) >= 5
 
 
 def test_a_source_that_is_not_there_is_said(tmp_path: Path) -> None:
