@@ -14,6 +14,7 @@ try:
     from scv.commands import datasets, doctor, documents, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
     from scv.commands.options import add_settings
+    from scv.commands.pictures import add_dataset
 except KeyboardInterrupt:
     print("scv: stopped", file=sys.stderr)
     sys.exit(130)
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("code", type=Path, metavar="FILE.py", help="the code; it is read, never run")
     for made in (check, code, train):
         made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
-        made.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
+        add_dataset(made)
     check.add_argument(
         "--repair", dest="run", action="store_const", const=documents.repair, help="print the document repaired"
     )
@@ -84,11 +85,11 @@ def parser() -> argparse.ArgumentParser:
     )
     begun = offered.add_parser("list", help="List the starters and how well they do.")
     begun.set_defaults(run=starters.list_starters)
-    begun.add_argument("--dataset", metavar="NAME", help="say how large they are for this dataset")
+    add_dataset(begun, "say how large they are for this dataset", required=False)
     shown = offered.add_parser("show", help="Print the document of a starter.")
     shown.set_defaults(run=starters.show)
     shown.add_argument("name", metavar="NAME", help="the starter")
-    shown.add_argument("--dataset", required=True, metavar="NAME", help="the dataset it is for")
+    add_dataset(shown)
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
     for made in (check, parse, train, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")

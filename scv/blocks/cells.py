@@ -12,7 +12,7 @@ import msgspec
 from scv.blocks.check import check
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, training_code, uses_math
+from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, quoted, training_code, uses_math
 from scv.blocks.shapes import written
 from scv.blocks.training import TrainingSettings
 
@@ -42,6 +42,7 @@ def cells(
         "class_names": _listed(dataset.class_names),
         "module": module,
         "loader": dataset.script_loader.rstrip(),
+        "folder": quoted(dataset.script_folder),
         "imports": "import math\n" if uses_math(settings) else "",
         "data": data_code(settings).rstrip(),
         "training": training_code(settings).rstrip(),
@@ -120,7 +121,7 @@ EPOCHS = $epochs  # how often the whole training set is shown
 BATCH_SIZE = $batch_size  # images before each change of the weights
 LEARNING_RATE = $learning_rate
 SEED = $seed
-DATA = "data"  # folder of the dataset
+DATA = $folder  # where the dataset is
 DEVICE = $device
 CLASS_NAMES = $class_names
 """,

@@ -16,7 +16,10 @@ from scv.blocks.training import TrainingSettings
 
 
 class ScriptDataset(Protocol):
-    """What exported code must know of a dataset; `script_loader` is source that defines `load_data(folder)`."""
+    """What exported code must know of a dataset; `script_loader` is source that defines `load_data(folder)`.
+
+    `script_folder` is the folder that it gets where nobody says otherwise.
+    """
 
     @property
     def title(self) -> str: ...
@@ -26,11 +29,19 @@ class ScriptDataset(Protocol):
     def class_names(self) -> tuple[str, ...]: ...
     @property
     def script_loader(self) -> str: ...
+    @property
+    def script_folder(self) -> str: ...
 
 
 def plain(text: str) -> str:
     """A user's own words, such as a title, with nothing in them that may end a string or escape from it."""
     return foreign(text, 80).replace("\\", "").replace('"', "'")
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of the code, whatever is in it; in double quotes where that needs no more than them."""
+    written = repr(text)
+    return written if '"' in written else f'"{written[1:-1]}"'
 
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from string import Template
 
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, training_code, uses_math
+from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, quoted, training_code, uses_math
 from scv.blocks.training import TrainingSettings
 
 
@@ -23,6 +23,7 @@ def script(
         dataset=plain(dataset.title),
         module=module_code(document, dataset.shape, len(dataset.class_names)),
         loader=dataset.script_loader.rstrip(),
+        folder=quoted(dataset.script_folder),
         imports="import math\n" if uses_math(settings) else "",
         data=data_code(settings).rstrip(),
         training=training_code(settings).rstrip(),
@@ -74,7 +75,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=$batch_size, help="images before each change of the weights")
     parser.add_argument("--lr", type=float, default=$learning_rate, help="learning rate, before the schedule")
     parser.add_argument("--seed", type=int, default=$seed, help="the same seed gives the same result")
-    parser.add_argument("--data", default="data", help="folder of the dataset")
+    parser.add_argument("--data", default=$folder, help="where the dataset is")
     parser.add_argument("--device", default=$device, help="where to train")
     parser.add_argument("--save", default="model.pt", help="file for the trained weights")
     options = parser.parse_args()

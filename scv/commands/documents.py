@@ -19,7 +19,7 @@ from scv.blocks.script import script
 from scv.blocks.shapes import written
 from scv.commands.failure import MisuseError
 from scv.commands.options import settings_from
-from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+from scv.commands.pictures import chosen
 from scv.notebook import notebook
 
 
@@ -37,19 +37,11 @@ def _bytes(path: Path, most: int) -> bytes:
         raise MisuseError(f"{path} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
 
 
-def dataset(name: str) -> DatasetInfo:
-    """A dataset by name. Raises `MisuseError`."""
-    try:
-        return find(name)
-    except UnknownDatasetError as error:
-        raise MisuseError(error.message) from None
-
-
 def check(arguments: Namespace) -> int:
     """Print what the check found; 1 where the document cannot be trained."""
     if arguments.output is not None:
         raise MisuseError("-o FILE belongs to --repair: it is where the repaired document goes.")
-    info = dataset(arguments.dataset)
+    info = chosen(arguments)
     try:
         result = check_document(read(arguments.document), info.shape, info.classes)
     except DocumentError as error:
@@ -63,7 +55,7 @@ def check(arguments: Namespace) -> int:
 
 def repair(arguments: Namespace) -> int:
     """Print or write the document with its errors repaired; 1 where some are left that no safe fix mends."""
-    info = dataset(arguments.dataset)
+    info = chosen(arguments)
     repaired = repair_all(read(arguments.document), info.shape, info.classes)
     text = encode(repaired.document)
     _write((text if arguments.json else msgspec.json.format(text, indent=2)).decode() + "\n", arguments.output)
@@ -77,7 +69,7 @@ def repair(arguments: Namespace) -> int:
 
 def code(arguments: Namespace) -> int:
     """Print or write the standalone script, or the notebook."""
-    info = dataset(arguments.dataset)
+    info = chosen(arguments)
     write = notebook if arguments.notebook else script
     document = read(arguments.document)
     text = write(

@@ -4,6 +4,7 @@ from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.codeparse import CodeError
 from scv.blocks.document import DocumentError
 from scv.blocks.operations import OperationError
+from scv.data.archives import PicturesError
 from scv.errors import SCVError
 from scv.ml.errors import DatasetMissingError, TrainingError
 
@@ -19,6 +20,7 @@ FAILURES = (
     InvalidDocumentError,
     MisuseError,
     OperationError,
+    PicturesError,
     SCVError,
     TrainingError,
 )

@@ -10,14 +10,14 @@ from scv.blocks.check import check
 from scv.blocks.document import encode
 from scv.blocks.measured import measured
 from scv.blocks.starters import STARTERS, Starter
-from scv.commands.documents import dataset
 from scv.commands.failure import MisuseError
+from scv.commands.pictures import chosen
 from scv.data.catalogue import DatasetInfo
 
 
 def list_starters(arguments: Namespace) -> int:
     """List the starters and how well they do; with a dataset, also how large they are for it."""
-    info = None if arguments.dataset is None else dataset(arguments.dataset)
+    info = None if arguments.dataset is None else chosen(arguments)
     rows = [as_json(starter, info) for starter in STARTERS.values()]
     if arguments.json:
         print(msgspec.json.encode(rows).decode())
@@ -37,7 +37,7 @@ def list_starters(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """Print the document of a starter, fitted to a dataset."""
-    info = dataset(arguments.dataset)
+    info = chosen(arguments)
     starter = STARTERS.get(arguments.name)
     if starter is None:
         raise MisuseError(f"There is no starter named {arguments.name[:40]!r}; there are {', '.join(STARTERS)}.")

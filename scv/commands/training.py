@@ -14,17 +14,18 @@ from typing import Any
 import msgspec
 
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
-from scv.commands.documents import dataset, read
+from scv.commands.documents import read
 from scv.commands.failure import MisuseError
 from scv.commands.options import settings_from
+from scv.commands.pictures import chosen, own_pictures, resident
 from scv.settings import Settings
 
 
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
-    info = dataset(arguments.dataset)
+    info, pictures = chosen(arguments), own_pictures(arguments)
     document = read(arguments.document)
-    chosen = settings_from(arguments, info, document)
+    training_settings = settings_from(arguments, info, document)
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()
@@ -40,12 +41,15 @@ def train(arguments: Namespace) -> int:
     folder = _new_folder(settings.data_dir, arguments.document.stem.encode(errors="replace").decode())
     show = _Display(sys.stderr.isatty())
     try:
-        resident = prepare(settings.data_dir, info.name)
+        if pictures is None:
+            data = prepare(settings.data_dir, info.name)
+        else:
+            data = resident(settings.data_dir, pictures, arguments)
         with _interruptible() as interrupted:
             result = run(
                 document,
-                chosen,
-                resident,
+                training_settings,
+                data,
                 folder=folder,
                 device=device,
                 emit=show,

@@ -81,6 +81,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""
     originals: tuple[Original, ...] = ()
     downloads: tuple[Download, ...] = ()
+    script_folder: str = "data"
+    """What the script's `load_data` gets where nobody says otherwise."""
 
     @property
     def classes(self) -> int:

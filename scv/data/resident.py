@@ -5,15 +5,19 @@ A folder `{data_dir}/datasets/{name}/` holds four `.npy` files of images and lab
 or not at all. Which images validate is not stored: `splits.split` says it of any labels.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import tokenize
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, Self
+from typing import Any, BinaryIO, Literal, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -26,6 +30,8 @@ _FORMAT = 2
 
 _PIECE = 1024
 """So many images are converted at a time: their pixels are counted, eight bytes each, in 8 MB for CIFAR-10."""
+
+_AT_ONCE = 4 * 2**20  # bytes, of which a copy is made
 
 _UNREADABLE = (
     OSError,
@@ -216,8 +222,7 @@ class Writer:
             piece = np.ascontiguousarray(images[start : start + _PIECE])
             self._files[part].write(piece.data)
             if part == "train":
-                for channel in range(piece.shape[1]):
-                    self._histogram[channel] += np.bincount(piece[:, channel].ravel(), minlength=256)
+                self._histogram += _histogram_of(piece)
 
     def finish(self, class_names: tuple[str, ...]) -> Resident:
         """Put the whole in place of any earlier one, and open it. Raises `ValueError` where it is not whole."""
@@ -226,21 +231,10 @@ class Writer:
             if len(labels[part]) != size:
                 raise ValueError(f"there are {len(labels[part])} images instead of {size}")
             _to_disk(self._files[part])
-            self._save(f"{part}_labels", labels[part])
-        self._save("probes", splits.probes(labels["test"]))
-        files = (self._temporary / f"{field}.npy" for field in Arrays._fields)
-        written = Arrays(*(np.lib.format.open_memmap(file, mode="r") for file in files))
-        mean, std = _mean_and_std(self._histogram)
-        with (self._temporary / "meta.json").open("wb") as file:
-            file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(written), class_names, mean, std)))
-            _to_disk(file)
+            _save(self._temporary / f"{part}_labels.npy", labels[part])
+        _describe(self._temporary, class_names, self._histogram)
         _replace(self._temporary, _folder(self._data_dir, self._name))
         return open_resident(self._data_dir, self._name)
-
-    def _save(self, field: str, array: NDArray[np.int64]) -> None:
-        with (self._temporary / f"{field}.npy").open("wb") as file:
-            np.save(file, array)
-            _to_disk(file)
 
 
 def sweep(data_dir: Path, name: str) -> None:
@@ -249,12 +243,63 @@ def sweep(data_dir: Path, name: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+@contextmanager
+def new_resident(folder: Path, class_names: tuple[str, ...]) -> Iterator[Path]:
+    """A temporary folder beside `folder`, to write the four arrays to, and what else belongs to them.
+
+    It is for who does not know beforehand how many images there will be; others take `Writer`. It is described
+    and takes the place of `folder` when that went well; else it goes, and all is as before.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        _describe(temporary, class_names, _histogram_of(_written(temporary).train_images))
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        _replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing the same resident form until this one has."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _written(folder: Path) -> Arrays:
+    """The arrays of a folder that is being written."""
+    return Arrays(*(np.lib.format.open_memmap(folder / f"{field}.npy", mode="r") for field in Arrays._fields))
+
+
+def _describe(folder: Path, class_names: tuple[str, ...], histogram: NDArray[np.int64]) -> None:
+    """Write the probes and `meta.json` beside the arrays of a folder."""
+    arrays = _written(folder)
+    _save(folder / "probes.npy", splits.probes(arrays.test_labels))
+    mean, std = _mean_and_std(histogram)
+    with (folder / "meta.json").open("wb") as file:
+        file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), class_names, mean, std)))
+        _to_disk(file)
+
+
+def _save(path: Path, array: NDArray[np.int64]) -> None:
+    with path.open("wb") as file:
+        np.save(file, array)
+        _to_disk(file)
+
+
 def content_hash(arrays: Arrays) -> str:
     """`sha256:` and the hex digest over the types, the shapes and the bytes of all four arrays."""
     digest = hashlib.sha256()
     for field, array in arrays._asdict().items():
         digest.update(f"{field} {array.dtype.name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in _in_parts(array):
+            digest.update(part.data)
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -272,6 +317,25 @@ def samples_of_class(resident: Resident, label: int, count: int) -> NDArray[np.u
 
 def _folder(data_dir: Path, name: str) -> Path:
     return data_dir / "datasets" / name
+
+
+def _in_parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The array in order, some of it at a time: of one on disk, what was seen leaves the process's memory again."""
+    base: object = array.base
+    rows = max(1, _AT_ONCE // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[start : start + rows])
+        if isinstance(base, mmap):
+            base.madvise(MADV_DONTNEED)
+
+
+def _histogram_of(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each of the 256 values is in each channel, (C, 256)."""
+    histogram = np.zeros((images.shape[1], 256), dtype=np.int64)
+    for part in _in_parts(images):
+        for channel in range(part.shape[1]):
+            histogram[channel] += np.bincount(part[:, channel].ravel(), minlength=256)
+    return histogram
 
 
 def _mean_and_std(histogram: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,9 +1,7 @@
 """The official datasets: from their original files, downloaded where they are missing, to the resident form."""
 
-import fcntl
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +12,7 @@ from scv.blocks.message import say
 from scv.blocks.stage import Stage
 from scv.data import digits
 from scv.data.catalogue import DatasetInfo, find
-from scv.data.resident import Resident, ResidentError, Writer, open_resident, sweep, write_resident
+from scv.data.resident import Resident, ResidentError, Writer, one_at_a_time, open_resident, sweep, write_resident
 from scv.ml.download import fetch
 from scv.ml.errors import DatasetMissingError
 from scv.ml.originals import check_in_place, take_in
@@ -65,7 +63,7 @@ def prepare_official(
         return open_resident(data_dir, info.name)
     except ResidentError:
         pass
-    with _one_at_a_time(data_dir / "datasets" / f".{info.name}.lock"):
+    with one_at_a_time(data_dir / "datasets" / info.name):
         try:
             return open_resident(data_dir, info.name)  # another process wrote it meanwhile
         except ResidentError:
@@ -192,11 +190,3 @@ _READERS: dict[str, Callable[[Path, DatasetInfo], Iterator[Piece]]] = {
 
 def _nobody(stage: Stage) -> None:
     """Hear a stage and do nothing with it."""
-
-
-@contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

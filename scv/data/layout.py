@@ -1,0 +1,82 @@
+"""Which files are pictures, of which class and for what: rules on names and order alone.
+
+The source of what stands here, and of `pictures.py`, is also part of the standalone script: so it uses the standard
+library and nothing of SCV.
+"""
+
+import hashlib
+import zipfile
+from contextlib import suppress
+
+
+def name_in_zip(info: zipfile.ZipInfo) -> str:
+    """The name with slashes. Many programs write UTF-8 without saying so, which Python then takes for cp437."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeEncodeError):  # where an extra field gave the name, it is right already
+            name = name.encode("cp437").decode("utf-8", "surrogateescape")
+    return name.replace("\\", "/")
+
+
+def reason_by_name(name: str) -> str | None:
+    """Why a file is left out by its name alone, "hidden", "name" or "kind"; None where a picture may be in it.
+
+    The name is relative, with slashes. What was no UTF-8 stands in it as lone surrogates.
+    """
+    parts = name.split("/")
+    if any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts):
+        return "hidden"
+    if any(character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff" for character in name):
+        return "name"
+    _, dot, suffix = parts[-1].rpartition(".")
+    if not dot or suffix.lower() not in ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"):
+        return "kind"
+    return None
+
+
+def arranged(names: list[str]) -> tuple[list[str], list[tuple[int, str, int]]]:
+    """The classes, and of each picture its index in `names`, its part and its label, in the order of class and name.
+
+    The first folder is the class. Folders that hold everything are passed over: an archive of one folder. Where all
+    folders at the top are called train, val and test, they are the parts: then `part` is "train" or "test", and val,
+    which training chooses anew from what is learned from, joins train; it is the test where there is no other.
+    Without them `part` is "". Pictures outside of class folders are left out.
+    """
+    paths = [name.split("/") for name in names]
+    while len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths):
+        paths = [path[1:] for path in paths]
+    known = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+    tops = {known.get(path[0].lower(), "") for path in paths}
+    parts = [""] * len(paths)
+    if "" not in tops and "train" in tops and len(tops) > 1:
+        instead = "train" if "test" in tops else "test"
+        parts = [known[path[0].lower()].replace("val", instead) for path in paths]
+        paths = [path[1:] for path in paths]
+    order = sorted((path, names[index], index) for index, path in enumerate(paths) if len(path) > 1)
+    classes = sorted({path[0] for path, _, _ in order})
+    labels = {name: label for label, name in enumerate(classes)}
+    return classes, [(index, parts[index], labels[path[0]]) for path, _, index in order]
+
+
+class Sorting:
+    """Says of one picture after the other where it goes; the order decides, and nothing else."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, set[bytes]] = {}
+        self.taken: dict[int, int] = {}
+
+    def part(self, pixels: bytes, part: str, label: int) -> tuple[str | None, bool]:
+        """ "train", "test" or, for one that was there before, None; and whether the other part has it as well.
+
+        A picture that has no part yet is for the test where it is its class's fifth, tenth, and so on.
+        """
+        digest = hashlib.blake2b(pixels, digest_size=16).digest()
+        elsewhere = any(digest in seen for other, seen in self.seen.items() if other != part)
+        seen = self.seen.setdefault(part, set())
+        if digest in seen:
+            return None, elsewhere
+        seen.add(digest)
+        if part:
+            return part, elsewhere
+        self.taken[label] = self.taken.get(label, 0) + 1
+        return ("train" if self.taken[label] % 5 else "test"), elsewhere

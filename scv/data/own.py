@@ -1,0 +1,111 @@
+"""What the check, the settings and the exported code must know of a person's own pictures: no picture is decoded."""
+
+import inspect
+from pathlib import Path
+from string import Template
+
+from scv.blocks.message import foreign
+from scv.data.archives import MOST_BYTES_OF_A_FILE, opened
+from scv.data.catalogue import DatasetInfo
+from scv.data.importing import PictureOptions, plan
+from scv.data.layout import Sorting, arranged, name_in_zip, reason_by_name
+from scv.data.pictures import RefusedError, picture
+
+_LOADER = Template('''\
+import hashlib
+import os
+import struct
+import warnings
+import zipfile
+import zlib
+from contextlib import nullcontext, suppress
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+$sources
+
+
+def read(file, archive):
+    """The bytes of a file in the archive, or in a folder; of one that is larger than any picture, none."""
+    if archive is not None:
+        return archive.read(file) if file.file_size <= $most else b""
+    if os.path.getsize(file) > $most:
+        return b""
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
+def load_data(folder):
+    """The pictures of a zip file, or of a folder, in which each class has a folder.
+
+    Files that are no pictures, and the same picture once more, are left out.
+    """
+    images, labels = {"train": [], "test": []}, {"train": [], "test": []}
+    with nullcontext() if os.path.isdir(folder) else zipfile.ZipFile(folder) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if archive is not None:
+            files = {info: name_in_zip(info) for info in archive.infolist() if not info.is_dir()}
+        else:
+            paths = [os.path.join(inside, name) for inside, _, names in os.walk(folder) for name in names]
+            files = {path: os.path.relpath(path, folder).replace(os.sep, "/") for path in paths}
+        files = {file: name for file, name in files.items() if reason_by_name(name) is None}
+        _, places = arranged(list(files.values()))
+        sorting, files = Sorting(), list(files)
+        for index, part, label in places:
+            try:
+                pixels = picture(read(files[index], archive), $size, $channels, "$fit")
+            except (RefusedError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+                continue
+            place, _ = sorting.part(pixels, part, label)
+            if place is not None:
+                images[place].append(pixels)
+                labels[place].append(label)
+    train, test = (
+        torch.frombuffer(bytearray(b"".join(images[part])), dtype=torch.uint8).view(-1, $channels, $size, $size)
+        for part in ("train", "test")
+    )
+    return train, torch.tensor(labels["train"]), test, torch.tensor(labels["test"])
+''')
+
+
+def describe(source: Path, options: PictureOptions) -> DatasetInfo:
+    """The pictures of a zip or a folder as a dataset. Raises `PicturesError`.
+
+    The sizes are those of the names: files that prove unreadable, or the same, are counted as well. The fewer pictures
+    there are, the more epochs: of the official datasets it gives those that were measured.
+    """
+    with opened(source) as archive:
+        planned = plan(archive)
+    parts = Sorting()
+    places = [
+        parts.part(str(number).encode(), part, label)[0] for number, (_, part, label) in enumerate(planned.pictures)
+    ]
+    train = places.count("train")
+    return DatasetInfo(
+        name="pictures",
+        title=foreign(source.stem),
+        shape=(options.channels, options.size, options.size),
+        class_names=tuple(planned.class_names),
+        train_size=train,
+        test_size=len(places) - train,
+        epochs=max(3, min(30, 60_000 // max(1, train))),
+        licence="",
+        source="",
+        script_loader=_loader(options),
+        script_folder=str(source.absolute()),
+    )
+
+
+def _loader(options: PictureOptions) -> str:
+    """The rules that SCV itself applies, as source, and what takes the pictures through them."""
+    rules = (name_in_zip, reason_by_name, arranged, Sorting, RefusedError, picture)
+    return _LOADER.substitute(
+        sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),
+        size=options.size,
+        channels=options.channels,
+        fit=options.fit,
+        most=MOST_BYTES_OF_A_FILE,
+    )
