@@ -46,6 +46,9 @@ PREPARATION_LOST = say(
 _PATIENCE = 5
 """How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
 
+_INSIST_SECONDS = 1.0
+"""After so long a task is cancelled once more: a cancellation that meets a reply of the broker can be lost."""
+
 log = logging.getLogger(__name__)
 
 
@@ -92,13 +95,26 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
         reaper.add_done_callback(lambda _: worker.main_task is None or worker.main_task.cancel())
-        with suppress(asyncio.CancelledError):
-            await worker.async_run()
+        await _run_until_told(worker)
+
+
+async def _run_until_told(worker: Worker) -> None:
+    """Let arq's loop run until it ends or a signal ends it; an error in it is raised."""
+    running = asyncio.create_task(worker.async_run())
+    while not running.done():
+        await asyncio.wait([running], timeout=_INSIST_SECONDS)
+        if not worker.allow_pick_jobs and worker.main_task is not None:
+            worker.main_task.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_INSIST_SECONDS)
+    if not task.cancelled():
+        task.exception()  # the process ends: that it failed as well changes nothing
 
 
 def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
