@@ -30,8 +30,8 @@ class EditorPage:
     """The whole editor. `result` is what leaves the last block, None where an error hides it.
 
     `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
-    blocks that Paste would put in; `memory` are the bytes that a batch needs while training, `time` is what the
-    training will take, None where nothing was measured.
+    blocks that Paste would put in; `settings` are the fields of the training pane while that is open, `memory` are the
+    bytes that a batch needs while training, `time` is what the training will take, None where nothing was measured.
     """
 
     model: Model
@@ -178,7 +178,8 @@ def build_editor(
         check=checked,
         result=checked.trunk[-1].output if checked.blocks else dataset.shape,
         settings=tuple(
-            form_field(setting_field(param.name), param, getattr(settings, param.name), refusal) for param in FIELDS
+            form_field(setting_field(param.name), param, getattr(settings, param.name), refusal)
+            for param in (FIELDS if place.pane == "training" else ())
         ),
         recommendation=recommendation,
         as_recommended=settings == recommendation.settings,

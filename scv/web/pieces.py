@@ -120,7 +120,7 @@ class Tools:
 
 @dataclass(frozen=True)
 class Piece:
-    """One block as it stands in its chain. Only the chosen one has tools."""
+    """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields."""
 
     block: Block
     kind: BlockType | None
@@ -224,20 +224,22 @@ class _Pieces:
     def _piece(self, chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Piece:
         block, checked = chain[index], next(self._checks)
         kind = CATALOGUE.get(block.type)
+        chosen, href = block.id == self._place.block, self._href(block.id, None)
+        told = chosen or href is None  # the further parameters stand beside the chosen one, and where nothing is chosen
         fields = [
             form_field(
                 param_field(block.id, param.name), param, block.params.get(param.name, param.default), self._refusal
             )
             for param in (kind.params if kind else ())
+            if param.main or told
         ]
         container = kind if isinstance(kind, Container) and depth < MAX_DEPTH else None
-        chosen = block.id == self._place.block
         return Piece(
             block=block,
             kind=kind,
             check=checked,
             chosen=chosen,
-            href=self._href(block.id, None),
+            href=href,
             fields=tuple(field for field in fields if field.param.main),
             further=tuple(field for field in fields if not field.param.main),
             mends_above=tuple(mend_of(problem) for problem in checked.problems if not _after(problem, checked)),
