@@ -5,6 +5,7 @@ import os
 import stat
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ class Entry(NamedTuple):
     place: zipfile.ZipInfo | Path
 
 
-class Archive:
+class Archive(ABC):
     """The files of a source, in no particular order."""
 
     entries: list[Entry]
@@ -53,12 +54,13 @@ class Archive:
         except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise RefusedError("unreadable") from error
 
+    @abstractmethod
     def _bytes(self, entry: Entry) -> bytes:
-        raise NotImplementedError
+        """The whole file, as the source gives it."""
 
+    @abstractmethod
     def digest(self) -> str:
         """Hex digits that change with the names and the contents of the files."""
-        raise NotImplementedError
 
 
 @contextmanager

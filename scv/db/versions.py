@@ -48,6 +48,16 @@ async def get_editable_version_for(session: AsyncSession, user: User, model_id: 
     return await _one(session, _of(user, model_id, number).with_for_update(of=Version))
 
 
+def refuse_stale(version: Version, seen: str | None) -> None:
+    """Raise `ConflictError` where a form was made of another revision than the version has, by its own word."""
+    if seen != str(version.revision):
+        raise _changed_elsewhere()
+
+
+def _changed_elsewhere() -> ConflictError:
+    return ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+
+
 async def save_document(session: AsyncSession, version: Version, document: str, expected_revision: int) -> int:
     """Store the document (JSON text) over the revision that the user has seen; returns the new revision.
 
@@ -109,6 +119,6 @@ async def _save(session: AsyncSession, version: Version, expected_revision: int,
         .returning(Version.revision)
     )
     if revision is None:
-        raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+        raise _changed_elsewhere()
     await session.execute(update(Model).where(Model.id == version.model_id).values(updated_at=moment))
     return revision

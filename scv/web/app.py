@@ -1,6 +1,5 @@
 """The whole wiring of the web process on one page."""
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -60,8 +59,6 @@ def create_app(settings: Settings) -> Litestar:
             languages=languages,
             session_cookie=session_cookie,
         )
-        gc.collect()
-        gc.freeze()  # what was loaded so far stays: collections need not look through it, which an edit would wait for
         try:
             yield
         finally:

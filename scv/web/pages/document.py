@@ -221,8 +221,7 @@ def _taken(form: Form, read: Document, present: Document, place: Place) -> Docum
 
 async def _save(session: AsyncSession, version: Version, form: Form, document: Document) -> None:
     """Store a document over the revision that the form shows, as one step that undo takes back."""
-    if form.get("revision") != str(version.revision):
-        raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+    versions.refuse_stale(version, form.get("revision"))
     if document != decode(version.document):
         await versions.save_document(session, version, encode(document).decode(), version.revision)
 

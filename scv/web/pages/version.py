@@ -41,8 +41,8 @@ from scv.web.render import AnyRequest, Visit
 
 TEMPLATE = "pages/version.html"
 
-BLOCKS = {"editor": "editor", "kinds": "kinds"}
-"""The blocks of the template that htmx asks for, by the element that they are to replace."""
+BLOCKS = ("editor", "kinds")
+"""The blocks of the template that htmx asks for; each is called like the element that it replaces."""
 
 REFUSALS = (ConflictError, OperationError, FieldsRefusedError, RefusedError)
 """Why a form may not be carried out; nothing is changed then."""
@@ -62,8 +62,10 @@ class VersionController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         place = Place.read(request.query_params)
-        block = BLOCKS.get(request.headers.get("hx-target", ""))
-        return await _respond(house, visit, user, model_id, number, place, block=block)
+        target = request.headers.get("hx-target")
+        async with house.database.reading() as session:
+            version = await versions.get_version_for(session, user, model_id, number)
+        return await _respond(house, visit, user, version, place, block=target if target in BLOCKS else None)
 
     @post("/operations", status_code=200)
     async def operate(
@@ -104,7 +106,7 @@ class VersionController(Controller):
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
             try:
-                _refuse_stale(version, form)
+                versions.refuse_stale(version, form.get("revision"))
                 edit = _read(version, form, ())
                 await _store(session, version, edit)
                 started = await _start(session, version, edit, house.settings)
@@ -124,7 +126,7 @@ async def _carry_out(
 ) -> tuple[Edit, Message | None]:
     """Do what the form and its button ask for; what to announce. Raises one of `REFUSALS`."""
     before, action = decode(version.document), form.get("action", "")
-    _refuse_stale(version, form)
+    versions.refuse_stale(version, form.get("revision"))
     pressed = await actions.operations_of(session, user, form, before, read)
     edit = _read(version, form, pressed)
     whole = _read(version, form, ()).document if action == "cut" else edit.document  # what is cut is copied as typed
@@ -149,11 +151,6 @@ async def _carry_out(
         left = len(errors(checked))
         return edit, say("{count} repairs made, {left} errors left.", count=len(repaired.applied), left=left)
     return edit, describe(edit, before, outputs(checked))
-
-
-def _refuse_stale(version: Version, form: Form) -> None:
-    if form.get("revision") != str(version.revision):
-        raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
 
 
 def _read(version: Version, form: Form, pressed: tuple[Operation, ...]) -> Edit:
@@ -207,20 +204,18 @@ async def _answer(
     announcement: Message | None,
 ) -> Response[Any]:
     """To htmx the editor as it is now; to a plain form a redirect, or the page with what was refused."""
-    model_id, number = version.model.id, version.number
     fragment = request.headers.get("hx-request") == "true"
     if not fragment and refusal is None:
-        return Redirect(version_path(model_id, number, place), status_code=303)
+        return Redirect(version_path(version.model.id, version.number, place), status_code=303)
     block = "editor" if fragment else None
-    return await _respond(house, visit, user, model_id, number, place, block=block, refusal=refusal, said=announcement)
+    return await _respond(house, visit, user, version, place, block=block, refusal=refusal, said=announcement)
 
 
 async def _respond(
     house: House,
     visit: Visit,
     user: User,
-    model_id: int,
-    number: int,
+    version: Version,
     place: Place,
     *,
     block: str | None,
@@ -228,7 +223,6 @@ async def _respond(
     said: Message | None = None,
 ) -> Response[str]:
     async with house.database.reading() as session:
-        version = await versions.get_version_for(session, user, model_id, number)
         listed = await runs.list_runs_for_version(session, version)
         history = await versions.history_of(session, version)
         clipboard = await actions.copied(session, user)
@@ -250,6 +244,7 @@ async def _respond(
         announcement=said,
     )
     moved = block is not None and visit.request.method == "POST"
-    headers = {"HX-Replace-Url": version_path(model_id, number, page.place)} if moved else {}
+    address = version_path(version.model.id, version.number, page.place)
+    headers = {"HX-Replace-Url": address} if moved else {}
     status = refusal.status if refusal else 200
     return house.renderer.respond(visit, TEMPLATE, page, block=block, status=status, headers=headers)
