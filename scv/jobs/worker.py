@@ -69,7 +69,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         queue = Queue.open(settings)
         stack.push_async_callback(queue.close)
         reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
-        stack.push_async_callback(_end, reaper)
+        stack.push_async_callback(end_task, reaper)
         trainers: list[Trainer] = []
         preparing: set[int] = set()
         if name == "train":
@@ -91,7 +91,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
 
         # As long as its lease: where the one has run out, so has the other.
         announcing = asyncio.create_task(announce_for_ever(queue.redis, state, settings.lease_seconds))
-        stack.push_async_callback(_end, announcing)
+        stack.push_async_callback(end_task, announcing)
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
         reaper.add_done_callback(lambda _: worker.main_task is None or worker.main_task.cancel())
@@ -109,7 +109,8 @@ async def _run_until_told(worker: Worker) -> None:
         await running
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel the task until it has ended."""
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=_INSIST_SECONDS)

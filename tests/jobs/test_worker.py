@@ -11,6 +11,7 @@ from scv.db.engine import Database
 from scv.jobs.broker import Broker
 from scv.jobs.failures import preparation_failure
 from scv.jobs.queue import Queue
+from scv.jobs.worker import end_task
 from tests.jobs.conftest import (
     LONG,
     StartWorker,
@@ -191,3 +192,21 @@ async def test_no_worker_loads_torch_itself(start_worker: StartWorker, database:
         return "libtorch" in Path(f"/proc/{worker.process.pid}/maps").read_text()
 
     assert not await asyncio.to_thread(maps_torch, worker)
+
+
+async def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
+    told = 0
+
+    async def deaf_once() -> None:
+        nonlocal told
+        while told < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told += 1
+
+    task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await end_task(task)
+    assert (told, task.done()) == (2, True)
