@@ -58,24 +58,11 @@ from scv.ml.errors import TrainingError
 from scv.ml.evaluate import Interrupted, Score, evaluate
 from scv.ml.randomness import seed_all
 from scv.ml.recipe import learning_rate, make_augment, make_optimizer
+from scv.ml.trained import WeightsInfo
 from scv.ml.weights import write_tensors
 
 WEIGHTS = "weights.safetensors"
 _SECONDS_BETWEEN_PROGRESS = 0.2
-
-
-class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON in `weights.safetensors`: all it takes to use the weights without the rest of SCV."""
-
-    document: Document
-    dataset: str
-    dataset_hash: str
-    input_shape: tuple[int, ...]
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    settings: TrainingSettings
-    epoch: int
 
 
 def train(
@@ -363,6 +350,7 @@ class _Training:
             dataset_hash=self.resident.hash,
             input_shape=self.resident.shape,
             classes=self.resident.classes,
+            class_names=self.resident.class_names,
             mean=self.resident.mean,
             std=self.resident.std,
             settings=self.settings,

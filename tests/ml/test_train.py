@@ -20,7 +20,8 @@ from scv.ml.build import build
 from scv.ml.device import Normalize, place
 from scv.ml.errors import TrainingError
 from scv.ml.evaluate import evaluate
-from scv.ml.train import WEIGHTS, WeightsInfo, generator_of, train
+from scv.ml.train import WEIGHTS, generator_of, train
+from scv.ml.trained import WeightsInfo
 from scv.ml.weights import read_tensors
 from scv.settings import ROOT
 from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never

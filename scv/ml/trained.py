@@ -1,0 +1,82 @@
+"""Weights with all that belongs to them: a network that is ready to answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
+
+from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.document import Document
+from scv.blocks.message import Message, foreign, say
+from scv.blocks.training import TrainingSettings
+from scv.data.catalogue import DATASETS
+from scv.ml.build import build
+from scv.ml.device import Normalize
+from scv.ml.weights import read_tensors
+
+
+class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON in `weights.safetensors`: all it takes to use the weights without the rest of SCV."""
+
+    document: Document
+    dataset: str
+    dataset_hash: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    class_names: tuple[str, ...] = ()
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    settings: TrainingSettings
+    epoch: int
+
+
+class WeightsError(Exception):
+    """A file holds no weights of SCV's, or they do not fit their own network; `message` says which."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its best weights, in evaluation mode, on the CPU."""
+
+    info: WeightsInfo
+    network: nn.Sequential
+    normalize: Normalize
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in the order of the logits. Weights of earlier versions do not say it."""
+        if self.info.class_names:
+            return self.info.class_names
+        known = DATASETS.get(self.info.dataset)
+        return known.class_names if known else tuple(map(str, range(self.info.classes)))
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Pixels 0 to 255, uint8 or float, (B, C, H, W), to logits (B, classes)."""
+        logits: Tensor = self.network(self.normalize(pixels))
+        return logits
+
+
+def load_trained(path: Path) -> Trained:
+    """Read `weights.safetensors` and build its network. Raises `WeightsError`."""
+    try:
+        tensors, metadata = read_tensors(path)
+        info = msgspec.json.decode(metadata, type=WeightsInfo)
+        network = build(info.document, info.input_shape, info.classes)
+        network.load_state_dict(tensors)
+    except OSError as error:
+        reason = foreign((error.strerror or "unknown reason").lower())
+        message = say("{file} cannot be read: {reason}.", file=foreign(path.name), reason=reason)
+        raise WeightsError(message) from error
+    except (SafetensorError, msgspec.DecodeError, InvalidDocumentError, RuntimeError, ValueError) as error:
+        message = say("{file} holds no weights of SCV's, or damaged ones.", file=foreign(path.name))
+        raise WeightsError(message) from error
+    convert_conv2d_weight_memory_format(network.eval(), torch.channels_last)
+    return Trained(info, network, Normalize(info.mean, info.std, torch.device("cpu")))
