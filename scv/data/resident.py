@@ -243,6 +243,15 @@ def sweep(data_dir: Path, name: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def remove_resident(data_dir: Path, name: str) -> None:
+    """Remove a dataset's resident form, and all that is left beside it of attempts to make it."""
+    folder = _folder(data_dir, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    sweep(data_dir, name)
+    for beside in (f".{name}.lock", f"{name}.progress.json", f"{name}.failed.json", f"{name}.stop"):
+        (folder.parent / beside).unlink(missing_ok=True)
+
+
 @contextmanager
 def new_resident(folder: Path, class_names: tuple[str, ...]) -> Iterator[Path]:
     """A temporary folder beside `folder`, to write the four arrays to, and what else belongs to them.

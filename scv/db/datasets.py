@@ -39,7 +39,7 @@ async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) ->
     dataset: Dataset | None = await session.scalar(
         select(Dataset)
         .where(Dataset.id == dataset_id, _seen_by(user))
-        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     if dataset is None:
         raise NotFoundError(say("There is no such dataset."))
@@ -60,7 +60,7 @@ async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
         select(Dataset)
         .where(_seen_by(user))
         .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
-        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     return list(found)
 

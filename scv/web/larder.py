@@ -3,17 +3,27 @@
 from typing import Literal, cast
 
 from scv.blocks.message import say
-from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.importing import PictureOptions
 from scv.data.own import default_epochs, loader_of
+from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
 from scv.web.forms import file_name
+from scv.web.house import House
 
 
 def dataset_of(thing: Model | Run) -> DatasetInfo:
     """What a model learns from, or a run has learned from; it is loaded with `own`. Raises `UnknownDatasetError`."""
     return find(thing.dataset) if thing.own is None else own_info(thing.own)
+
+
+async def find_for(house: House, user: User, name: str) -> DatasetInfo:
+    """A dataset that the user may look at, by its name. Raises `NotFoundError`."""
+    if (official := DATASETS.get(name)) is not None:
+        return official
+    async with house.database.reading() as session:
+        return own_info(await datasets.find_version_for(session, user, name))
 
 
 def is_known(thing: Model | Run) -> bool:
