@@ -1,5 +1,7 @@
 """What became of the files of a zip or a folder: how many were taken, and which were left out and why."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -7,6 +9,9 @@ import msgspec
 from scv.blocks.message import Message, foreign, mark, say
 
 _NAMES = 5  # that are told of each kind
+
+FEW = 20
+UNBALANCED = 3
 
 REASONS = {
     "hidden": mark("hidden files and those of the system"),
@@ -36,15 +41,19 @@ class Names(msgspec.Struct):
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """What became of the files. `train` and `test` count the pictures of each class.
+    """What became of the files. `train`, `validation` and `test` count the pictures of each class.
 
-    `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part that
-    the other part has as well: they were taken, and make the test easier than it looks.
+    `train` are those to learn from alone. `validation` are those that the dataset itself has for that: where it has
+    none, trainings hold out a share of `train`. `parted` says that somebody gave the pictures their parts, or some of
+    them. `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part
+    that another part has as well: they were taken, and make the scores better than the network.
     """
 
     class_names: list[str]
     train: list[int]
+    validation: list[int]
     test: list[int]
+    parted: bool
     refused: dict[str, Names]
     repeated: Names
 
@@ -64,13 +73,16 @@ def write_summary(folder: Path, summary: Summary) -> None:
 
 
 def told(summary: Summary) -> list[Message]:
-    """What was taken and what was left out, a sentence for each kind of file."""
+    """What was taken and what was left out, a sentence for each kind of file, and then what `warnings_of` says."""
+    counts = {"train": sum(summary.train), "test": sum(summary.test)}
     messages = [
         say(
-            "{train} pictures to learn from and {test} to test.",
-            train=sum(summary.train),
-            test=sum(summary.test),
+            "{train} pictures to learn from, {validation} for validation and {test} to test.",
+            **counts,
+            validation=sum(summary.validation),
         )
+        if any(summary.validation)
+        else say("{train} pictures to learn from and {test} to test.", **counts)
     ]
     for reason, text in REASONS.items():
         names = summary.refused.get(reason)
@@ -83,16 +95,64 @@ def told(summary: Summary) -> list[Message]:
                     names=_listed(names),
                 )
             )
+    return messages + warnings_of(summary)
+
+
+def warnings_of(summary: Summary) -> list[Message]:
+    """What may make a network learn badly, or its scores mean little: a sentence for each."""
+    messages: list[Message] = []
+    counts = dict(zip(summary.class_names, summary.train, strict=True))
+    few = _names_of(name for name, count in counts.items() if count < FEW)
+    if few.count:
+        messages.append(
+            say(
+                "Classes with fewer than {few} pictures to learn from, which is hardly enough: {count} ({names}).",
+                few=FEW,
+                count=few.count,
+                names=_listed(few),
+            )
+        )
+    largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if counts[largest] > UNBALANCED * counts[smallest]:
+        messages.append(
+            say(
+                "{largest} has {times} times as many pictures as {smallest}: a network learns to answer with the "
+                "larger class when in doubt. Add pictures to the smaller one.",
+                largest=foreign(largest),
+                times=counts[largest] // counts[smallest],
+                smallest=foreign(smallest),
+            )
+        )
+    untested = _names_of(name for name, count in zip(summary.class_names, summary.test, strict=True) if not count)
+    if untested.count:
+        messages.append(
+            say(
+                "Classes without a picture in the test, so that it says nothing about them: {count} ({names}).",
+                count=untested.count,
+                names=_listed(untested),
+            )
+        )
     if summary.repeated.count:
         messages.append(
             say(
-                "Pictures that are learned from and tested with as well, so that the test is easier than it looks: "
+                "Pictures that are in more than one part, so that the scores are better than the network: "
                 "{count} ({names}).",
                 count=summary.repeated.count,
                 names=_listed(summary.repeated),
             )
         )
+    lower = Counter(name.casefold() for name in summary.class_names)
+    alike = _names_of(name for name in summary.class_names if lower[name.casefold()] > 1)
+    if alike.count:
+        messages.append(say("Classes whose names differ only in upper and lower case: {names}.", names=_listed(alike)))
     return messages
+
+
+def _names_of(names: Iterable[str]) -> Names:
+    found = Names()
+    for name in names:
+        found.add(name)
+    return found
 
 
 def _listed(names: Names) -> str:

@@ -73,7 +73,7 @@ def _source(files: Files, version: DatasetVersion) -> Path | None:
 def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> Making:
     dataset = version.dataset
     earlier = [other for other in dataset.versions if other.status == "ready" and other.number < version.number]
-    fit = cast(Literal["crop", "pad", "stretch"], dataset.fit)
+    fit = cast("Literal['crop', 'pad', 'stretch']", dataset.fit)
     return Making(
         target=version.name,
         previous=earlier[-1].name if earlier else None,

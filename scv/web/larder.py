@@ -48,7 +48,8 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
     """
     dataset = version.dataset
     options = options_of(dataset)
-    train, test = sum(version.train) + sum(version.validation), sum(version.test)
+    validation = sum(version.validation)
+    train, test = sum(version.train) + validation, sum(version.test)
     return DatasetInfo(
         name=version.name,
         title=title_of(version),
@@ -56,10 +57,11 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
         class_names=tuple(version.class_names),
         train_size=train,
         test_size=test,
+        validation_size=validation,
         epochs=default_epochs(train),
         licence="",
         source="",
-        script_loader=loader_of(options),
+        script_loader=loader_of(options, validation > 0),
         script_folder=file_name(f"{dataset.name} {version.number}", "zip"),
     )
 

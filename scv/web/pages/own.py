@@ -10,9 +10,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
 from scv.blocks.message import Message, say
+from scv.data.archives import PicturesError
 from scv.data.catalogue import DatasetInfo
 from scv.data.changes import Changes
-from scv.data.archives import PicturesError
 from scv.data.class_names import class_name
 from scv.data.resident import Resident, remove_resident
 from scv.data.summary import Summary, told, warnings_of
@@ -96,9 +96,7 @@ class OwnDatasetController(Controller):
     path = "/datasets/own/{dataset_id:int}"
 
     @get()
-    async def show(
-        self, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
-    ) -> Response[Any]:
+    async def show(self, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]) -> Response[Any]:
         async with house.database.reading() as session:
             dataset = await datasets.get_dataset_for(session, user, dataset_id)
         if not dataset.versions and dataset.user_id == user.id:
@@ -203,9 +201,7 @@ class OwnDatasetController(Controller):
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @get("/versions/{number:int}/pictures.zip")
-    async def export(
-        self, user: SignedIn, house: TheHouse, dataset_id: FromPath[int], number: FromPath[int]
-    ) -> Stream:
+    async def export(self, user: SignedIn, house: TheHouse, dataset_id: FromPath[int], number: FromPath[int]) -> Stream:
         """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
         async with house.database.reading() as session:
             dataset = await datasets.get_dataset_for(session, user, dataset_id)
@@ -295,9 +291,7 @@ async def _respond(
     async with house.database.reading() as session:
         using = await datasets.models_on(session, dataset)
     resident = None if version is None else opened(house.settings.data_dir, version.name)
-    summary = (
-        None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
-    )
+    summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
     page = OwnPage(
         dataset=dataset,
         mine=mine,
