@@ -78,6 +78,21 @@ async def find_version_for(session: AsyncSession, user: User, name: str) -> Data
     return found
 
 
+async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
+    """The name of the dataset's newest version, if that is newer than this one."""
+    name: str | None = await session.scalar(
+        select(DatasetVersion.name)
+        .where(
+            DatasetVersion.dataset_id == version.dataset_id,
+            DatasetVersion.number > version.number,
+            DatasetVersion.status == "ready",
+        )
+        .order_by(DatasetVersion.number.desc())
+        .limit(1)
+    )
+    return name
+
+
 async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> None:
     """Give it another name. Raises `RefusedError`."""
     dataset.name = clean_name(name)

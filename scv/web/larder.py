@@ -9,6 +9,7 @@ from scv.data.own import default_epochs, loader_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
+from scv.web.dataset_state import DatasetState, state_of
 from scv.web.forms import file_name
 from scv.web.house import House
 
@@ -26,13 +27,29 @@ async def find_for(house: House, user: User, name: str) -> DatasetInfo:
         return own_info(await datasets.find_version_for(session, user, name))
 
 
-def is_known(thing: Model | Run) -> bool:
-    """Whether `dataset_of` would succeed."""
+async def states_for(house: House, user: User, also: str = "") -> tuple[DatasetState, ...]:
+    """What the user can train on: the official datasets, and the newest version of each of the others.
+
+    `also` is the name of a version that is among them even if it is not the newest.
+    """
+    async with house.database.reading() as session:
+        found = await datasets.list_datasets_for(session, user)
+    versions = [
+        version
+        for dataset in found
+        for version in dataset.versions
+        if version.status == "ready" and (version.name == also or version is newest_of(dataset))
+    ]
+    infos = [*map(own_info, versions), *DATASETS.values()]
+    return tuple(state_of(house.settings.data_dir, info) for info in infos)
+
+
+def title_if_known(thing: Model | Run) -> str:
+    """The dataset's title, or the name it was called by where no such dataset is known any more."""
     try:
-        dataset_of(thing)
+        return dataset_of(thing).title
     except UnknownDatasetError:
-        return False
-    return True
+        return thing.dataset
 
 
 def options_of(dataset: Dataset) -> PictureOptions:
