@@ -23,7 +23,7 @@ from scv.db import datasets
 from scv.db.engine import Database
 from scv.db.tables import DatasetVersion
 from scv.files import Files, draft_folder
-from scv.jobs.failures import forget_preparation_failure, preparation_failure
+from scv.jobs.failures import preparation_failure
 from scv.jobs.lifeline import end_with_parent
 from scv.settings import ROOT, Settings
 
@@ -53,7 +53,7 @@ async def make(settings: Settings, database: Database, name: str, processes: set
             files.delete(draft_folder(version.dataset_id))
         return
     why = preparation_failure(settings.data_dir, name) or LOST
-    forget_preparation_failure(settings.data_dir, name)
+    remove_resident(settings.data_dir, name)
     # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
     uploaded = source is not None and source.is_file()
     async with database.writing() as session:

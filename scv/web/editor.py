@@ -32,8 +32,9 @@ class EditorPage:
 
     `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
     blocks that Paste would put in; `gone` says that its reader cannot train on the pictures any more, `newer` names a
-    version of them that is newer than the model's; `settings` are the fields of the training pane while that is open, `memory` are the
-    bytes that a batch needs while training, `time` is what the training will take, None where nothing was measured.
+    version of them that is newer than the model's; `settings` are the fields of the training pane while that is open,
+    `memory` are the bytes that a batch needs while training, `time` is what the training will take, None where nothing
+    was measured.
     """
 
     model: Model

@@ -158,7 +158,7 @@ class DatasetController(Controller):
             raise NotFoundError(say("There is no such class."))
         return await _png(strip, house.settings.data_dir, name, number)
 
-    @get("/{name:str}/{part:str}/{index:int}.png")
+    @get("/{name:str}/pictures/{part:str}/{index:int}")
     async def one(
         self, user: SignedIn, house: TheHouse, name: FromPath[str], part: FromPath[str], index: FromPath[int]
     ) -> Response[Any]:

@@ -123,7 +123,7 @@ class OwnDatasetController(Controller):
             async with house.database.reading() as session:
                 dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
         except NotFoundError:  # refused, and nothing of it is left: the list says why
-            return Response(None, headers={"HX-Redirect": "/datasets"})
+            return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
         making = await _look_at_making(house, dataset)
         if making is None:
             return Response(None, headers={"HX-Redirect": page_of(dataset)})
