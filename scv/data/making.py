@@ -5,7 +5,6 @@ What is kept is copied from the mapped arrays a piece at a time, and the new pic
 whose rules hold for all of them together.
 """
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scv.blocks.message import foreign, say
-from scv.data.archives import PicturesError, opened, unwritable
+from scv.data.archives import Archive, PicturesError, opened, unwritable
 from scv.data.class_names import class_name
 from scv.data.importing import Kept, PictureOptions, Plan, Progress, plan, write_pictures
 from scv.data.resident import Resident, ResidentError, one_at_a_time, open_resident, renamed_resident, sweep
@@ -51,23 +50,39 @@ def make_version(
     with a part where the dataset has it in that part. `progress` hears of kept pictures as of new ones, first several
     times that none is done. `workers` is as for `import_pictures`. Raises `PicturesError`.
     """
-    target = data_dir / "datasets" / making.target
-    source = None if making.source is None else Path(making.source)
-    with one_at_a_time(target), nullcontext() if source is None else opened(source) as archive:
-        sweep(data_dir, making.target)
-        new = Plan([], [], []) if archive is None else plan(archive, bare=source is not None and source.is_dir())
-        if making.previous is None:
-            planned, kept = new, None
-        else:
-            before, summary = _open(data_dir, making.previous, making.options)
-            now = _names_now(making, before)
-            planned, kept = _joined(making, before, now, summary.parted, new)
-            same = now == planned.class_names and not (making.dropped_train or making.dropped_test)
-            if same and archive is None and not summary.repeated.count:  # whose names would be others
-                return _renamed(data_dir / "datasets" / before.name, target, now, summary)
-        return write_pictures(
-            target, planned, making.options, archive=archive, kept=kept, progress=progress, workers=workers
-        )
+    try:
+        with one_at_a_time(data_dir / "datasets" / making.target):
+            sweep(data_dir, making.target)
+            if making.source is None:
+                return _make(data_dir, making, None, progress, workers)
+            with opened(Path(making.source)) as archive:
+                return _make(data_dir, making, archive, progress, workers)
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def _make(
+    data_dir: Path, making: Making, archive: Archive | None, progress: Progress | None, workers: int | None
+) -> Summary:
+    folder = data_dir / "datasets"
+    bare = making.source is not None and Path(making.source).is_dir()
+    planned, kept = Plan([], [], []) if archive is None else plan(archive, bare=bare), None
+    if making.previous is not None:
+        before, summary = _open(data_dir, making.previous, making.options)
+        now = _names_now(making, before)
+        planned, kept = _joined(making, before, now, summary.parted, planned)
+        same = now == planned.class_names and not (making.dropped_train or making.dropped_test)
+        if same and archive is None and not summary.repeated.count:  # whose names would be others
+            return _renamed(folder / making.previous, folder / making.target, now, summary)
+    return write_pictures(
+        folder / making.target,
+        planned,
+        making.options,
+        archive=archive,
+        kept=kept,
+        progress=progress,
+        workers=workers,
+    )
 
 
 def _open(data_dir: Path, name: str, options: PictureOptions) -> tuple[Resident, Summary]:
@@ -124,9 +139,6 @@ def _of_class(labels: NDArray[np.int64], now: list[str], name: str) -> NDArray[n
 def _renamed(before: Path, target: Path, names: list[str], summary: Summary) -> Summary:
     """The version with other names for its classes, in the same order: its arrays are not copied."""
     summary = msgspec.structs.replace(summary, class_names=names, refused={})
-    try:
-        with renamed_resident(before, target, tuple(names)) as temporary:
-            write_summary(temporary, summary)
-    except OSError as error:
-        raise unwritable(error) from error
+    with renamed_resident(before, target, tuple(names)) as temporary:
+        write_summary(temporary, summary)
     return summary

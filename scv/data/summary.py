@@ -10,7 +10,7 @@ from scv.blocks.message import Message, foreign, mark, say
 
 _NAMES = 5  # that are told of each kind
 
-FEW = 20
+FEW = 50
 UNBALANCED = 3
 
 REASONS = {
