@@ -12,6 +12,11 @@ def run_folder(run_id: int) -> str:
     return f"runs/{run_id}"
 
 
+def draft_folder(dataset_id: int) -> str:
+    """The key prefix of pictures that wait to be made into a version of a person's own dataset."""
+    return f"drafts/{dataset_id}"
+
+
 def weights_key(run_id: int) -> str:
     """The key of a run's best weights."""
     return f"{run_folder(run_id)}/weights.safetensors"

@@ -91,15 +91,20 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
         class_names=tuple(planned.class_names),
         train_size=train,
         test_size=len(places) - train,
-        epochs=max(3, min(30, 60_000 // max(1, train))),
+        epochs=default_epochs(train),
         licence="",
         source="",
-        script_loader=_loader(options),
+        script_loader=loader_of(options),
         script_folder=str(source.absolute()),
     )
 
 
-def _loader(options: PictureOptions) -> str:
+def default_epochs(train_size: int) -> int:
+    """What a new model starts with: about 60,000 pictures shown, in 3 to 30 epochs."""
+    return max(3, min(30, 60_000 // max(1, train_size)))
+
+
+def loader_of(options: PictureOptions) -> str:
     """The rules that SCV itself applies, as source, and what takes the pictures through them."""
     rules = (name_in_zip, reason_by_name, arranged, Sorting, RefusedError, picture)
     return _LOADER.substitute(

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from scv.blocks.message import say
-from scv.db.tables import Model, Run, User, Version, now
+from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 
 NAME_LENGTH = 60
@@ -37,7 +38,13 @@ class ModelPage:
     pages: int
 
 
-def _clean_name(name: str) -> str:
+def with_own(relation: Any) -> Any:
+    """Load a model's or a run's own dataset with it: the version and what it is a version of."""
+    return joinedload(relation).joinedload(DatasetVersion.dataset)
+
+
+def clean_name(name: str) -> str:
+    """A name without superfluous spaces. Raises `RefusedError` where it is empty or too long."""
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_LENGTH:
         raise RefusedError(say("A name has 1 to {most} characters.", most=NAME_LENGTH))
@@ -64,20 +71,24 @@ async def list_models_for(
 ) -> ModelPage:
     """One page of the user's models, in four statements. A page out of range gives the nearest there is.
 
-    `search` is found anywhere in the name, `dataset` must be equal; an empty one does not filter.
+    `search` is found anywhere in the name; `dataset` is an official one's name, or own-12 for all versions of
+    dataset 12; an empty one does not filter.
     """
     found = select(Model).where(Model.user_id == user.id)
     if search.strip():
         found = found.where(Model.name.icontains(search.strip(), autoescape=True))
     if dataset:
-        found = found.where(Model.dataset == dataset)
+        # A person's own dataset is found in all of its versions.
+        same = Model.dataset.startswith(f"{dataset}-", autoescape=True) if dataset.startswith("own-") else None
+        found = found.where(Model.dataset == dataset if same is None else same)
     total = await session.scalar(select(func.count()).select_from(found.subquery())) or 0
     pages = max(1, math.ceil(total / PAGE_SIZE))
     page = min(max(page, 1), pages)
 
     column = Model.updated_at if sort == "updated" else Model.created_at
     by = (column.desc(), Model.id.desc()) if order == "newest" else (column, Model.id)
-    models = (await session.scalars(found.order_by(*by).limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE))).all()
+    shown = found.order_by(*by).limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE).options(with_own(Model.own))
+    models = (await session.scalars(shown)).all()
     ids = [model.id for model in models]
     versions = {version.model_id: version for version in await session.scalars(_newest_versions(ids))}
     runs = {model_id: run for run, model_id in await session.execute(_newest_runs(ids))}
@@ -114,7 +125,7 @@ async def create_model(
     Raises `RefusedError` when the name is empty or too long.
     """
     moment = now()
-    model = Model(user_id=user.id, name=_clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
+    model = Model(user_id=user.id, name=clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
     model.versions = [Version(number=1, document=document, settings=settings, created_at=moment, updated_at=moment)]
     session.add(model)
     await session.flush()
@@ -124,7 +135,16 @@ async def create_model(
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
     """Give the model another name; raises `NotFoundError`, `RefusedError`."""
     model = await get_model_for(session, user, model_id)
-    model.name = _clean_name(name)
+    model.name = clean_name(name)
+    model.updated_at = now()
+    await session.flush()
+    return model
+
+
+async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
+    """Have the model learn from another dataset from now on; raises `NotFoundError`."""
+    model = await get_model_for(session, user, model_id)
+    model.dataset = dataset
     model.updated_at = now()
     await session.flush()
     return model

@@ -7,6 +7,7 @@ from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.blocks.message import Message, say
 from scv.blocks.training import TrainingSettings
+from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 
@@ -22,19 +23,21 @@ async def create_runs(session: AsyncSession, version: Version, queued_per_user: 
     `version` comes from `get_editable_version_for`. Commit, then hand the ids to the queue. Raises `RefusedError`
     while another run of the version goes on, and where the user would have more than `queued_per_user` that wait.
     """
-    return await _queue(session, version, version.document, version.settings, queued_per_user)
+    return await _queue(session, version, version.document, version.settings, version.model.dataset, queued_per_user)
 
 
 async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
-    """Queue a training of the run's own network, with these settings (JSON); `run` comes from `get_run_for`.
+    """Queue a training of the run's own network on its own dataset, with these settings (JSON).
+
+    `run` comes from `get_run_for`.
 
     Returns and raises as `create_runs` does.
     """
-    return await _queue(session, run.version, run.document, settings, queued_per_user)
+    return await _queue(session, run.version, run.document, settings, run.dataset, queued_per_user)
 
 
 async def _queue(
-    session: AsyncSession, version: Version, document: str, settings: str, queued_per_user: int
+    session: AsyncSession, version: Version, document: str, settings: str, dataset: str, queued_per_user: int
 ) -> list[Run]:
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
@@ -48,7 +51,7 @@ async def _queue(
     if (waiting or 0) + wanted.seeds > queued_per_user:
         raise RefusedError(_too_many(waiting or 0, wanted.seeds, queued_per_user))
     runs = [
-        Run(version_id=version.id, document=document, settings=text, dataset=version.model.dataset)
+        Run(version_id=version.id, document=document, settings=text, dataset=dataset)
         for text in ([settings] if wanted.seeds == 1 else _from_each_seed(wanted))
     ]
     session.add_all(runs)
@@ -106,7 +109,11 @@ async def get_run_for(session: AsyncSession, user: User, run_id: int) -> Run:
         .join(Run.version)
         .join(Version.model)
         .where(Run.id == run_id, Model.user_id == user.id)
-        .options(contains_eager(Run.version).contains_eager(Version.model), selectinload(Run.metrics))
+        .options(
+            contains_eager(Run.version).contains_eager(Version.model),
+            selectinload(Run.metrics),
+            with_own(Run.own),
+        )
     )
     if run is None:
         raise NotFoundError(say("There is no such run."))

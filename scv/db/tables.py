@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -23,6 +24,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from scv.blocks.message import Message
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
+
+VersionStatus = Literal["making", "ready"]
 
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
@@ -116,10 +119,83 @@ class Session(Base):
     user: Mapped[User] = relationship(lazy="raise")
 
 
+class Notice(Base):
+    """Something a user is told when they come by next, for there is no page left to say it on. `text` is JSON."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Dataset(Base):
+    """A person's own pictures; those that can be trained on are in its versions.
+
+    Size (pixels), colour and fit are those that every version has: they can be changed until there is one.
+    `failure` says why the last version could not be made, as JSON. Of a deleted one the row stays, without a name,
+    so that the models and runs that used it can still be looked at. Ids are never used again, since folders are
+    named after them.
+    """
+
+    __tablename__ = "datasets"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(60))
+    image_size: Mapped[int] = mapped_column(default=64)
+    color: Mapped[bool] = mapped_column(default=True)
+    fit: Mapped[str] = mapped_column(String(8), default="crop")
+    failure: Mapped[str | None] = mapped_column(Text)
+    published_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship(lazy="raise")
+    versions: Mapped[list["DatasetVersion"]] = relationship(
+        lazy="raise", back_populates="dataset", passive_deletes=True, order_by="DatasetVersion.number"
+    )
+
+
+class DatasetVersion(Base):
+    """One immutable state of a person's own pictures; `name` is that of its resident form, such as own-12-3.
+
+    While it is being made there is `changes` (JSON), which says what from; then there are the figures. `train`,
+    `validation` and `test` count the pictures of each class. `summary` (JSON) says what became of the files.
+    """
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (
+        CheckConstraint("status IN ('making', 'ready')", name="status"),
+        UniqueConstraint("dataset_id", "number"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    name: Mapped[str] = mapped_column(String(60), unique=True)
+    status: Mapped[VersionStatus] = mapped_column(String(8), default="making")
+    changes: Mapped[str | None] = mapped_column(Text)
+    class_names: Mapped[list[str]] = mapped_column(JSON, default=list)
+    train: Mapped[list[int]] = mapped_column(JSON, default=list)
+    validation: Mapped[list[int]] = mapped_column(JSON, default=list)
+    test: Mapped[list[int]] = mapped_column(JSON, default=list)
+    hash: Mapped[str | None] = mapped_column(String(80))
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    summary: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    dataset: Mapped[Dataset] = relationship(lazy="raise", back_populates="versions")
+
+
 class Model(Base):
     """A network somebody builds for one dataset; its documents are in its versions.
 
-    Ids are never used again: a page that still shows a deleted model must not meet another one.
+    `dataset` is the name of an official one, or of a version of a person's `own`. Ids are never used again: a page that
+    still shows a deleted model must not meet another one.
     """
 
     __tablename__ = "models"
@@ -137,6 +213,9 @@ class Model(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
     user: Mapped[User] = relationship(lazy="raise")
+    own: Mapped["DatasetVersion | None"] = relationship(
+        lazy="raise", viewonly=True, primaryjoin="foreign(Model.dataset) == DatasetVersion.name"
+    )
     versions: Mapped[list["Version"]] = relationship(
         lazy="raise", back_populates="model", passive_deletes=True, order_by="Version.number"
     )
@@ -226,6 +305,9 @@ class Run(Base):
     weights: Mapped[str | None] = mapped_column(String(200))
 
     version: Mapped[Version] = relationship(lazy="raise", back_populates="runs")
+    own: Mapped["DatasetVersion | None"] = relationship(
+        lazy="raise", viewonly=True, primaryjoin="foreign(Run.dataset) == DatasetVersion.name"
+    )
     metrics: Mapped[list["EpochMetric"]] = relationship(
         lazy="raise", passive_deletes=True, order_by="EpochMetric.epoch"
     )

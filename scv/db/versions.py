@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
 from scv.blocks.message import say
-from scv.db.tables import DocumentState, Model, User, Version, now
+from scv.db.tables import DatasetVersion, DocumentState, Model, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
 
 MOST_STEPS = 200
@@ -19,7 +19,7 @@ def _of(user: User, model_id: int, number: int | None) -> Select[Version]:
         select(Version)
         .join(Version.model)
         .where(Model.id == model_id, Model.user_id == user.id)
-        .options(contains_eager(Version.model))
+        .options(contains_eager(Version.model).joinedload(Model.own).joinedload(DatasetVersion.dataset))
     )
     if number is None:
         return query.order_by(Version.number.desc()).limit(1)

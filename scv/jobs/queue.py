@@ -105,15 +105,27 @@ class Queue:
             )
         return job is not None
 
+    async def enqueue_making(self, version: str) -> bool:
+        """Have a version of a person's own pictures made, by its name. False when that is under way already.
+
+        Raises `BrokerAwayError`.
+        """
+        with broker_needed():
+            job = await self.redis.enqueue_job(
+                "make", version, _job_id=f"make:{version}", _queue_name=INTERACTIVE_QUEUE
+            )
+        return job is not None
+
     async def forget_preparation_marks(self) -> None:
-        """Let preparations begin again whose worker was killed; only for the one interactive worker, at its start.
+        """Let work on datasets begin again whose worker was killed; only for the one interactive worker, at its start.
 
         Raises `BrokerAwayError`.
         """
         with broker_needed():
             for prefix in (in_progress_key_prefix, retry_key_prefix):
-                async for key in self.redis.scan_iter(match=f"{prefix}prepare:*"):
-                    await self.redis.delete(key)
+                for kind in ("prepare", "make"):
+                    async for key in self.redis.scan_iter(match=f"{prefix}{kind}:*"):
+                        await self.redis.delete(key)
 
     async def list_workers(self) -> list[WorkerState]:
         """The workers that are there, those that train first. Raises `BrokerAwayError`."""

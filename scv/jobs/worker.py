@@ -94,16 +94,19 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         stack.push_async_callback(end_task, announcing)
         # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
         stack.push_async_callback(worker.close)
-        reaper.add_done_callback(lambda _: worker.main_task is None or worker.main_task.cancel())
-        await _run_until_told(worker)
+        await run_until_told(worker, reaper)
 
 
-async def _run_until_told(worker: Worker) -> None:
-    """Let arq's loop run until it ends or a signal ends it; an error in it is raised."""
+async def run_until_told(worker: Worker, reaper: asyncio.Task[None]) -> None:
+    """Let arq's loop run until it ends, a signal ends it, or the reaper has ended; an error in it is raised."""
+    told = asyncio.Event()
+    worker.on_stop = lambda _: told.set()
     running = asyncio.create_task(worker.async_run())
+    reaper.add_done_callback(lambda _: told.set())
     while not running.done():
         await asyncio.wait([running], timeout=_INSIST_SECONDS)
-        if not worker.allow_pick_jobs and worker.main_task is not None:
+        if told.is_set() and worker.main_task is not None:
+            worker.allow_pick_jobs = False  # which arq itself leaves as it was
             worker.main_task.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -9,7 +9,7 @@ from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import Document, encode
 from scv.blocks.script import script
 from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import find
+from scv.data.catalogue import DatasetInfo
 from scv.errors import RefusedError
 from scv.notebook import notebook
 from scv.web.forms import file_name
@@ -21,16 +21,16 @@ def as_document(name: str, document: Document) -> Response[bytes]:
     return _file(text + b"\n", "application/json", file_name(name, "json"))
 
 
-def as_script(name: str, dataset: str, document: Document, settings: TrainingSettings) -> Response[bytes]:
+def as_script(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
     """The program that trains it by itself; raises `RefusedError` for a network with errors."""
     file = file_name(name, "py")
-    text = _written(lambda: script(document, find(dataset), settings, title=name, file=file))
+    text = _written(lambda: script(document, dataset, settings, title=name, file=file))
     return _file(text, "text/x-python", file)
 
 
-def as_notebook(name: str, dataset: str, document: Document, settings: TrainingSettings) -> Response[bytes]:
+def as_notebook(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
     """The same as a Jupyter notebook; raises `RefusedError` for a network with errors."""
-    text = _written(lambda: notebook(document, find(dataset), settings, title=name))
+    text = _written(lambda: notebook(document, dataset, settings, title=name))
     return _file(text, "application/x-ipynb+json", file_name(name, "ipynb"))
 
 

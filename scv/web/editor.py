@@ -15,11 +15,12 @@ from scv.blocks.recommend import Recommendation, network_facts, recommended
 from scv.blocks.shapes import Shape, is_tensor, written
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.blocks.tree import taken
-from scv.data.catalogue import DatasetInfo, find
+from scv.data.catalogue import DatasetInfo
 from scv.db.tables import Model, Run, Version
 from scv.web.edit import setting_field
 from scv.web.estimates import Estimate, batch_memory, estimate_time
 from scv.web.highlight import HighlightedLine, highlight_module
+from scv.web.larder import dataset_of
 from scv.web.palette import Chip, Read, Section, found, next_spot, palette
 from scv.web.pieces import Field, Mend, Piece, Refusal, every, form_field, mend_of, pieces_to_edit
 from scv.web.place import Place, version_path
@@ -150,7 +151,7 @@ def build_editor(
     announcement: Message | None = None,
 ) -> EditorPage:
     """The page of a version; `read` gives texts in the reader's language, for the search."""
-    dataset = find(version.model.dataset)
+    dataset = dataset_of(version.model)
     document = decode(version.document)
     settings = msgspec.json.decode(version.settings, type=TrainingSettings)
     checked = check(document, dataset.shape, dataset.classes)

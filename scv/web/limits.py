@@ -10,7 +10,7 @@ from scv.blocks.document import decode
 from scv.blocks.findings import Check
 from scv.blocks.message import Message, say
 from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import DatasetInfo, find
+from scv.data.catalogue import DatasetInfo
 from scv.db.runs import list_runs_for_version
 from scv.db.tables import Run, Version
 from scv.errors import RefusedError
@@ -21,13 +21,17 @@ MB = 1 << 20
 
 
 async def refuse_too_much(
-    session: AsyncSession, limits: Settings, version: Version, document: str, settings: TrainingSettings
+    session: AsyncSession,
+    limits: Settings,
+    version: Version,
+    dataset: DatasetInfo,
+    document: str,
+    settings: TrainingSettings,
 ) -> None:
     """Raise `RefusedError` where a training of the document (JSON without errors) would break a limit.
 
     `version` is the one that it belongs to, with its model; earlier runs of it tell how long it will take.
     """
-    dataset = find(version.model.dataset)
     checked = check(decode(document), dataset.shape, dataset.classes)
     refuse_memory(limits, checked, settings)
     refuse_work(limits, checked, settings, dataset)

@@ -1,17 +1,21 @@
 """Real `scv worker` processes, and what becomes of a run when they are killed."""
 
 import asyncio
+import signal
 from pathlib import Path
+from typing import Any
 
 from arq.constants import in_progress_key_prefix, retry_key_prefix
+from arq.worker import Worker, func
 
 from scv.data.resident import is_prepared
 from scv.db import runs
 from scv.db.engine import Database
 from scv.jobs.broker import Broker
 from scv.jobs.failures import preparation_failure
-from scv.jobs.queue import Queue
-from scv.jobs.worker import end_task
+from scv.jobs.queue import Queue, open_redis
+from scv.jobs.worker import end_task, run_until_told
+from scv.settings import Settings
 from tests.jobs.conftest import (
     LONG,
     StartWorker,
@@ -210,3 +214,33 @@ async def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
     async with asyncio.timeout(60):
         await end_task(task)
     assert (told, task.done()) == (2, True)
+
+
+class _DeafOnce(Worker):
+    """Loses the first cancellation, as a reply of the broker that arrives at that very moment does."""
+
+    lost = False
+
+    async def _poll_iteration(self) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            if self.lost:
+                raise
+            self.lost = True
+
+
+async def test_a_worker_whose_signal_was_lost_by_its_loop_ends_all_the_same(settings: Settings) -> None:
+    async def nothing(ctx: dict[Any, Any]) -> None: ...
+
+    redis = open_redis(settings, retries=1)
+    worker = _DeafOnce([func(nothing, name="nothing")], redis_pool=redis)
+    reaper = asyncio.create_task(asyncio.sleep(3600))
+    running = asyncio.create_task(run_until_told(worker, reaper))
+    await asyncio.sleep(0.3)
+    worker.handle_sig(signal.SIGTERM)
+    async with asyncio.timeout(60):
+        await running
+    assert worker.lost
+    reaper.cancel()
+    await redis.aclose(close_connection_pool=True)

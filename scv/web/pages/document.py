@@ -19,7 +19,7 @@ from scv.blocks.message import Message, say
 from scv.blocks.operations import OperationError, Paste, apply
 from scv.blocks.starters import STARTERS
 from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import DatasetInfo, find
+from scv.data.catalogue import DatasetInfo
 from scv.db import versions
 from scv.db.tables import Version
 from scv.errors import ConflictError, RefusedError
@@ -28,6 +28,7 @@ from scv.web.downloads import as_document, as_notebook, as_script
 from scv.web.edit import Form
 from scv.web.forms import read_form
 from scv.web.importing import read_network
+from scv.web.larder import dataset_of
 from scv.web.palette import next_spot
 from scv.web.pieces import Piece, pieces_to_show
 from scv.web.place import Place, version_path
@@ -97,7 +98,7 @@ class DocumentController(Controller):
         async with house.database.reading() as session:
             version = await versions.get_version_for(session, user, model_id, number)
         settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_script(version.model.name, version.model.dataset, decode(version.document), settings)
+        return as_script(version.model.name, dataset_of(version.model), decode(version.document), settings)
 
     @get("/notebook.ipynb")
     async def notebook(
@@ -107,7 +108,7 @@ class DocumentController(Controller):
         async with house.database.reading() as session:
             version = await versions.get_version_for(session, user, model_id, number)
         settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_notebook(version.model.name, version.model.dataset, decode(version.document), settings)
+        return as_notebook(version.model.name, dataset_of(version.model), decode(version.document), settings)
 
     @get("/import")
     async def ask(
@@ -190,7 +191,7 @@ class DocumentController(Controller):
         form = await read_form(request)
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
-            dataset = find(version.model.dataset)
+            dataset = dataset_of(version.model)
             try:
                 if form.get("starter") not in STARTERS:
                     raise RefusedError(say("There is no such network to start from."))
@@ -229,13 +230,13 @@ async def _save(session: AsyncSession, version: Version, form: Form, document: D
 def _import_page(
     version: Version, place: Place, found: Finding | None = None, text: str = "", problem: Message | None = None
 ) -> ImportPage:
-    return ImportPage(version, find(version.model.dataset), place, text, found, problem)
+    return ImportPage(version, dataset_of(version.model), place, text, found, problem)
 
 
 def _finding(text: str, version: Version) -> Finding:
     """The network that a text holds. Raises `DocumentError` or `CodeError` where there is none."""
     parsed = read_network(text)
-    document, dataset = parsed.document, find(version.model.dataset)
+    document, dataset = parsed.document, dataset_of(version.model)
     return Finding(
         document=encode(document).decode(),
         pieces=pieces_to_show(document, dataset.shape, dataset.classes),
@@ -245,7 +246,7 @@ def _finding(text: str, version: Version) -> Finding:
 
 
 def _starters_page(version: Version, place: Place, problem: Message | None = None) -> StartersPage:
-    dataset = find(version.model.dataset)
+    dataset = dataset_of(version.model)
     return StartersPage(
         version=version,
         dataset=dataset,

@@ -19,7 +19,7 @@ from scv.blocks.message import Message, say
 from scv.blocks.params import Param
 from scv.blocks.progress import Paused
 from scv.blocks.training import FIELDS, TrainingSettings, lower_rate
-from scv.data.catalogue import DatasetInfo, find
+from scv.data.catalogue import DatasetInfo
 from scv.db import runs
 from scv.db.tables import Model, Run, User, Version
 from scv.db.turns import position_of
@@ -33,6 +33,7 @@ from scv.web.forms import file_name, read_form
 from scv.web.handing_on import hand_on, tell_stopped
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.house import House
+from scv.web.larder import dataset_of, refuse_without_pictures
 from scv.web.limits import refuse_too_much
 from scv.web.live import LiveRun, live_run
 from scv.web.pieces import Field, Piece, pieces_to_show
@@ -132,7 +133,7 @@ def _page(
     form: Form | None = None,
     refused: Mapping[str, Message] | None = None,
 ) -> RunPage:
-    dataset = find(run.dataset)
+    dataset = dataset_of(run)
     document = decode(run.document)
     settings = _settings(run)
     live = live_run(run, settings.epochs, position)
@@ -199,7 +200,7 @@ class RunController(Controller):
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
-        settings, classes = _settings(run), find(run.dataset).classes
+        settings, classes = _settings(run), dataset_of(run).classes
 
         def render(live: LiveRun) -> str:
             page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
@@ -285,7 +286,8 @@ class RunController(Controller):
             run = await runs.get_run_for(session, user, run_id)
             settings = typed_settings(form, _settings(run), refused)
             if not refused:
-                await refuse_too_much(session, house.settings, run.version, run.document, settings)
+                refuse_without_pictures(user, run)
+                await refuse_too_much(session, house.settings, run.version, dataset_of(run), run.document, settings)
                 text = msgspec.json.encode(settings).decode()
                 new = await runs.repeat_run(session, run, text, house.settings.queued_per_user)
         if refused:
@@ -298,7 +300,7 @@ class RunController(Controller):
         """The program that trains the same network with the same settings by itself."""
         async with house.database.reading() as session:
             run = await runs.get_run_for(session, user, run_id)
-        return as_script(run.version.model.name, run.dataset, decode(run.document), _settings(run))
+        return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> File:

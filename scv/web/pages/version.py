@@ -18,7 +18,6 @@ from scv.blocks.operations import Operation, OperationError
 from scv.blocks.recommend import network_facts, recommended
 from scv.blocks.repair import Repaired, repair_all
 from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import find
 from scv.data.resident import is_prepared
 from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
@@ -33,6 +32,7 @@ from scv.web.editor import build_editor, outputs
 from scv.web.forms import read_form
 from scv.web.handing_on import hand_on
 from scv.web.house import House
+from scv.web.larder import dataset_of, is_gone, refuse_without_pictures
 from scv.web.limits import refuse_too_much
 from scv.web.palette import Read
 from scv.web.pieces import Refusal
@@ -109,7 +109,7 @@ class VersionController(Controller):
                 versions.refuse_stale(version, form.get("revision"))
                 edit = _read(version, form, ())
                 await _store(session, version, edit)
-                started = await _start(session, version, edit, house.settings)
+                started = await _start(session, user, version, edit, house.settings)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
         if not started:
@@ -130,7 +130,7 @@ async def _carry_out(
     pressed = await actions.operations_of(session, user, form, before, read)
     edit = _read(version, form, pressed)
     whole = _read(version, form, ()).document if action == "cut" else edit.document  # what is cut is copied as typed
-    dataset = find(version.model.dataset)
+    dataset = dataset_of(version.model)
     repaired: Repaired | None = None
     if action == "repair":
         repaired = repair_all(edit.document, dataset.shape, dataset.classes)
@@ -168,14 +168,15 @@ async def _store(session: AsyncSession, version: Version, edit: Edit) -> None:
         await versions.save_settings(session, version, settings, revision)
 
 
-async def _start(session: AsyncSession, version: Version, edit: Edit, limits: Settings) -> list[Run]:
+async def _start(session: AsyncSession, user: User, version: Version, edit: Edit, limits: Settings) -> list[Run]:
     """Queue the runs of what was just saved. Raises `RefusedError` where it cannot or may not be trained."""
-    dataset = find(version.model.dataset)
+    dataset = dataset_of(version.model)
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    await refuse_too_much(session, limits, version, version.document, edit.settings)
+    refuse_without_pictures(user, version.model)
+    await refuse_too_much(session, limits, version, dataset, version.document, edit.settings)
     return await runs.create_runs(session, version, limits.queued_per_user)
 
 
@@ -228,7 +229,7 @@ async def _respond(
         clipboard = await actions.copied(session, user)
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
     failure = preparation_failure(house.settings.data_dir, version.model.dataset)
-    if not ready and failure is None:
+    if not ready and failure is None and not is_gone(version.model):
         with suppress(BrokerAwayError):  # asked for again by every later look
             await house.queue.enqueue_preparation(version.model.dataset)
     page = build_editor(

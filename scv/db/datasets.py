@@ -1,0 +1,240 @@
+"""People's own pictures and their versions. Who may only look at them and train on them is told from who owns them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+
+from scv.blocks.message import Message, say
+from scv.db.models import clean_name
+from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
+from scv.errors import ConflictError, NotFoundError, RefusedError
+
+
+def resident_name(dataset_id: int, number: int) -> str:
+    """What a version's resident form is called, and models and runs call the version."""
+    return f"own-{dataset_id}-{number}"
+
+
+def _seen_by(user: User) -> ColumnElement[bool]:
+    """Which datasets a user may look at and train on."""
+    return or_(Dataset.user_id == user.id, Dataset.published_at.is_not(None)) & Dataset.deleted_at.is_(None)
+
+
+async def create_dataset(
+    session: AsyncSession, user: User, name: str, *, image_size: int = 64, color: bool = True, fit: str = "crop"
+) -> Dataset:
+    """A new dataset without any version. Raises `RefusedError` for its name."""
+    dataset = Dataset(user_id=user.id, name=clean_name(name), image_size=image_size, color=color, fit=fit)
+    session.add(dataset)
+    await session.flush()
+    return dataset
+
+
+async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
+    dataset: Dataset | None = await session.scalar(
+        select(Dataset)
+        .where(Dataset.id == dataset_id, _seen_by(user))
+        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+    )
+    if dataset is None:
+        raise NotFoundError(say("There is no such dataset."))
+    return dataset
+
+
+async def get_own_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """The user's own dataset, with its versions, to be changed; raises `NotFoundError`."""
+    dataset = await get_dataset_for(session, user, dataset_id)
+    if dataset.user_id != user.id:
+        raise NotFoundError(say("There is no such dataset."))
+    return dataset
+
+
+async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
+    """The user's own datasets and those that others published, with their versions and owners, the newest first."""
+    found = await session.scalars(
+        select(Dataset)
+        .where(_seen_by(user))
+        .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
+        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+    )
+    return list(found)
+
+
+async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
+    """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`."""
+    found = await session.scalar(
+        select(DatasetVersion)
+        .join(DatasetVersion.dataset)
+        .where(DatasetVersion.name == name, _seen_by(user))
+        .options(contains_eager(DatasetVersion.dataset))
+    )
+    if found is None:
+        raise NotFoundError(say("There is no such dataset."))
+    return found
+
+
+async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> None:
+    """Give it another name. Raises `RefusedError`."""
+    dataset.name = clean_name(name)
+    dataset.updated_at = now()
+    await session.flush()
+
+
+async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: int, color: bool, fit: str) -> None:
+    """Choose what its pictures become. Raises `RefusedError` once there is a version, which all others are like."""
+    if dataset.versions:
+        raise RefusedError(say("Size, colour and fit were chosen with the first version, and stay as they are."))
+    dataset.image_size, dataset.color, dataset.fit = image_size, color, fit
+    await session.flush()
+
+
+async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
+    """A new version that is to be made, of the last one and what `changes` (JSON) says.
+
+    `dataset` comes from `get_own_dataset_for`. Commit, then hand the version's name to the queue. Raises
+    `ConflictError` while another is being made.
+    """
+    if any(version.status == "making" for version in dataset.versions):
+        raise ConflictError(say("A version of it is being made already. Wait until that is done."))
+    number = max((version.number for version in dataset.versions), default=0) + 1
+    version = DatasetVersion(
+        dataset_id=dataset.id, number=number, name=resident_name(dataset.id, number), changes=changes
+    )
+    session.add(version)
+    dataset.failure = None
+    dataset.updated_at = now()
+    await session.flush()
+    return version
+
+
+async def versions_to_make(session: AsyncSession) -> list[str]:
+    """The names of all versions that are being made, or wait for it."""
+    names = select(DatasetVersion.name).where(DatasetVersion.status == "making").order_by(DatasetVersion.id)
+    return list(await session.scalars(names))
+
+
+async def version_to_make(session: AsyncSession, name: str) -> DatasetVersion | None:
+    """The version with its dataset and the dataset's versions; None where it was made, given up or deleted."""
+    found: DatasetVersion | None = await session.scalar(
+        select(DatasetVersion)
+        .where(DatasetVersion.name == name, DatasetVersion.status == "making")
+        .options(joinedload(DatasetVersion.dataset).selectinload(Dataset.versions))
+    )
+    return found
+
+
+async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bool:
+    """It has been made; `figures` are columns of the version. False where it was deleted meanwhile."""
+    made = await session.scalar(
+        update(DatasetVersion)
+        .where(DatasetVersion.name == name, DatasetVersion.status == "making")
+        .values(status="ready", changes=None, **figures)
+        .returning(DatasetVersion.dataset_id)
+    )
+    if made is not None:
+        await session.execute(update(Dataset).where(Dataset.id == made).values(updated_at=now()))
+    return made is not None
+
+
+async def give_up_version(session: AsyncSession, version: DatasetVersion, why: Message, *, forget: bool) -> None:
+    """It could not be made, and nothing of it stays.
+
+    `forget` says that the dataset goes as well, if that was to be its first version: its owner is told later.
+    """
+    dataset, text = version.dataset, msgspec.json.encode(why).decode()
+    await session.execute(delete(DatasetVersion).where(DatasetVersion.id == version.id))
+    if forget and version.number == 1:
+        told = say("The pictures of {name} could not be taken. {why}", name=dataset.name, why=why)
+        session.add(Notice(user_id=dataset.user_id, text=msgspec.json.encode(told).decode()))
+        await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
+    else:
+        await session.execute(update(Dataset).where(Dataset.id == dataset.id).values(failure=text))
+
+
+async def take_notices(session: AsyncSession, user: User) -> list[Message]:
+    """What the user has not been told yet; afterwards they have."""
+    taken = await session.scalars(delete(Notice).where(Notice.user_id == user.id).returning(Notice.text))
+    return [msgspec.json.decode(text, type=Message) for text in taken]
+
+
+async def publish_dataset(session: AsyncSession, dataset: Dataset, *, published: bool) -> None:
+    """Let others look at it and train on it, or not any more."""
+    if published and not any(version.status == "ready" for version in dataset.versions):
+        raise RefusedError(say("There are no pictures in it yet that others could use."))
+    dataset.published_at = (dataset.published_at or now()) if published else None
+    await session.flush()
+
+
+async def delete_dataset(session: AsyncSession, dataset: Dataset) -> list[str]:
+    """Delete it; returns the names of its versions, whose folders the caller deletes once this is committed.
+
+    What was trained on it keeps the shape and the number of its classes, nothing else.
+    """
+    names = [version.name for version in dataset.versions]
+    used = set(await session.scalars(_users_of(Model.dataset, names)))
+    used |= set(await session.scalars(_users_of(Run.dataset, names)))
+    if not used:
+        await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
+        return names
+    await session.execute(
+        delete(DatasetVersion).where(DatasetVersion.dataset_id == dataset.id, DatasetVersion.name.not_in(used))
+    )
+    for version in dataset.versions:
+        if version.name in used:
+            numbers = [str(number) for number in range(len(version.class_names))]
+            await session.execute(
+                update(DatasetVersion)
+                .where(DatasetVersion.id == version.id)
+                .values(class_names=numbers, hash=None, bytes=0, summary=None, changes=None)
+            )
+    await session.execute(
+        update(Dataset)
+        .where(Dataset.id == dataset.id)
+        .values(name="", deleted_at=now(), published_at=None, failure=None)
+    )
+    return names
+
+
+def _users_of(column: Any, names: Sequence[str]) -> Select[str]:
+    return select(column).where(column.in_(names)).distinct()
+
+
+async def delete_version(session: AsyncSession, dataset: Dataset, number: int) -> str:
+    """Delete an older version that nothing uses; returns its name. Raises `NotFoundError` and `RefusedError`."""
+    version = next((one for one in dataset.versions if one.number == number and one.status == "ready"), None)
+    if version is None:
+        raise NotFoundError(say("There is no such version."))
+    if version is dataset.versions[-1]:
+        raise RefusedError(say("The newest version stays. Delete the whole dataset, if you want."))
+    if list(await session.scalars(_users_of(Model.dataset, [version.name]))) or list(
+        await session.scalars(_users_of(Run.dataset, [version.name]))
+    ):
+        raise RefusedError(say("Models or runs use this version, so it stays."))
+    await session.execute(delete(DatasetVersion).where(DatasetVersion.id == version.id))
+    return version.name
+
+
+async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model, str]]:
+    """The models, whoever has them, that learn or have learned from any version, with their owners' names."""
+    names = [version.name for version in dataset.versions]
+    trained = select(Version.model_id).join(Run, Run.version_id == Version.id).where(Run.dataset.in_(names))
+    rows = await session.execute(
+        select(Model, User.name)
+        .join(Model.user)
+        .where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
+        .order_by(Model.updated_at.desc(), Model.id.desc())
+    )
+    return [(model, owner) for model, owner in rows]
+
+
+async def bytes_of(session: AsyncSession, user: User) -> int:
+    """How much the user's versions take on the disk."""
+    total = await session.scalar(
+        select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
+    )
+    return total or 0
