@@ -21,3 +21,19 @@ class ConflictError(SCVError):
 
 class RefusedError(SCVError):
     """The request is understood and not allowed as it stands; nothing was written."""
+
+
+class TooLargeError(RefusedError):
+    """More was sent than there is room for; nothing of it was kept."""
+
+
+class DiskFullError(SCVError):
+    """There is no room left on the server's disk; nothing of what was sent was kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            say(
+                "The disk of the server is full, so nothing of this was kept. Delete something, or tell the person who "
+                "runs this server."
+            )
+        )

@@ -23,6 +23,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "run_multiply_adds": (0, 1e30),
     "running_per_user": (1, 1000),
     "queued_per_user": (1, 100_000),
+    "upload_mb": (1, 1_000_000),
+    "datasets_mb": (1, 100_000_000),
     "session_days": (1, 3650),
     "signin_link_minutes": (1, 525_600),
 }
@@ -48,6 +50,8 @@ class Settings:
     run_multiply_adds: float = 1e17
     running_per_user: int = 2
     queued_per_user: int = 20
+    upload_mb: int = 2000
+    datasets_mb: int = 10000
     session_days: int = 30
     signin_link_minutes: int = 1440
 

@@ -16,7 +16,7 @@ from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
 from scv.blocks.document import DocumentError
 from scv.blocks.message import Message, say
 from scv.data.catalogue import UnknownDatasetError
-from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.errors import ConflictError, DiskFullError, NotFoundError, RefusedError, SCVError, TooLargeError
 from scv.web.dependencies import provide_visit
 from scv.web.render import AnyRequest, Visit
 from scv.web.visitor import SignInRequiredError, language_of
@@ -48,7 +48,22 @@ PAGES = {
         say("Something broke on our side"),
         say("Nothing you saved is lost. Try again; the server's log says what happened."),
     ),
+    507: (say("There is no room left"), say("The disk of the server is full.")),
 }
+
+
+def status_of(error: SCVError) -> int:
+    """The status of the answer to what cannot be done as it was asked for."""
+    match error:
+        case NotFoundError():
+            return 404
+        case ConflictError():
+            return 409
+        case TooLargeError():
+            return 413
+        case DiskFullError():
+            return 507
+    return 422
 
 
 UNREADABLE = ErrorPage(
@@ -144,12 +159,8 @@ def on_no_file(request: AnyRequest, error: Exception) -> Response[Any]:
     return on_defect(request, error)
 
 
-def on_conflict(request: AnyRequest, error: ConflictError) -> Response[Any]:
-    return _respond(request, 409, error.message)
-
-
-def on_refused(request: AnyRequest, error: RefusedError) -> Response[Any]:
-    return _respond(request, 422, error.message)
+def on_refused(request: AnyRequest, error: SCVError) -> Response[Any]:
+    return _respond(request, status_of(error), error.message)
 
 
 def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
@@ -170,8 +181,9 @@ HANDLERS: ExceptionHandlersMap = {
     UnknownDatasetError: on_unreadable,
     DocumentError: on_unreadable,
     msgspec.DecodeError: on_unreadable,
-    ConflictError: on_conflict,
+    ConflictError: on_refused,
     RefusedError: on_refused,
+    DiskFullError: on_refused,
     SignInRequiredError: on_signed_out,
     Exception: on_defect,
 }

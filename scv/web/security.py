@@ -11,9 +11,11 @@ from litestar import Request
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.exceptions import ClientException
+from litestar.exceptions import ClientException, PermissionDeniedException
 from litestar.middleware.csrf import CSRFMiddleware
 from litestar.types import Message, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
+from multipart import MultipartError, PushMultipartParser
 
 HEADERS = {
     "content-security-policy": (
@@ -24,14 +26,20 @@ HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
 }
 
 BODY_BYTES = 512 * 1024
 """The largest form that is read; the editor's with the longest document is well below."""
 
 UPLOADS = ("/import",)
-"""How the addresses end that take a file."""
+"""How the addresses end that take a small file within a form."""
+
+STREAMED = {"streamed": True}
+"""The `opt` of a handler that reads what is sent by itself, a piece at a time (`uploads.py`)."""
+
+_TOKEN_WITHIN = 64 * 1024
+"""So many bytes are read, and kept in memory, to find the token of a form that is streamed."""
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
@@ -74,12 +82,15 @@ def csrf_config(secret: str) -> CSRFConfig:
 class FormCheck(CSRFMiddleware):
     """Litestar's check, which here refuses a token that is no ASCII text instead of failing on it.
 
-    A body with files is refused before it is read, except where a form of ours uploads one.
+    A body with files is refused before it is read, except where a form of ours uploads one. Of a form that is streamed
+    the token, which comes first in ours, is read before the handler is asked: it then gets the whole from the start.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not Headers.from_scope(scope).get("content-type", "").lower().startswith("multipart/"):
             return await super().__call__(scope, receive, send)
+        if scope["route_handler"].opt.get("streamed"):
+            return await self._stream(scope, receive, send)
         if not scope["path"].endswith(UPLOADS):
             raise ClientException
         try:
@@ -91,6 +102,44 @@ class FormCheck(CSRFMiddleware):
         finally:
             await form.close()
 
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request[Any, Any, Any](scope, receive)
+        if self.config.header_name in request.headers:
+            return await super().__call__(scope, receive, send)
+        token, receive = await _first_field(request)
+        if not self._csrf_tokens_match(token, request.cookies.get(self.config.cookie_name)):  # type: ignore[arg-type]  # None is refused below
+            raise PermissionDeniedException
+        ScopeState.from_scope(scope).csrf_token = token
+        return await self.app(scope, receive, send)
+
     def _decode_csrf_token(self, token: Any) -> str | None:
         """Also for what is no text: somebody may send a file in its place."""
         return super()._decode_csrf_token(token) if isinstance(token, str) and token.isascii() else None
+
+
+async def _first_field(request: Request[Any, Any, Any]) -> tuple[str, Receive]:
+    """The token, if it is the form's first field, else an empty text; and the stream as it was."""
+    read: list[Any] = []
+
+    async def again() -> Any:
+        return read.pop(0) if read else await request.receive()
+
+    token, size, begun = b"", 0, False
+    with suppress(MultipartError):
+        parser = PushMultipartParser(request.content_type[1].get("boundary", ""))
+        while size < _TOKEN_WITHIN:
+            message = await request.receive()
+            read.append(message)
+            body = message["body"] if message["type"] == "http.request" else b""
+            size += len(body)
+            for event in parser.parse(body) if body else ():
+                if event is None:
+                    return token.decode(errors="replace"), again
+                if isinstance(event, bytes | bytearray):
+                    token += event
+                elif begun or event.name != "_csrf_token" or event.filename is not None:
+                    return "", again
+                begun = True
+            if not message.get("more_body"):
+                break
+    return "", again

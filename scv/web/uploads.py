@@ -1,0 +1,197 @@
+"""Files that somebody sends: taken from the stream a piece at a time, checked, and gone unless a page keeps them.
+
+They are written to `files/uploads/{user id}/` under numbers; the names they had are for messages only. A lock lets
+each user send one thing at a time. What was not moved elsewhere when it is over is deleted, and what a killed process
+left is swept away by the next one.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from litestar.exceptions import ClientException
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+
+from scv.blocks.message import Message, say
+from scv.errors import ConflictError, DiskFullError, RefusedError, TooLargeError
+from scv.web.render import AnyRequest
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_SILENCE = 60.0
+"""Seconds after which somebody who sends nothing any more has gone."""
+
+_AT_ONCE = 2**20  # bytes that are parsed and written at a time
+_MOST_PARTS = 20_000
+_MOST_OF_A_FIELD = 64 * 1024
+
+
+@dataclass
+class SentFile:
+    """A file of the form, closed and on disk. Its name is the sender's, without folders, and may be anything."""
+
+    field: str
+    name: str
+    path: Path
+    size: int = 0
+
+
+@dataclass
+class Sent:
+    """A form with files: its texts by name, the last of each, and its files in order."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    files: list[SentFile] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def sent_by(request: AnyRequest, root: Path, user_id: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
+    """Read the form of a request to a handler that is `STREAMED`; what is not moved away is deleted at the end.
+
+    `most` are the bytes that may come, `too_large` says why it is not more. Raises `ConflictError` while the same user
+    sends something else, `TooLargeError`, `DiskFullError`, and `RefusedError` for what is cut off or no such form.
+    """
+    with _alone(root, user_id) as folder:
+        try:
+            yield await _read(request, folder, most, too_large)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def sweep_uploads(root: Path) -> None:
+    """Delete what killed processes left of uploads; what another one takes at the moment stays."""
+    for folder in root.glob("[0-9]*"):
+        try:
+            with _alone(root, int(folder.name)):
+                shutil.rmtree(folder, ignore_errors=True)
+        except ConflictError:
+            continue
+
+
+@contextmanager
+def disk_needed() -> Iterator[None]:
+    """Raise `DiskFullError` where a file cannot be written for want of room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFullError from error
+        raise
+
+
+@contextmanager
+def _alone(root: Path, user_id: int) -> Iterator[Path]:
+    """An empty folder that nobody else works in."""
+    with disk_needed():
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / f".{user_id}.lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(
+                say("Another upload of yours is still going on. Wait until it is done, or stop it, and try again.")
+            ) from error
+        folder = root / str(user_id)
+        shutil.rmtree(folder, ignore_errors=True)
+        with disk_needed():
+            folder.mkdir()
+        yield folder
+
+
+async def _read(request: AnyRequest, folder: Path, most: int, too_large: Message) -> Sent:
+    if (request.content_length or 0) > most:
+        raise TooLargeError(too_large)
+    cut_off = RefusedError(say("The upload was cut off before it was whole. Nothing of it was kept; send it again."))
+    try:
+        parser = PushMultipartParser(
+            request.content_type[1].get("boundary", ""), max_segment_count=_MOST_PARTS, header_charset="utf8"
+        )
+        writer = _Writer(parser, folder)
+        with writer:
+            received, more = 0, True
+            while more:
+                chunk = bytearray()
+                while more and len(chunk) < _AT_ONCE:
+                    async with asyncio.timeout(_SILENCE):
+                        message = await request.receive()
+                    if message["type"] != "http.request":
+                        raise cut_off
+                    chunk += message["body"]
+                    more = message.get("more_body", False)
+                received += len(chunk)
+                if received > most:
+                    raise TooLargeError(too_large)
+                if chunk:
+                    await asyncio.to_thread(writer.take, bytes(chunk))
+            parser.close()
+    except TimeoutError as error:
+        raise cut_off from error
+    except ParserLimitReached as error:
+        raise TooLargeError(say("These are too many files at once: {most} are the most.", most=_MOST_PARTS)) from error
+    except MultipartError as error:
+        raise cut_off from error
+    except UnicodeDecodeError as error:
+        raise ClientException from error
+    return writer.sent
+
+
+class _Writer:
+    """Turns pieces of a stream into texts and files."""
+
+    def __init__(self, parser: PushMultipartParser, folder: Path) -> None:
+        self.sent = Sent()
+        self._parser, self._folder = parser, folder
+        self._file: BinaryIO | None = None
+        self._name = ""
+        self._text = b""
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def take(self, piece: bytes) -> None:
+        """The next piece of the stream. Raises `MultipartError`, `DiskFullError`, `TooLargeError`."""
+        with disk_needed():
+            for event in self._parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif event is None:
+                    self._end()
+                elif self._file is not None:
+                    self._file.write(event)
+                    self.sent.files[-1].size += len(event)
+                else:
+                    self._text += event
+                    if len(self._text) > _MOST_OF_A_FIELD:
+                        raise TooLargeError(say("A text of this form is too long."))
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        self._name, self._text = segment.name or "", b""
+        if segment.filename is None:
+            return
+        path = self._folder / f"{len(self.sent.files):05}"
+        name = segment.filename.replace("\\", "/").rpartition("/")[2]
+        self._file = path.open("wb")
+        self.sent.files.append(SentFile(self._name, name, path))
+
+    def _end(self) -> None:
+        if self._file is None:
+            self.sent.fields[self._name.replace("\0", "")] = self._text.decode().replace("\0", "")
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._file = None
+        if not self.sent.files[-1].name and not self.sent.files[-1].size:
+            self.sent.files.pop().path.unlink()  # what a browser sends where no file was chosen
