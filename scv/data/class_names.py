@@ -1,28 +1,53 @@
-"""What a class of somebody's own pictures may be called: such that a folder can have the name, in a zip as well."""
+"""What people may call a class: a name that comes back as it is from a zip of class folders."""
 
 import unicodedata
+from collections.abc import Iterable
 
 from scv.blocks.message import foreign, say
 from scv.data.archives import PicturesError
 from scv.data.layout import reason_by_name
 
-LONGEST = 60
-"""Characters."""
+MOST_CHARACTERS = 60
 
 
-def class_name(text: str) -> str:
-    """The name as it is kept, without spaces around it. Raises `PicturesError` where a class cannot be called so."""
-    name = unicodedata.normalize("NFC", " ".join(text.split()))
+def class_name(typed: str, others: Iterable[str] = ()) -> str:
+    """The name of a class as it is kept: without spaces around it, its letters put together (NFC).
+
+    `others` are the names of the other classes: one that is the same but for upper and lower case is refused, since on
+    many computers these would be one folder; the very same name is not. Raises `PicturesError`.
+    """
+    name = unicodedata.normalize("NFC", typed.strip())
     if not name:
-        raise PicturesError(say("Give the class a name."))
-    if len(name) > LONGEST:
-        raise PicturesError(say("The name of a class has at most {most} characters.", most=LONGEST))
-    if set("/\\") & set(name) or not name.isprintable() or reason_by_name(f"{name}/x.png") is not None:
+        raise PicturesError(say("A class needs a name."))
+    if len(name) > MOST_CHARACTERS:
         raise PicturesError(
             say(
-                "A class cannot be called {name}: a name does not begin with a dot, and holds no slashes and no "
-                "control characters.",
-                name=foreign(name),
+                "The name of a class has {most} characters at most, not {count}.", most=MOST_CHARACTERS, count=len(name)
             )
         )
+    if "/" in name or "\\" in name:
+        raise PicturesError(
+            say("The name of a class cannot hold / or \\: {name}.", name=foreign(name, MOST_CHARACTERS))
+        )
+    reason = reason_by_name(f"{name}/1.png")
+    if reason == "hidden":
+        raise PicturesError(
+            say(
+                "A class cannot be called {name}: folders of that name are hidden, or belong to the system.",
+                name=foreign(name, MOST_CHARACTERS),
+            )
+        )
+    if reason is not None:
+        raise PicturesError(
+            say("The name {name} holds characters that cannot be shown.", name=foreign(name, MOST_CHARACTERS))
+        )
+    for other in others:
+        if other != name and other.casefold() == name.casefold():
+            raise PicturesError(
+                say(
+                    "There is a class {other} already: {name} differs only in upper and lower case.",
+                    other=foreign(other, MOST_CHARACTERS),
+                    name=foreign(name, MOST_CHARACTERS),
+                )
+            )
     return name

@@ -1,5 +1,6 @@
 """What became of the files of a zip or a folder: how many were taken, and which were left out and why."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -72,17 +73,7 @@ def told(summary: Summary) -> list[Message]:
             test=sum(summary.test),
         )
     ]
-    for reason, text in REASONS.items():
-        names = summary.refused.get(reason)
-        if names is not None:
-            messages.append(
-                say(
-                    "Left out, {reason}: {count} ({names}).",
-                    reason=Message(text),
-                    count=names.count,
-                    names=_listed(names),
-                )
-            )
+    messages += left_out(summary.refused)
     if summary.repeated.count:
         messages.append(
             say(
@@ -93,6 +84,20 @@ def told(summary: Summary) -> list[Message]:
             )
         )
     return messages
+
+
+def left_out(refused: Mapping[str, Names]) -> list[Message]:
+    """A sentence for each reason of `REASONS`."""
+    return [
+        say(
+            "Left out, {reason}: {count} ({names}).",
+            reason=Message(text),
+            count=refused[reason].count,
+            names=_listed(refused[reason]),
+        )
+        for reason, text in REASONS.items()
+        if reason in refused
+    ]
 
 
 def _listed(names: Names) -> str:
