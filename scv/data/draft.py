@@ -7,6 +7,7 @@ may change it, which is the caller's business; every change is one rename.
 
 import os
 import shutil
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +21,7 @@ from scv.data.archives import MOST_BYTES_OF_A_FILE, Entry, PicturesError, opened
 from scv.data.class_names import class_name
 from scv.data.importing import MOST_CLASSES, PictureOptions, plan
 from scv.data.pictures import RefusedError, picture
+from scv.data.summary import Names
 
 SAMPLES = 8
 """So many pictures of each class are looked at in a preview."""
@@ -39,10 +41,10 @@ class FoundClass(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a draft holds by the names alone; `refused` says for each reason how many files, and the first names."""
+    """What a draft holds by the names alone; `refused` has a key of `summary.REASONS` for what is left out."""
 
     classes: tuple[FoundClass, ...]
-    refused: tuple[tuple[str, int, tuple[str, ...]], ...]
+    refused: dict[str, Names]
 
     @property
     def pictures(self) -> int:
@@ -70,13 +72,16 @@ class Draft:
         """In bytes."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
-    def take_zip(self, path: Path) -> None:
-        """Make the file the draft's archive, in place of any earlier one. Raises `PicturesError` where it is none."""
+    def take_zip(self, path: Path, before: Iterable[str] = ()) -> None:
+        """Make the file the draft's archive, in place of any earlier one. Raises `PicturesError` where it is none.
+
+        `before` are the classes of the version that it will be added to.
+        """
         if self.class_names:
             raise PicturesError(
                 say("There are collected pictures here already. Import or discard them before you send a zip file.")
             )
-        _found(path, _stamp(path))
+        refuse_classes({*before, *(found.name for found in _found(path, _stamp(path)).classes)})
         self.folder.mkdir(parents=True, exist_ok=True)
         path.replace(self.zip)
 
@@ -84,7 +89,7 @@ class Draft:
         """What is in it, by names alone. Raises `PicturesError` where the archive cannot be used (any more)."""
         if self.zip.is_file():
             return _found(self.zip, _stamp(self.zip))
-        return Found(tuple(self._collected()), ())
+        return Found(tuple(self._collected()), {})
 
     @property
     def class_names(self) -> list[str]:
@@ -96,10 +101,10 @@ class Draft:
 
     def add_class(self, text: str) -> str:
         """A class without pictures, under the name that is returned; one that is there already stays as it is."""
-        name = class_name(text)
         if self.zip.is_file():
             raise PicturesError(say("The pictures of this draft come from a zip file. Import or discard that first."))
         names = self.class_names
+        name = class_name(text, names)
         if name not in names and len(names) >= MOST_CLASSES:
             raise PicturesError(
                 say("There are {count} classes; {most} are the most.", count=len(names) + 1, most=MOST_CLASSES)
@@ -109,8 +114,10 @@ class Draft:
 
     def rename_class(self, before: str, text: str) -> str:
         """Call a class otherwise; `KeyError` where there is none, `PicturesError` where the new name is taken."""
-        folder, name = self._existing(before), class_name(text)
-        if name != before and (self.pictures / name).exists():
+        folder = self._existing(before)
+        others = [other for other in self.class_names if other != before]
+        name = class_name(text, others)
+        if name in others:
             raise PicturesError(say("There is a class called {name} already.", name=foreign(name)))
         folder.rename(self.pictures / name)
         return name
@@ -191,6 +198,18 @@ class Draft:
         return folder / file
 
 
+def refuse_classes(names: Collection[str]) -> None:
+    """Raise `PicturesError` where so many classes are too few or too many for a dataset."""
+    if len(names) < 2:
+        raise PicturesError(
+            say("There is only one class, {name}. Two are needed, a folder for each.", name=foreign(next(iter(names))))
+            if names
+            else say("There must be a folder for each class, with pictures in it, and two classes at least.")
+        )
+    if len(names) > MOST_CLASSES:
+        raise PicturesError(say("There are {count} classes; {most} are the most.", count=len(names), most=MOST_CLASSES))
+
+
 def _files(folder: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in os.scandir(folder))
@@ -211,15 +230,13 @@ def _found(path: Path, stamp: tuple[int, int]) -> Found:
     of_class: list[list[Entry]] = [[] for _ in planned.class_names]
     for entry, _, label in planned.pictures:
         of_class[label].append(entry)
-    refused: dict[str, list[str]] = {}
+    refused: dict[str, Names] = {}
     for reason, name in planned.refused:
-        refused.setdefault(reason, []).append(name)
+        refused.setdefault(reason, Names()).add(name)
     return Found(
         tuple(
             FoundClass(name, len(entries), tuple(entry.name for entry in entries[:SAMPLES]))
             for name, entries in zip(planned.class_names, of_class, strict=True)
         ),
-        tuple(
-            (reason, len(names), tuple(foreign(name, 100) for name in names[:5])) for reason, names in refused.items()
-        ),
+        refused,
     )

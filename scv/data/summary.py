@@ -1,7 +1,7 @@
 """What became of the files of a zip or a folder: how many were taken, and which were left out and why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -89,17 +89,7 @@ def told(summary: Summary) -> list[Message]:
         if any(summary.validation)
         else say("{train} pictures to learn from and {test} to test.", **counts)
     ]
-    for reason, text in REASONS.items():
-        names = summary.refused.get(reason)
-        if names is not None:
-            messages.append(
-                say(
-                    "Left out, {reason}: {count} ({names}).",
-                    reason=Message(text),
-                    count=names.count,
-                    names=_listed(names),
-                )
-            )
+    messages += left_out(summary.refused)
     return messages + warnings_of(summary)
 
 
@@ -152,6 +142,20 @@ def warnings_of(summary: Summary) -> list[Message]:
     if alike.count:
         messages.append(say("Classes whose names differ only in upper and lower case: {names}.", names=_listed(alike)))
     return messages
+
+
+def left_out(refused: Mapping[str, Names]) -> list[Message]:
+    """A sentence for each reason of `REASONS`."""
+    return [
+        say(
+            "Left out, {reason}: {count} ({names}).",
+            reason=Message(text),
+            count=refused[reason].count,
+            names=_listed(refused[reason]),
+        )
+        for reason, text in REASONS.items()
+        if reason in refused
+    ]
 
 
 def _names_of(names: Iterable[str]) -> Names:

@@ -253,3 +253,10 @@ async def bytes_of(session: AsyncSession, user: User) -> int:
         select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
     )
     return total or 0
+
+
+async def ids_of(session: AsyncSession, user: User) -> list[int]:
+    """The ids of all datasets that the user has."""
+    return list(
+        await session.scalars(select(Dataset.id).where(Dataset.user_id == user.id, Dataset.deleted_at.is_(None)))
+    )

@@ -21,6 +21,7 @@ from scv.web.dependencies import provide_house, provide_user, provide_visit, ref
 from scv.web.house import House
 from scv.web.language import load_languages
 from scv.web.log import configure_log
+from scv.web.pages.collect import CollectController
 from scv.web.pages.dataset import DatasetController
 from scv.web.pages.document import DocumentController
 from scv.web.pages.health import health
@@ -33,6 +34,7 @@ from scv.web.pages.version import VersionController
 from scv.web.pages.workers import WorkersController
 from scv.web.render import Renderer
 from scv.web.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
+from scv.web.uploads import sweep_uploads
 from scv.web.visitor import SessionCookie
 
 DRAIN_SECONDS = 2
@@ -51,6 +53,7 @@ def create_app(settings: Settings) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         database = Database(settings.database_url)
         queue = Queue.open(settings)
+        sweep_uploads(settings.data_dir / "files" / "uploads")
         app.state.house = House(
             settings=settings,
             database=database,
@@ -77,6 +80,7 @@ def create_app(settings: Settings) -> Litestar:
             RunController,
             DatasetController,
             OwnDatasetController,
+            CollectController,
             WorkersController,
             create_static_files_router(
                 path="/static",

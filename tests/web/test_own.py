@@ -138,9 +138,9 @@ async def test_what_cannot_be_changed_says_why_and_changes_nothing(owner: Visito
         ("drop", {"version": 1, "picture": "train-999"}, 422, "There is no such picture."),
         ("drop", {"version": 1, "picture": "val-0"}, 422, "There is no such picture."),
         ("drop", {"version": 7, "picture": "train-0"}, 409, "changed elsewhere"),
-        ("classes", {"version": 1, "class:0": "a", "class:1": "b"}, 422, "Nothing was chosen or changed."),
-        ("classes", {"version": 1, "class:0": "../x"}, 422, "cannot hold"),
-        ("classes", {"version": 1, "class:0": " "}, 422, "needs a name"),
+        ("names", {"version": 1, "class:0": "a", "class:1": "b"}, 422, "Nothing was chosen or changed."),
+        ("names", {"version": 1, "class:0": "../x"}, 422, "cannot hold"),
+        ("names", {"version": 1, "class:0": " "}, 422, "needs a name"),
         ("rename", {"name": ""}, 422, "1 to 60 characters"),
     ]
     for action, fields, status, words in cases:
@@ -162,7 +162,7 @@ async def test_what_cannot_be_changed_says_why_and_changes_nothing(owner: Visito
 
 async def test_classes_get_other_names_and_the_scripts_of_models_keep_up(owner: Visitor, settings: Settings) -> None:
     dataset = await add_dataset(owner, settings)
-    await owner.post(f"/datasets/own/{dataset.id}/classes", {"version": 1, "class:0": "고양이", "class:1": "a dog"})
+    await owner.post(f"/datasets/own/{dataset.id}/names", {"version": 1, "class:0": "고양이", "class:1": "a dog"})
     await make_next(owner, settings, dataset, 2)
     async with owner.database.reading() as session:
         version = await datasets.find_version_for(session, await owner.user(), f"own-{dataset.id}-2")
@@ -216,7 +216,7 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     assert "Pets" in (await owner.get("/datasets")).text
     assert (await owner.get(f"/datasets/{name}/samples.png")).status_code == 200
     assert 'type="checkbox"' not in (await owner.get(f"/datasets/{name}/classes/0/pictures")).text
-    for action in ("rename", "classes", "drop", "publish", "delete", "stop", "versions/1/delete"):
+    for action in ("rename", "names", "drop", "publish", "delete", "stop", "versions/1/delete"):
         assert (await owner.post(f"{path}/{action}", {"name": "x", "version": 1})).status_code == 404
     created = await owner.post("/models/new", {"name": "R", "dataset": name, "starter": "lenet"})
     assert created.status_code == 200

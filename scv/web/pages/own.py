@@ -152,7 +152,7 @@ class OwnDatasetController(Controller):
                 return await _respond(house, visit, user, dataset, newest_of(dataset), error.message)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
-    @post("/classes", status_code=200)
+    @post("/names", status_code=200)
     async def rename_classes(
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
     ) -> Response[Any]:
