@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from scv.blocks.message import foreign
 from scv.commands.failure import MisuseError
 from scv.files import Files, weights_key
 from scv.settings import Settings
@@ -35,6 +36,12 @@ def weights_of(text: str, data_dir: Path) -> Path:
             raise MisuseError(f"Run {int(text)} has no weights in {data_dir}. --data-dir says where runs lie.")
         return path
     path = Path(text)
-    if not path.is_file():
-        raise MisuseError(f"There is no file {path}. Give the path of a weights.safetensors, or the number of a run.")
+    try:
+        there = path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be read
+        there = False
+    if not there:
+        raise MisuseError(
+            f"There is no file {foreign(text, 200)}. Give the path of a weights.safetensors, or the number of a run."
+        )
     return path

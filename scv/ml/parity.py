@@ -105,7 +105,8 @@ def compare(
 
 
 def _pair(first: Form, second: Form, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Pair:
-    difference = float(np.abs(ours - theirs).max())  # (N, classes)
+    with np.errstate(invalid="ignore"):  # infinite ones have no difference
+        difference = float(np.abs(ours - theirs).max())  # (N, classes)
     return Pair(
         first=first,
         second=second,

@@ -73,7 +73,7 @@ def _facts(result: Result) -> dict[str, Any]:
 
 def confusion_csv(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> bytes:
     """How many images of each class, a row, were taken for which, a column: (classes, classes) counts."""
-    rows = ([name, *counts] for name, counts in zip(class_names, matrix, strict=True))
+    rows: Iterable[list[Cell]] = ([name, *counts] for name, counts in zip(class_names, matrix, strict=True))
     return as_csv(("true \\ predicted", *class_names), rows)
 
 
