@@ -37,6 +37,8 @@ _TRIAL = 3
 _TOLERANCE = 1e-3
 """How far a trial may be off, in shares of the largest logit: rounding stays far below, a wrong operator far above."""
 
+_OTHER_NUMBERS = say("its numbers would be others.")
+
 
 def export_onnx(trained: Trained, path: Path) -> None:
     """Write the network as one ONNX file, whole or not at all. Raises `ExportError`, and `OSError` for the disk."""
@@ -51,8 +53,8 @@ def onnx_bytes(trained: Trained) -> bytes:
     """
     needed = sum(part.numel() * part.element_size() for part in trained.network.state_dict().values())
     if needed > MOST_BYTES:
-        text = "The weights take {size} GB; a file of ONNX holds no more than 2 GB."
-        raise ExportError(say(text, size=f"{needed / 1e9:.1f}"))
+        size = f"{needed / 1e9:.1f}"
+        raise ExportError(say("The weights take {size} GB; a file of ONNX holds no more than 2 GB.", size=size))
     network = nn.Sequential(OrderedDict(normalize=_Normalization(trained.normalize)))
     for name, layer in trained.network.named_children():
         network.add_module(name, _exportable(layer))
@@ -205,7 +207,7 @@ def _try(content: bytes, trained: Trained) -> None:
         raise ExportError(_which(trained, _OTHER_NUMBERS))
 
 
-def _which(trained: Trained, reason: str) -> Message:
+def _which(trained: Trained, reason: Message | str) -> Message:
     """Why the network does not become ONNX: the first block that does not either when it stands alone."""
     info = trained.info
     kinds = {block.id: block.type for block in info.document.blocks}
@@ -221,7 +223,7 @@ def _which(trained: Trained, reason: str) -> Message:
     return say("The network cannot be written as ONNX: {reason}", reason=reason)
 
 
-def _alone(layer: nn.Module, shape: Sequence[int]) -> str | None:
+def _alone(layer: nn.Module, shape: Sequence[int]) -> Message | str | None:
     """What goes wrong when one layer goes through all that a network goes through; None where nothing does."""
     inputs = np.random.default_rng(0).random((_TRIAL, *shape), dtype=np.float32)
     try:
@@ -232,9 +234,6 @@ def _alone(layer: nn.Module, shape: Sequence[int]) -> str | None:
     with torch.inference_mode():
         ours = layer(torch.from_numpy(inputs)).numpy()
     return None if _same(ours, theirs) else _OTHER_NUMBERS
-
-
-_OTHER_NUMBERS = "its numbers would be others."
 
 
 def _same(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> bool:
