@@ -1,7 +1,7 @@
 """What became of the files of a zip or a folder: how many were taken, and which were left out and why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -89,18 +89,21 @@ def told(summary: Summary) -> list[Message]:
         if any(summary.validation)
         else say("{train} pictures to learn from and {test} to test.", **counts)
     ]
-    for reason, text in REASONS.items():
-        names = summary.refused.get(reason)
-        if names is not None:
-            messages.append(
-                say(
-                    "Left out, {reason}: {count} ({names}).",
-                    reason=Message(text),
-                    count=names.count,
-                    names=_listed(names),
-                )
-            )
-    return messages + warnings_of(summary)
+    return messages + left_out(summary.refused) + warnings_of(summary)
+
+
+def left_out(refused: Mapping[str, Names]) -> list[Message]:
+    """A sentence for each reason of `REASONS`."""
+    return [
+        say(
+            "Left out, {reason}: {count} ({names}).",
+            reason=Message(text),
+            count=refused[reason].count,
+            names=_listed(refused[reason]),
+        )
+        for reason, text in REASONS.items()
+        if reason in refused
+    ]
 
 
 def warnings_of(summary: Summary) -> list[Message]:
