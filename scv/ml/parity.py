@@ -145,6 +145,7 @@ class _Pictures(msgspec.Struct, frozen=True):
     class_names: tuple[str, ...]
     script_loader: str = ""
     script_folder: str = ""
+    validation_size: int = 0
 
 
 def script_dataset(info: WeightsInfo) -> ScriptDataset:

@@ -15,7 +15,7 @@ from scv.data.catalogue import DatasetInfo
 from scv.data.changes import Changes
 from scv.data.class_names import class_name
 from scv.data.resident import Resident, remove_resident
-from scv.data.summary import Summary, told, warnings_of
+from scv.data.summary import Summary, taken, warnings_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
@@ -299,7 +299,7 @@ async def _respond(
         info=None if version is None else own_info(version),
         resident=resident,
         classes=count(resident) if resident else (),
-        summary=tuple(told(summary)) if summary else (),
+        summary=tuple(taken(summary)) if summary else (),
         warnings=tuple(warnings_of(summary)) if summary else (),
         making=await _look_at_making(house, dataset) if mine else None,
         models=tuple((model, name) for model, name in using if mine or model.user_id == user.id),
