@@ -9,7 +9,7 @@ from scv.data.archives import MOST_BYTES_OF_A_FILE, opened
 from scv.data.catalogue import DatasetInfo
 from scv.data.importing import PictureOptions, plan
 from scv.data.layout import Sorting, arranged, name_in_zip, reason_by_name
-from scv.data.pictures import RefusedError, picture
+from scv.data.pictures import RefusedError, check_size, decoded, picture, pixels_of, plain, refusing, squared
 
 _LOADER = Template('''\
 import hashlib
@@ -18,7 +18,8 @@ import struct
 import warnings
 import zipfile
 import zlib
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 
 import numpy as np
@@ -101,7 +102,10 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
 
 def _loader(options: PictureOptions) -> str:
     """The rules that SCV itself applies, as source, and what takes the pictures through them."""
-    rules = (name_in_zip, reason_by_name, arranged, Sorting, RefusedError, picture)
+    rules = (
+        *(name_in_zip, reason_by_name, arranged, Sorting),
+        *(RefusedError, refusing, check_size, decoded, plain, squared, pixels_of, picture),
+    )
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),
         size=options.size,
