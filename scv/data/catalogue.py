@@ -2,6 +2,7 @@
 
 from math import prod
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -52,6 +53,20 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
         return self.urls[0].rpartition("/")[2]
 
 
+class Handwriting(msgspec.Struct, frozen=True, kw_only=True):
+    """How a dataset of handwriting was made from scanned characters: white on black, of one size, in the middle.
+
+    `box` is the height and width that a character is fitted into, in pixels, `stretched` to fill both, and its `centre`
+    is that of its mass or of its box. `thickness` is what most strokes have, the least and the most, as a share of the
+    picture's side.
+    """
+
+    box: tuple[int, int]
+    stretched: bool = False
+    centre: Literal["mass", "box"] = "mass"
+    thickness: tuple[float, float]
+
+
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An official dataset. Its images are uint8, all of one `shape`, `(C, H, W)`; labels count from 0.
 
@@ -61,6 +76,9 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
     equal to the resident arrays and in the same order.
+
+    `handwriting` says how its pictures of handwriting were made, None where they are of something else; `backdrop` that
+    each shows one thing on a black backdrop. A person's own picture is brought into the same form (`own_picture`).
 
     `loader` is the class of torchvision that reads the `originals`, which lie in `{data_dir}/{folder}`. A dataset
     without them comes with a library. `licence` is its name, or one of "unstated", "non-commercial", "public domain".
@@ -77,6 +95,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     script_loader: str
     mirrored: bool = False
+    handwriting: Handwriting | None = None
+    backdrop: bool = False
     loader: str = ""
     folder: str = ""
     originals: tuple[Original, ...] = ()
@@ -181,6 +201,15 @@ _SVHN = (
     Original(name="test_32x32.mat", md5="eb5a983be6a315427106f1b164d9cef3"),
 )
 
+_OF_MNIST = Handwriting(box=(20, 20), thickness=(2.0 / 28, 3.1 / 28))
+"""LeCun et al. 1998: fitted into 20×20, then centred by mass in 28×28. Half of the test set's strokes are so thick."""
+
+_OF_EMNIST = Handwriting(box=(24, 24), centre="box", thickness=(2.0 / 28, 3.5 / 28))
+"""Cohen et al. 2017: the region of the character in the middle of a square, with a border of 2 pixels."""
+
+_OF_DIGITS = Handwriting(box=(8, 5), stretched=True, centre="box", thickness=(1.2 / 8, 1.6 / 8))
+"""NIST's normalization (Garris et al. 1994): stretched to 20×32 in the middle of 32×32; each pixel counts 4×4 of them."""
+
 DATASETS: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
@@ -195,6 +224,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="CC BY 4.0",
             source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
             script_loader=loaders.DIGITS,
+            handwriting=_OF_DIGITS,
         ),
         DatasetInfo(
             name="mnist",
@@ -207,6 +237,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="CC BY-SA 3.0",
             source="http://yann.lecun.com/exdb/mnist/",
             script_loader=loaders.MNIST,
+            handwriting=_OF_MNIST,
             loader="MNIST",
             folder="MNIST/raw",
             originals=_MNIST,
@@ -239,6 +270,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="MIT",
             source="https://github.com/zalandoresearch/fashion-mnist",
             script_loader=loaders.FASHION_MNIST,
+            backdrop=True,
             mirrored=True,
             loader="FashionMNIST",
             folder="FashionMNIST/raw",
@@ -319,6 +351,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="public domain",
             source="https://www.nist.gov/itl/products-and-services/emnist-dataset",
             script_loader=loaders.EMNIST_LETTERS,
+            handwriting=_OF_EMNIST,
             loader="EMNIST",
             folder="EMNIST/raw",
             originals=_EMNIST_LETTERS,
