@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from scv.commands import datasets, doctor, documents, serving, starters, training
+    from scv.commands import datasets, doctor, documents, predicting, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
     from scv.commands.options import add_settings
     from scv.commands.pictures import add_dataset
@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
 
+    asked = command("predict", predicting.predict, "Ask a trained network about your own pictures.")
+    asked.add_argument("weights", metavar="WEIGHTS|RUN", help="a weights.safetensors, or the number of a run")
+    asked.add_argument("pictures", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")
+    asked.add_argument("--data-dir", type=Path, metavar="DIR", help="where runs and datasets lie")
+
     listing = commands.add_parser("datasets", help="What datasets there are, and how they come here.").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -91,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("name", metavar="NAME", help="the starter")
     add_dataset(shown)
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, parse, train, listed, begun, examined):
+    for made in (check, parse, train, asked, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

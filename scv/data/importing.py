@@ -162,7 +162,12 @@ def _fill(
     """Write the four arrays."""
     classes = len(planned.class_names)
     summary = Summary(
-        class_names=planned.class_names, train=[0] * classes, test=[0] * classes, refused={}, repeated=Names()
+        class_names=planned.class_names,
+        train=[0] * classes,
+        test=[0] * classes,
+        refused={},
+        repeated=Names(),
+        fit=options.fit,
     )
     for reason, name in planned.refused:
         summary.refuse(reason, name)

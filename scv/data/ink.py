@@ -35,7 +35,7 @@ class Ink(NamedTuple):
     """The strokes that were found.
 
     `strength` is 1 where there is ink, 0 where there is paper and between them at the edge of a stroke. `box` is where
-    the strokes of one character are, `(left, top, right, bottom)`, and `light` says that they are lighter than the paper.
+    the strokes of one character are, `(left, top, right, bottom)`; `light` says that they are lighter than the paper.
     `others` counts pieces of some size beside it, `ruled` lines that were taken out.
     """
 
@@ -123,14 +123,14 @@ def _without_lines(contrast: Share) -> int:
 
 
 def _without_rows(contrast: Share, floor: float) -> int:
+    """The same for lines along the rows."""
     height, width = contrast.shape
     columns = np.arange(width)
     floor = min(floor, _LEAST_CONTRAST)
-    mask = contrast > floor
-    thin = _LINE * 0.5
-    if (mask.mean(1) > thin).mean() > 0.5 or width < 64:
+    mask: NDArray[np.bool_] = contrast > floor
+    if (mask.mean(1) > _LINE / 2).mean() > 0.5 or width < 64:
         return 0
-    pairs = mask[: height // 2 * 2].reshape(height // 2, 2, width).any(1)
+    pairs = mask[: height // 2 * 2 : 2] | mask[1 : height // 2 * 2 : 2]
     sparse = columns[:: max(1, width // 130)]
     best, steepness = 0.0, 0.0
     for slope in np.linspace(-_STEEPEST, _STEEPEST, 29):

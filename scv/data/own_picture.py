@@ -4,6 +4,9 @@ Networks recognise what looks like the images that they learned from. So handwri
 the makers of its dataset did, a thing on a backdrop likewise, and any other picture is made square and scaled.
 """
 
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,12 +20,14 @@ from scv.data.catalogue import DATASETS, Handwriting
 from scv.data.ink import find_ink
 from scv.data.pictures import RefusedError, check_size, decoded, pixels_of, plain, refusing, squared
 from scv.data.strokes import fitted, placed
+from scv.data.summary import read_summary
 
 _LOOK = 640  # pixels: strokes are looked for on a picture so large
 _SHOWN = 320  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the picture: beside the ink, where it is cut out to be shown
 _UPRIGHT = 1  # in the EXIF field Orientation
 _ORIENTATION = 0x0112
+_OWN = re.compile(r"pictures-[0-9a-f]{24}")
 _BACKDROP = 0.05  # of the range of values: what differs no more from the corners is trimmed (Xiao et al. 2017)
 
 _REASONS = {
@@ -67,12 +72,19 @@ class OwnPictureError(Exception):
         super().__init__(str(message))
 
 
-def form_of(dataset: str, shape: tuple[int, int, int], fit: str = "crop") -> Form:
-    """The form of a dataset by name. One that is not official is a person's own: `fit` is theirs."""
+def form_of(dataset: str, shape: tuple[int, int, int], data_dir: Path | None = None) -> Form:
+    """The form of a dataset by its name. How a person's own became square stands in its summary in the data folder.
+
+    Where that is not there, a picture is cropped.
+    """
     info = DATASETS.get(dataset)
-    if info is None:
-        return Form(shape=shape, fit=fit)
-    return Form(shape=shape, handwriting=info.handwriting, backdrop=info.backdrop)
+    if info is not None:
+        return Form(shape=shape, handwriting=info.handwriting, backdrop=info.backdrop)
+    fit = "crop"
+    if data_dir is not None and _OWN.fullmatch(dataset):
+        with suppress(OSError, msgspec.DecodeError):
+            fit = read_summary(data_dir / "datasets" / dataset).fit
+    return Form(shape=shape, fit=fit if fit in _SQUARED else "crop")
 
 
 def see(source: bytes | Image.Image, form: Form) -> Seen:
@@ -176,17 +188,12 @@ def _handwriting(
 
 
 def _fitted_text(form: Handwriting, thicker: float) -> Message:
-    height, width = form.box
-    places = {"height": height, "width": width}
+    box = "{} × {}".format(*form.box)
     if thicker > 0.25:
-        return say(
-            "Fitted into {height} × {width} pixels, the strokes made thicker, as the training has them.", **places
-        )
+        return say("Fitted into {box} pixels, the strokes made thicker, like those of the dataset.", box=box)
     if thicker < -0.25:
-        return say(
-            "Fitted into {height} × {width} pixels, the strokes made thinner, as the training has them.", **places
-        )
-    return say("Fitted into {height} × {width} pixels; the strokes are as thick as the training has them.", **places)
+        return say("Fitted into {box} pixels, the strokes made thinner, like those of the dataset.", box=box)
+    return say("Fitted into {box} pixels; the strokes are as thick as those of the dataset.", box=box)
 
 
 def _thing(image: Image.Image, side: int, steps: list[Step]) -> NDArray[np.uint8]:

@@ -40,7 +40,7 @@ def check_size(image: Image.Image) -> None:
 
 
 def decoded(data: bytes, mode: str, side: int) -> Image.Image:
-    """The picture in a file, as it lies there; a large JPEG is read at a fraction, `side` pixels wide and high or more."""
+    """The picture in a file as it lies there. A large JPEG is read at a fraction, `side` pixels or more."""
     if not data:
         raise RefusedError("empty")
     image: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))

@@ -20,7 +20,7 @@ def fitted(strength: Share, form: Handwriting, side: int) -> tuple[Share, float]
     height, width = form.box
     fine = side * _FINE
     limits = np.array([height, width]) * _FINE
-    first = _resized(strength, limits, form.stretched)
+    first = _resized(strength, limits, form.stretch)
     before = thickness(first)
     least, most = (share * fine for share in form.thickness)
     wanted = min(max(before, least), most)
@@ -28,10 +28,9 @@ def fitted(strength: Share, form: Handwriting, side: int) -> tuple[Share, float]
     add = (wanted - before) / max(0.2, 1 - before / max(first.shape))
     radius = round(add / 2)
     if radius:
-        first = _resized(strength, limits - 2 * radius, form.stretched)
+        first = _resized(strength, limits - 2 * radius, form.stretch)
         first = np.pad(first, max(0, radius) + 1)
-        first = _thicker(first, radius) if radius > 0 else 1 - _thicker(1 - first, -radius)
-        first = _cut(first)
+        first = _cut(_thicker(first, radius) if radius > 0 else 1 - _thicker(1 - first, -radius))
     after = thickness(first)
     return first, (after - before) / _FINE
 
@@ -64,14 +63,14 @@ def thickness(strength: Share) -> float:
     return 2 * area / max(1, area - int(inner.sum()))
 
 
-def _resized(strength: Share, limits: NDArray[np.intp], stretched: bool) -> Share:
+def _resized(strength: Share, limits: NDArray[np.intp], stretch: float) -> Share:
     height, width = strength.shape
     scales = limits / np.array([height, width])
-    if not stretched:
-        scales = np.minimum(scales, scales.min())
+    scales = np.minimum(scales, scales.min() * np.array([1, stretch]))
     rows, columns = (max(1, round(length)) for length in scales * np.array([height, width]))
     image = Image.fromarray((strength * 255).astype(np.uint8))
-    return np.asarray(image.resize((columns, rows), Image.Resampling.BICUBIC), dtype=np.float32) / 255
+    resized = np.asarray(image.resize((columns, rows), Image.Resampling.BICUBIC), dtype=np.float32)
+    return resized / np.float32(255)
 
 
 def _thicker(strength: Share, radius: int) -> Share:

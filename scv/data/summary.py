@@ -38,7 +38,7 @@ class Names(msgspec.Struct):
 class Summary(msgspec.Struct, kw_only=True):
     """What became of the files. `train` and `test` count the pictures of each class.
 
-    `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part that
+    `fit` is how they became square. `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part that
     the other part has as well: they were taken, and make the test easier than it looks.
     """
 
@@ -47,6 +47,7 @@ class Summary(msgspec.Struct, kw_only=True):
     test: list[int]
     refused: dict[str, Names]
     repeated: Names
+    fit: str = "crop"
 
     def refuse(self, reason: str, name: str) -> None:
         """Count a file that is left out."""

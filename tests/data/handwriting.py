@@ -1,5 +1,7 @@
 """Drawings and photographs of digits, made as people make them: pen strokes on many kinds of paper, in many lights."""
 
+# ruff: noqa: E501 - a form of a digit is read best on one line
+
 from collections.abc import Callable
 from io import BytesIO
 
