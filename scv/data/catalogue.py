@@ -57,12 +57,13 @@ class Handwriting(msgspec.Struct, frozen=True, kw_only=True):
     """How a dataset of handwriting was made from scanned characters: white on black, of one size, in the middle.
 
     `box` is the height and width that a character is fitted into, in pixels; where it is narrower it may be widened by
-    `stretch`. Its `centre` is that of its mass or of its box. `thickness` is what most strokes have, the least and the
-    most, as a share of the picture's side.
+    `stretch`. With `upright` its slant is taken away first. Its `centre` is that of its mass or of its box. `thickness`
+    is what most strokes have, the least and the most, as a share of the picture's side.
     """
 
     box: tuple[int, int]
     stretch: float = 1.0
+    upright: bool = False
     centre: Literal["mass", "box"] = "mass"
     thickness: tuple[float, float]
 
@@ -207,10 +208,10 @@ _OF_MNIST = Handwriting(box=(20, 20), thickness=(2.0 / 28, 3.1 / 28))
 _OF_EMNIST = Handwriting(box=(24, 24), centre="box", thickness=(2.0 / 28, 3.5 / 28))
 """Cohen et al. 2017: the region of the character in the middle of a square, with a border of 2 pixels."""
 
-_OF_DIGITS = Handwriting(box=(8, 6), stretch=1.4, centre="box", thickness=(1.2 / 8, 1.6 / 8))
-"""NIST's normalization (Garris et al. 1994): characters fill the height of 32×32, each pixel counts 4×4 of them.
+_OF_DIGITS = Handwriting(box=(8, 6), stretch=1.6, upright=True, centre="box", thickness=(1.2 / 8, 1.6 / 8))
+"""NIST's normalization (Garris et al. 1994): without slant, widened to fill 32×32; each pixel counts 4×4 of them.
 
-It also widens them and takes their slant away; width and `stretch` are what networks of Digits read best.
+Width, `stretch` and thickness are those with which networks of Digits read drawings best.
 """
 
 DATASETS: dict[str, DatasetInfo] = {

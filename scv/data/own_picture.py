@@ -19,7 +19,7 @@ from scv.data.archives import MOST_BYTES_OF_A_FILE
 from scv.data.catalogue import DATASETS, Handwriting
 from scv.data.ink import find_ink
 from scv.data.pictures import RefusedError, check_size, decoded, pixels_of, plain, refusing, squared
-from scv.data.strokes import fitted, placed
+from scv.data.strokes import fitted, placed, unslanted
 from scv.data.summary import read_summary
 
 _LOOK = 640  # pixels: strokes are looked for on a picture so large
@@ -175,7 +175,12 @@ def _handwriting(
             _shown(found.crop((left - margin, top - margin, right + margin, bottom + margin))),
         )
     )
-    fine, thicker = fitted(ink.strength[top:bottom, left:right], form, side)
+    strokes = ink.strength[top:bottom, left:right]
+    if form.upright:
+        strokes = unslanted(strokes)
+        upright = Image.fromarray((strokes * 255).astype(np.uint8))
+        steps.append(Step(say("Its slant taken away, as with the dataset's."), _shown(upright)))
+    fine, thicker = fitted(strokes, form, side)
     steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
     pixels = placed(fine, form, side)
     where = (

@@ -9,7 +9,26 @@ from scv.data.catalogue import Handwriting
 Share = NDArray[np.float32]  # (H, W), 0 is paper, 1 is ink
 
 _FINE = 8  # times finer than the result: thickness is changed there
+_STEEPEST = 0.7  # sideways for each step down: more is no slant
 _SOFT = 0.5  # standard deviation in pixels of the fine picture, which has hard edges elsewhere
+
+
+def unslanted(strength: Share) -> Share:
+    """Upright strokes: sheared until their rows lie above each other, by second moments."""
+    rows, columns = np.indices(strength.shape, dtype=np.float32)
+    rows -= (rows * strength).sum() / strength.sum()
+    columns -= (columns * strength).sum() / strength.sum()
+    spread = float((rows**2 * strength).sum())
+    slant = float(np.clip((rows * columns * strength).sum() / spread, -_STEEPEST, _STEEPEST)) if spread else 0.0
+    height, width = strength.shape
+    room = int(abs(slant) * height) + 2
+    image = Image.fromarray((strength * 255).astype(np.uint8)).transform(
+        (width + 2 * room, height),
+        Image.Transform.AFFINE,
+        (1, slant, -room + slant * float(rows[0, 0]), 0, 1, 0),
+        Image.Resampling.BILINEAR,
+    )
+    return _cut(np.asarray(image, dtype=np.float32) / np.float32(255))
 
 
 def fitted(strength: Share, form: Handwriting, side: int) -> tuple[Share, float]:

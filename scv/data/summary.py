@@ -39,7 +39,8 @@ class Summary(msgspec.Struct, kw_only=True):
     """What became of the files. `train` and `test` count the pictures of each class.
 
     `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part that
-    the other part has as well: they were taken, and make the test easier than it looks. `fit` is how they became square.
+    the other part has as well: they were taken, and make the test easier than it looks. `fit` is how they became
+    square.
     """
 
     class_names: list[str]
