@@ -13,6 +13,7 @@ from scv.data.own_picture import OwnPictureError, Seen, form_of, see
 from scv.data.pictures import picture
 from tests.data.handwriting import drawn_dark, pen_on_paper, pictures
 from tests.data.pictures import classes, noise, saved, write_zip
+from tests.data.test_pictures import png_of
 
 MNIST = form_of("mnist", (1, 28, 28))
 COLOR = form_of("cifar10", (3, 32, 32))
@@ -110,13 +111,15 @@ def assert_sound(seen: Seen, shape: tuple[int, int, int]) -> None:
         (saved(Image.new("L", (1, 1))), "fewer than 8"),
         (bytes(64 * 2**20 + 1), "too large"),
         (Image.new("1", (20_001, 9)), "too large"),
+        (png_of(60_000, 60_000), "too large"),
+        (png_of(10_000, 9_500), "too large"),
         (Image.new("F", (30, 30)), "no picture"),
         (Image.new("L", (300, 300), 255), "No writing"),
         (Image.new("L", (300, 300), 0), "No writing"),
         (Image.linear_gradient("L"), "No writing"),
         (noise(1, (300, 300)), "No writing"),
     ],
-    ids=["empty", "torn", "pdf", "tiny", "heavy", "wide", "numbers", "white", "black", "gradient", "noise"],
+    ids=["empty", "torn", "pdf", "tiny", "heavy", "wide", "bomb", "small bomb", "numbers", "white", "black", "gradient", "noise"],
 )
 def test_what_cannot_be_used_says_why(source: bytes | Image.Image, said: str) -> None:
     with pytest.raises(OwnPictureError, match=said):

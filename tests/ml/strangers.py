@@ -8,7 +8,7 @@ from scv.data.own_picture import OwnPictureError, form_of, see
 
 _MNIST = form_of("mnist", (1, 28, 28))
 _LETTERS = "ABCDEFGHJKMNPQRTUVWXYabdefghkmnpqrtwxy"
-"""Without those that are written as digits are: I, l, i, j, O, o, S, s, Z, z, B's mirror and the like."""
+"""Without those that are written much as digits are: I, l, i, j, O, o, S, s, Z, z and c, u, v, L."""
 
 Strangers = NDArray[np.uint8]  # (N, 1, 28, 28)
 
