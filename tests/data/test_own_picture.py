@@ -119,7 +119,21 @@ def assert_sound(seen: Seen, shape: tuple[int, int, int]) -> None:
         (Image.linear_gradient("L"), "No writing"),
         (noise(1, (300, 300)), "No writing"),
     ],
-    ids=["empty", "torn", "pdf", "tiny", "heavy", "wide", "bomb", "small bomb", "numbers", "white", "black", "gradient", "noise"],
+    ids=[
+        "empty",
+        "torn",
+        "pdf",
+        "tiny",
+        "heavy",
+        "wide",
+        "bomb",
+        "small-bomb",
+        "numbers",
+        "white",
+        "black",
+        "gradient",
+        "noise",
+    ],
 )
 def test_what_cannot_be_used_says_why(source: bytes | Image.Image, said: str) -> None:
     with pytest.raises(OwnPictureError, match=said):
