@@ -6,7 +6,6 @@ Understanding Convolutional Networks, show the nine.)
 """
 
 from dataclasses import dataclass, field
-from math import isqrt
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from scv.blocks.shapes import is_tensor
 from scv.data.resident import Resident
 from scv.data.splits import probes
 from scv.ml.inside import Layer, Tell, batch_size, batches, layers_of, multiply_adds, watching
-from scv.ml.sprites import LARGEST, Tiles, enlargement, thumbnail_size, thumbnails, write_sprite, write_thumbnails
+from scv.ml.sprites import Tiles, enlargement, thumbnail_size, thumbnails, write_sprite, write_thumbnails
 from scv.ml.trained import Trained
 
 MOST_EXCITING = 9
@@ -67,7 +66,7 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, tell: Te
 
     overview = []
     tiles = sum(len(one.images) for one in found) * best
-    size = thumbnail_size(*images.shape[2:], tiles=tiles, pixels=_PIXELS)
+    size = thumbnail_size(images.shape[2], images.shape[3], tiles, _PIXELS)
     for number, one in enumerate(found):
         name = f"activation-{number:03}"
         details = one.details(images, size, folder, name)
@@ -174,13 +173,10 @@ class _Found:
 def _draw(trained: Trained, found: list[_Found], resident: Resident, samples: NDArray[np.int64], tell: Tell) -> None:
     """Show the network the images that are to be drawn, and keep their maps."""
     tiles = sum(one.shown * (one.best + len(samples)) for one in found if one.is_map)
-    side = max(1, min(LARGEST, isqrt(_PIXELS // max(1, tiles))))
     for one in found:
         if one.is_map:
-            _, height, width = one.layer.output
-            largest = max(height, width, side)
-            size = tuple(max(1, round(full * side / largest)) for full in (height, width))
-            one.maps = np.zeros((one.shown, one.images.shape[0], *size), np.uint8)
+            size = thumbnail_size(one.layer.output[1], one.layer.output[2], tiles, _PIXELS)
+            one.maps = np.zeros((one.shown, len(one.images), *size), np.uint8)
             one.sample_maps = np.zeros((one.shown, len(samples), *size), np.uint8)
         else:
             one.sample_values = np.zeros((one.shown, len(samples)), np.float32)

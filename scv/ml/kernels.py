@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from scv.blocks.message import Message, say
 from scv.blocks.report.layers import Kernels
-from scv.blocks.shapes import is_tensor, size
+from scv.blocks.shapes import Shape, is_tensor, size
 from scv.ml.inside import Layer
 from scv.ml.sprites import Tiles, enlargement, write_sprite
 from scv.ml.trained import Trained
@@ -25,10 +25,10 @@ _TILE = 48  # pixels that a kernel fills
 def first_kernels(trained: Trained, layers: Sequence[Layer], folder: Path) -> tuple[Kernels | None, Message | None]:
     """The kernels of the first convolution, the templates of a first Linear, or why there is nothing to be seen."""
     picture = trained.info.input_shape
-    seen = picture  # the last tensor before the layer
+    seen: Shape = picture  # the last tensor before the layer
     for layer in layers:
         arrives = layer.checked.input or ()
-        seen = arrives if is_tensor(arrives) else seen  # type: ignore[assignment]
+        seen = arrives if is_tensor(arrives) else seen
         module = layer.module
         if isinstance(module, nn.Conv2d):
             if arrives[0] != picture[0]:
@@ -49,7 +49,7 @@ def first_kernels(trained: Trained, layers: Sequence[Layer], folder: Path) -> tu
 
 def _not_pixels(layer: Layer) -> Message:
     return say(
-        "The first layer with weights, {block}, does not see the picture's own channels, so its weights are no picture.",
+        "The first layer with weights, {block}, does not see the picture's own pixels, so its weights are no picture.",
         block=layer.checked.id,
     )
 

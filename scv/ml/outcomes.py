@@ -27,17 +27,17 @@ class Outcomes:
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """(N, K), each row sums to 1."""
-        return np.exp(self._log_probabilities)
+        return np.asarray(np.exp(self._log_probabilities))
 
     @cached_property
     def predictions(self) -> NDArray[np.int64]:
         """The likeliest class, of equals the first: (N,)."""
-        return self.logits.argmax(1)
+        return np.asarray(self.logits.argmax(1))
 
     @cached_property
     def confidences(self) -> NDArray[np.float32]:
         """The probability of the likeliest class: (N,)."""
-        return self.probabilities.max(1)
+        return np.asarray(self.probabilities.max(1))
 
     @cached_property
     def label_probabilities(self) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ class Outcomes:
         """How many classes were found likelier than the label's; of equals the first is the likelier: (N,)."""
         own = np.take_along_axis(self.logits, self.labels[:, None], 1)
         before = np.arange(self.logits.shape[1]) < self.labels[:, None]
-        return ((self.logits > own) | ((self.logits == own) & before)).sum(1)
+        return np.asarray(((self.logits > own) | ((self.logits == own) & before)).sum(1))
 
     @cached_property
     def wrong(self) -> NDArray[np.bool_]:

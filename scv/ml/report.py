@@ -1,8 +1,8 @@
 """The report of a trained network: a folder of sections, each there as soon as it is ready.
 
-`{section}.json` is the encoded Struct of a section, beside the PNG files that it names; `report.json` says which sections
-are planned and how far they are. Each JSON appears by one rename, after its pictures, so that what is there is whole. A
-report that is made again in its folder keeps the sections that the same weights and data have there already.
+`{section}.json` is the encoded Struct of a section, beside the PNG files that it names; `report.json` says which
+sections are planned and how far they are. Each JSON appears by one rename, after its pictures, so that what is there is
+whole. A report that is made again in its folder keeps the sections that the same weights and data have there already.
 """
 
 import time
@@ -16,7 +16,7 @@ import msgspec
 
 from scv.blocks.message import Message, mark, say
 from scv.blocks.progress import Result
-from scv.blocks.report.contents import CONTENTS, Contents, Failed, SectionState, decode_section, file_of
+from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, decode_section, file_of
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
 from scv.blocks.report.mistakes import Mistakes
@@ -224,7 +224,7 @@ class _States:
     def _read(self) -> Contents | None:
         with suppress(OSError, msgspec.DecodeError):
             found = msgspec.json.decode((self._folder / CONTENTS).read_bytes(), type=Contents)
-            return found if found.format == Contents.__struct_defaults__[-1] else None
+            return found if found.format == FORMAT else None
         return None
 
 

@@ -1,9 +1,9 @@
 """Layers as vectors whose inner product is their similarity: debiased linear CKA (Kornblith et al. 2019).
 
-The unbiased estimator is that of Song et al. 2012, Feature Selection via Dependence Maximization: with K the Gram matrix
-of the images' activations, its diagonal set to 0, U-centring takes from each number the means of its row and column and
-adds that of all, with n - 2 and (n - 1)(n - 2) in the places of n and n². CKA is the cosine of two such matrices; as they
-are symmetric and 0 on the diagonal, it is that of their strict upper triangles.
+The unbiased estimator is that of Song et al. 2012, Feature Selection via Dependence Maximization: with K the Gram
+matrix of the images' activations, its diagonal set to 0, U-centring takes from each number the means of its row and
+column and adds that of all, with n - 2 and (n - 1)(n - 2) in the places of n and n². CKA is the cosine of two such
+matrices; as they are symmetric and 0 on the diagonal, it is that of their strict upper triangles.
 """
 
 from collections.abc import Callable, Sequence

@@ -53,7 +53,8 @@ def enlargement(height: int, width: int, side: int = LARGEST) -> int:
 def thumbnail_size(height: int, width: int, tiles: int, pixels: int = PIXELS) -> tuple[int, int]:
     """Height and width at which so many tiles have no more than `pixels`, and none is larger than need be."""
     side = min(max(height, width), LARGEST, max(_LEAST, isqrt(pixels // max(1, tiles))))
-    return tuple(max(1, round(full * side / max(height, width))) for full in (height, width))  # type: ignore[return-value]
+    share = side / max(height, width)
+    return max(1, round(height * share)), max(1, round(width * share))
 
 
 def thumbnails(images: NDArray[np.uint8], indices: NDArray[np.intp], size: tuple[int, int]) -> Tiles:
@@ -72,5 +73,5 @@ def _shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tiles:
 
 def write_thumbnails(folder: Path, name: str, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> Sprite | None:
     """A sprite of the images at `indices`, as large as the pixels of one sprite allow; None for no images."""
-    size = thumbnail_size(*images.shape[2:], tiles=len(indices))
+    size = thumbnail_size(images.shape[2], images.shape[3], len(indices))
     return write_sprite(folder, name, thumbnails(images, indices, size))

@@ -11,6 +11,9 @@ State = Literal["waiting", "working", "done", "failed"]
 CONTENTS = "report.json"
 """The file of `Contents` in a report's folder."""
 
+FORMAT = 1
+"""Grows when a section's form changes, so that none of an earlier form is kept."""
+
 S = TypeVar("S")
 
 
@@ -35,7 +38,7 @@ class Contents(msgspec.Struct, frozen=True):
 
     weights: str
     sections: tuple[SectionState, ...]
-    format: int = 1
+    format: int = FORMAT
 
 
 def file_of(section: str) -> str:
