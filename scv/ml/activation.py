@@ -122,9 +122,9 @@ class _Found:
 
     def search(self, output: Tensor, seen: Tensor) -> None:
         """Compare the images `seen`, (B,), with the best so far."""
-        numbers = output[:, : self.shown].nan_to_num()
-        highest = numbers.amax((2, 3)) if self.is_map else numbers  # (B, shown)
-        lowest = numbers.amin((2, 3)) if self.is_map else numbers
+        numbers = output[:, : self.shown]
+        highest = (numbers.amax((2, 3)) if self.is_map else numbers).nan_to_num()  # (B, shown)
+        lowest = (numbers.amin((2, 3)) if self.is_map else numbers).nan_to_num()
         self.low = torch.minimum(self.low, lowest.amin(0))
         self.high = torch.maximum(self.high, highest.amax(0))
         peaks = torch.cat([self.peaks, highest])

@@ -8,7 +8,7 @@ whole. A report that is made again in its folder keeps the sections that the sam
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,14 +59,13 @@ class Work:
     resident: Resident
     folder: Path
     result: Result | None = None
-    _outcomes: list[Outcomes] = field(default_factory=list)
+    _outcomes: Outcomes | None = None
 
     def outcomes(self, tell: Tell) -> Outcomes:
         """The answers to all test images."""
-        if not self._outcomes:
-            resident = self.resident
-            self._outcomes.append(answers_to(self.trained, resident.test_images, resident.test_labels, tell))
-        return self._outcomes[0]
+        if self._outcomes is None:
+            self._outcomes = answers_to(self.trained, self.resident.test_images, self.resident.test_labels, tell)
+        return self._outcomes
 
     def made(self, section: str, kind: type[S]) -> S | None:
         """An earlier section, as it was written; None where it could not be made."""

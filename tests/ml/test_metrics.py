@@ -143,4 +143,3 @@ def test_pictures_of_two_hundred_classes_stay_within_one_sheet(tmp_path: Path) -
     assert len(metrics.confusion.cells) > 2000
     alone = replace(found, logits=np.eye(200, dtype=np.float32)[found.labels])
     assert make_metrics(trained, resident, tmp_path, silence, alone).accuracy == 1
-
