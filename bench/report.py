@@ -2,8 +2,8 @@
 
     python bench/report.py [--network lenet]
 
-A starter learns MNIST for one epoch by `scv train`, then its report is made of all 10,000 test images, in a process that
-has loaded torch already, as a worker's has. Prints `name value unit` lines; peak memory is that of the process so far.
+A starter learns MNIST for one epoch by `scv train`, then its report is made of all 10,000 test images, in a process
+that has loaded torch already, as a worker's has. Prints `name value unit` lines; peak memory is the process's so far.
 """
 
 import argparse

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scv.blocks.report.mistakes import Mistakes
+from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.sprites import Gallery
 from scv.data.resident import Resident
 from scv.data.splits import split
@@ -27,38 +27,37 @@ _FEWEST = 500
 def make_mistakes(
     trained: Trained, resident: Resident, folder: Path, tell: Tell, outcomes: Outcomes | None = None
 ) -> Mistakes:
-    """The section; `outcomes` are those of the test set, if they are known already."""
-    tested = outcomes or answers_to(trained, resident.test_images, resident.test_labels, lambda done: tell(0.4 * done))
+    """The section `mistakes`; `outcomes` are those of the test set, if they are known already."""
+    found = outcomes or answers_to(trained, resident.test_images, resident.test_labels, tell)
+    wrong = np.flatnonzero(found.wrong)
+    confident = wrong[np.argsort(-found.confidences[wrong], kind="stable")]
+    return Mistakes(
+        confident=_gallery(found, confident, resident.test_images, folder, "mistakes-confident"),
+        suspects=_gallery(found, suspects(found), resident.test_images, folder, "mistakes-suspects"),
+    )
+
+
+def make_labels(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Labels:
+    """The section `labels`."""
     settings = trained.info.settings
     parts = split(
         resident.train_labels,
         train_percent=settings.train_percent,
         validation_percent=settings.validation_percent,
     )
-    chosen = _training_images(
-        parts.validation, len(resident.train_labels), max(_FEWEST, _WORK // multiply_adds(trained))
-    )
-    learned = answers_to(
-        trained, resident.train_images, resident.train_labels, lambda done: tell(0.4 + 0.55 * done), chosen
-    )
-    wrong = np.flatnonzero(tested.wrong)
-    confident = wrong[np.argsort(-tested.confidences[wrong], kind="stable")]
-    return Mistakes(
-        confident=_gallery(tested, confident, resident.test_images, folder, "mistakes-confident"),
-        test_suspects=_gallery(tested, suspects(tested), resident.test_images, folder, "mistakes-test"),
-        training_suspects=_gallery(learned, suspects(learned), resident.train_images, folder, "mistakes-training"),
-        training_looked=len(chosen),
-        training_images=len(resident.train_labels),
-        held_out=len(chosen) - int(np.isin(chosen, parts.train).sum()),
+    images = len(resident.train_labels)
+    chosen = _chosen(parts.train, images, max(_FEWEST, _WORK // multiply_adds(trained)))
+    found = answers_to(trained, resident.train_images, resident.train_labels, tell, chosen)
+    return Labels(
+        suspects=_gallery(found, suspects(found), resident.train_images, folder, "labels-suspects"),
+        looked=len(chosen),
+        images=images,
+        held_out=len(np.setdiff1d(chosen, parts.train)),
     )
 
 
 def suspects(outcomes: Outcomes) -> NDArray[np.intp]:
-    """Positions of images whose label may be wrong, the largest loss first.
-
-    The confident joint of Northcutt et al. 2021: the answer is another class, which is at least as likely for this
-    image as it is on average for the images that bear its label.
-    """
+    """Positions of images whose label may be wrong, the largest loss first, as `report.mistakes` says."""
     classes = outcomes.logits.shape[1]
     sums = np.bincount(outcomes.labels, outcomes.label_probabilities, minlength=classes)
     counts = np.bincount(outcomes.labels, minlength=classes)
@@ -67,13 +66,10 @@ def suspects(outcomes: Outcomes) -> NDArray[np.intp]:
     return doubted[np.argsort(-outcomes.losses[doubted], kind="stable")]
 
 
-def _training_images(held_out: NDArray[np.intp], images: int, most: int) -> NDArray[np.intp]:
-    """Up to `most` indices, those first that the network did not learn from, evenly thinned out where need be."""
-    if images <= most:
-        return np.arange(images)
-    others = np.setdiff1d(np.arange(images), held_out)
-    first = _thinned(held_out, most)
-    return np.sort(np.concatenate([first, _thinned(others, most - len(first))]))
+def _chosen(learned: NDArray[np.intp], images: int, most: int) -> NDArray[np.intp]:
+    """Up to `most` indices, those first that were not learned from, evenly thinned out where need be."""
+    first = _thinned(np.setdiff1d(np.arange(images), learned), most)
+    return np.sort(np.concatenate([first, _thinned(learned, most - len(first))]))
 
 
 def _thinned(indices: NDArray[np.intp], most: int) -> NDArray[np.intp]:

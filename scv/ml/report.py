@@ -28,7 +28,7 @@ from scv.ml.evaluate import BATCH
 from scv.ml.inside import Tell, multiply_adds
 from scv.ml.layers import make_layers
 from scv.ml.metrics import make_metrics
-from scv.ml.mistakes import make_mistakes
+from scv.ml.mistakes import make_labels, make_mistakes
 from scv.ml.outcomes import Outcomes, answers_to
 from scv.ml.selfcka import make_similarity
 from scv.ml.summary import identity_of, make_summary
@@ -97,7 +97,7 @@ def _metrics(work: Work, tell: Tell) -> Metrics:
 
 
 def _mistakes(work: Work, tell: Tell) -> Mistakes:
-    return make_mistakes(work.trained, work.resident, work.folder, tell, work.outcomes(lambda done: tell(0.4 * done)))
+    return make_mistakes(work.trained, work.resident, work.folder, tell, work.outcomes(tell))
 
 
 def _summary(work: Work, tell: Tell) -> msgspec.Struct:
@@ -111,10 +111,11 @@ def _summary(work: Work, tell: Tell) -> msgspec.Struct:
 SECTIONS: tuple[Section, ...] = (
     Section("layers", mark("Layers"), alone(make_layers), 1),
     Section("metrics", mark("How good it is"), _metrics, 3),
-    Section("mistakes", mark("What it gets wrong"), _mistakes, 6),
+    Section("mistakes", mark("What it gets wrong"), _mistakes, 0.1),
     Section("summary", mark("Summary"), _summary, 0.1, kept=False),
     Section("similarity", mark("How alike its layers are"), alone(make_similarity), 2),
     Section("activation", mark("What excites its channels"), alone(make_activation), 8),
+    Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
 )
 """All sections in the order in which they are made: the first takes a second for any network of a starter's size."""
 
@@ -169,8 +170,8 @@ def _make(section: Section, work: Work, states: "_States", hear: Hear, before: f
     try:
         tell(0.0)
         made = section.make(work, tell)
-    except Exception as error:
-        if error in raised:
+    except BaseException as error:  # whatever fails, the other sections are worth having
+        if error in raised or not isinstance(error, Exception):
             states.set(section.name, SectionState(section.name, section.title))
             raise
         made = _failure(error)

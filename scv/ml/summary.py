@@ -107,6 +107,9 @@ def _confused(metrics: Metrics) -> list[Sentence]:
     cell = metrics.confusion.cells[0]
     if cell.label == cell.predicted:
         return [Sentence("metrics", "good", say("It makes no mistake on the test pictures."))]
+    if cell.count == 1:
+        message = say("No mistake happens twice: it confuses no two classes more than others.")
+        return [Sentence("metrics", "good", message)]
     label = metrics.classes[cell.label]
     message = say(
         "It most often takes {label} for {predicted}: {count} of {support} pictures.",
@@ -160,14 +163,11 @@ def _calibration(metrics: Metrics) -> Sentence:
 
 
 def _suspects(mistakes: Mistakes) -> list[Sentence]:
-    tested, learned = mistakes.test_suspects.found, mistakes.training_suspects.found
-    if not tested and not learned:
+    if not mistakes.suspects.found:
         return []
     message = say(
-        "The labels of {tested} test pictures and {learned} of {looked} training pictures may be wrong: have a look.",
-        tested=f"{tested:,}",
-        learned=f"{learned:,}",
-        looked=f"{mistakes.training_looked:,}",
+        "Of the wrong answers, {count} are so sure that the label may be wrong instead: have a look.",
+        count=f"{mistakes.suspects.found:,}",
     )
     return [Sentence("mistakes", "fair", message)]
 

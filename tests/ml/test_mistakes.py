@@ -6,7 +6,7 @@ from PIL import Image
 
 from scv.data.resident import Arrays, Resident, write_resident
 from scv.ml import mistakes as making
-from scv.ml.mistakes import make_mistakes, suspects
+from scv.ml.mistakes import make_labels, make_mistakes, suspects
 from scv.ml.outcomes import Outcomes, answers_to
 from scv.ml.trained import Trained
 from tests.ml.conftest import document
@@ -33,16 +33,17 @@ def trained(spoilt: Resident, tmp_path_factory: pytest.TempPathFactory) -> Train
 
 
 def test_labels_that_were_changed_are_suspected(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
-    found = make_mistakes(trained, spoilt, tmp_path, silence)
+    tested = make_mistakes(trained, spoilt, tmp_path, silence)
+    learned = make_labels(trained, spoilt, tmp_path, silence)
 
-    for gallery, part in ((found.test_suspects, "test"), (found.training_suspects, "train")):
+    for gallery, part in ((tested.suspects, "test"), (learned.suspects, "train")):
         first = {example.index for example in gallery.examples[: len(WRONG[part])]}
         assert len(first & set(WRONG[part])) >= 0.8 * len(first), "of 10 and 30 wrong labels"
         losses = [example.loss for example in gallery.examples]
         assert losses == sorted(losses, reverse=True)
         assert all(example.label != example.predicted for example in gallery.examples)
-    assert found.training_looked == found.training_images == len(spoilt.train_labels)
-    assert found.held_out == len(spoilt.validation)
+    assert learned.looked == learned.images == len(spoilt.train_labels)
+    assert learned.held_out == len(spoilt.validation)
 
 
 def test_the_surest_mistakes_come_first_with_their_pictures(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
@@ -73,9 +74,9 @@ def test_a_large_network_looks_first_at_what_it_did_not_learn_from(
     trained: Trained, spoilt: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "_WORK", 0)
-    found = make_mistakes(trained, spoilt, tmp_path, silence)
+    found = make_labels(trained, spoilt, tmp_path, silence)
 
-    assert found.training_looked == 500
+    assert found.looked == 500
     assert found.held_out == len(spoilt.validation)
 
 
@@ -85,4 +86,4 @@ def test_without_mistakes_there_is_nothing_to_show(trained: Trained, spoilt: Res
     found = make_mistakes(trained, spoilt, tmp_path, silence, perfect)
 
     assert (found.confident.found, found.confident.examples, found.confident.pictures) == (0, (), None)
-    assert found.test_suspects.found == 0
+    assert found.suspects.found == 0

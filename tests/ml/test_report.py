@@ -15,7 +15,7 @@ from scv.blocks.report.activation import Activation, Details
 from scv.blocks.report.contents import CONTENTS, Contents, Failed, decode_section
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
-from scv.blocks.report.mistakes import Mistakes
+from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.similarity import Similarity
 from scv.blocks.report.summary import Summary
 from scv.blocks.shapes import size
@@ -35,6 +35,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "summary": Summary,
     "similarity": Similarity,
     "activation": Activation,
+    "labels": Labels,
 }
 
 LINEAR = document("Flatten", ("Linear", {"out_features": 10}))
@@ -114,30 +115,32 @@ def test_a_report_is_made_a_section_at_a_time(digits: Resident, tmp_path: Path) 
     assert not list(folder.glob(".*")), "no temporary file is left"
 
 
-def test_a_stopped_report_is_gone_on_with(digits: Resident, tmp_path: Path) -> None:
+class Wish(Exception):  # noqa: N818 - no error
+    pass
+
+
+@pytest.mark.parametrize("wish", [Wish, KeyboardInterrupt])
+def test_a_stopped_report_is_gone_on_with(wish: type[BaseException], digits: Resident, tmp_path: Path) -> None:
     trained = unlearned(LINEAR, digits)
 
-    class Wish(Exception):  # noqa: N818
-        pass
-
     def stop(name: str, done: float, of_all: float) -> None:
-        if name == "mistakes" and done > 0:
-            raise Wish
+        if name == "activation" and done > 0:
+            raise wish
 
-    with pytest.raises(Wish):
+    with pytest.raises(wish):
         make_report(trained, digits, tmp_path, hear=stop)
     assert states(tmp_path) == {
-        **dict.fromkeys(KINDS, "waiting"),
-        "layers": "done",
-        "metrics": "done",
+        **dict.fromkeys(KINDS, "done"),
+        "activation": "waiting",
+        "labels": "waiting",
     }
-    kept = {name: (tmp_path / f"{name}.json").stat().st_mtime_ns for name in ("layers", "metrics")}
+    kept = {name: (tmp_path / f"{name}.json").stat().st_mtime_ns for name in ("layers", "metrics", "similarity")}
     made: list[str] = []
 
     make_report(trained, digits, tmp_path, hear=lambda name, done, of_all: made.append(name) if done < 1 else None)
 
     check_whole(tmp_path, trained)
-    assert not {"layers", "metrics"} & set(made)
+    assert set(made) == {"summary", "activation", "labels"}
     assert kept == {name: (tmp_path / f"{name}.json").stat().st_mtime_ns for name in kept}
 
 

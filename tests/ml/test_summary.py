@@ -121,6 +121,8 @@ def test_guesses_are_called_guesses_and_perfection_perfect(trained: Trained, dig
     assert perfect.sentences[0].tone == "good"
     assert "It makes no mistake" in text(perfect)
     assert " least (" not in text(perfect), "all classes are known equally well"
+    nearly = make_summary(trained, digits, figures(trained, digits, tmp_path, 0.995, 0.999))
+    assert "No mistake happens twice" in text(nearly)
 
 
 def test_dead_channels_and_classes_that_are_never_named_are_spoken_of(
