@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 
 from scv.blocks.report.activation import Activation, ChannelActivations, Details, LayerActivations
 from scv.blocks.report.sprites import Sprite
-from scv.blocks.shapes import is_tensor
+from scv.blocks.shapes import Shape, is_tensor
 from scv.data.resident import Resident
 from scv.data.splits import probes
 from scv.ml.inside import Layer, Tell, batch_size, batches, layers_of, multiply_adds, watching
@@ -66,10 +66,9 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, tell: Te
 
     overview = []
     tiles = sum(len(one.images) for one in found) * best
-    size = thumbnail_size(images.shape[2], images.shape[3], tiles, _PIXELS)
     for number, one in enumerate(found):
         name = f"activation-{number:03}"
-        details = one.details(images, size, folder, name)
+        details = one.details(images, _size(images.shape[2:], one.shown * best, tiles), folder, name)
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(details))
         checked = one.layer.checked
         overview.append(
@@ -175,7 +174,7 @@ def _draw(trained: Trained, found: list[_Found], resident: Resident, samples: ND
     tiles = sum(one.shown * (one.best + len(samples)) for one in found if one.is_map)
     for one in found:
         if one.is_map:
-            size = thumbnail_size(one.layer.output[1], one.layer.output[2], tiles, _PIXELS)
+            size = _size(one.layer.output[1:], one.shown * max(one.best, len(samples)), tiles)
             one.maps = np.zeros((one.shown, len(one.images), *size), np.uint8)
             one.sample_maps = np.zeros((one.shown, len(samples), *size), np.uint8)
         else:
@@ -207,11 +206,18 @@ def _draw(trained: Trained, found: list[_Found], resident: Resident, samples: ND
         tell(0.5 + 0.35 * done / len(shown))
 
 
+def _size(full: Shape, tiles: int, of_all: int) -> tuple[int, int]:
+    """Height and width at which neither a layer's tiles are too much for one sprite, nor those of all for the disk."""
+    height, width = full
+    return min(thumbnail_size(height, width, tiles), thumbnail_size(height, width, of_all, _PIXELS))
+
+
 def _maps(folder: Path, name: str, maps: Tiles | None) -> Sprite | None:
     if maps is None:
         return None
     height, width = maps.shape[2:]
-    return write_sprite(folder, name, maps.reshape(-1, 1, height, width), scale=enlargement(height, width))
+    tiles = maps.reshape(-1, 1, height, width)
+    return write_sprite(folder, name, tiles, scale=enlargement(height, width, len(tiles)))
 
 
 def _short(number: float) -> float:

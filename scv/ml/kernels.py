@@ -57,7 +57,9 @@ def _not_pixels(layer: Layer) -> Message:
 def _drawn(layer: Layer, weight: Tensor, kind: str, folder: Path) -> Kernels:
     """Of (N, C, height, width): three channels are colours, of others the first is drawn."""
     kernels, _, height, width = weight.shape
-    sprite = write_sprite(folder, "layers-kernels", pictures_of(weight), scale=enlargement(height, width, _TILE))
+    sprite = write_sprite(
+        folder, "layers-kernels", pictures_of(weight), scale=enlargement(height, width, min(kernels, _SHOWN), _TILE)
+    )
     assert sprite is not None, "a layer has outputs"  # noqa: S101
     return Kernels(layer.checked.id, kind, height, width, kernels, sprite)
 

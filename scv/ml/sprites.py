@@ -45,9 +45,9 @@ def write_sprite(folder: Path, name: str, tiles: Tiles, *, scale: int = 1) -> Sp
     return Sprite(file, width * scale, height * scale, columns, count)
 
 
-def enlargement(height: int, width: int, side: int = LARGEST) -> int:
-    """How many times larger a small picture has to be to fill `side` pixels, in whole times."""
-    return max(1, side // max(height, width))
+def enlargement(height: int, width: int, tiles: int, side: int = LARGEST) -> int:
+    """How many times larger so many small pictures have to be to fill `side` pixels each, and have room in a sprite."""
+    return max(1, min(side // max(height, width), isqrt(PIXELS // (tiles * height * width))))
 
 
 def thumbnail_size(height: int, width: int, tiles: int, pixels: int = PIXELS) -> tuple[int, int]:

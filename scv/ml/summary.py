@@ -39,7 +39,7 @@ def make_summary(
     if mistakes is not None:
         sentences += _suspects(mistakes)
     if layers is not None:
-        sentences.append(_dead(layers))
+        sentences += _dead(layers)
     provenance = _provenance(trained, resident, result)
     if not provenance.same_data:
         message = say("The pictures are not those of the training: the dataset has changed since.")
@@ -91,12 +91,11 @@ def _validation(metrics: Metrics, result: Result) -> Sentence:
         return Sentence("summary", "good", message)
     if apart > 0:
         message = say(
-            "Validation promised {validation}, the test gives {test}: the test pictures are easier.", **values
+            "Validation promised {validation}, the test gives {test}: the test pictures may be easier.", **values
         )
         return Sentence("summary", "fair", message)
     message = say(
-        "Validation promised {validation}, the test gives only {test}: the test pictures differ from those that it "
-        "learned from.",
+        "Validation promised {validation}, the test gives only {test}: rely on the test.",
         **values,
     )
     return Sentence("summary", "bad", message)
@@ -172,25 +171,25 @@ def _suspects(mistakes: Mistakes) -> list[Sentence]:
     return [Sentence("mistakes", "fair", message)]
 
 
-def _dead(layers: Layers) -> Sentence:
+def _dead(layers: Layers) -> list[Sentence]:
     """Those after activations: what follows repeats them."""
     rows = [row for row in layers.layers if row.category == "activation" and row.channels]
     dead = [row for row in rows if row.dead_channels]
     count, channels = sum(row.dead_channels for row in dead), sum(row.channels for row in rows)
     if not channels:
-        return Sentence("layers", "fair", say("There is no activation in the network: its layers are as one."))
+        return []
     if not dead:
         message = say("All {channels} channels of its activations are in use.", channels=f"{channels:,}")
-        return Sentence("layers", "good", message)
-    worst = max(dead, key=lambda row: row.dead_channels / row.channels)
+        return [Sentence("layers", "good", message)]
+    worst = max(dead, key=lambda row: row.dead_channels)
     message = say(
-        "{count} of {channels} channels of its activations give the same for every picture, most of them in {block}: "
+        "{count} of {channels} channels of its activations give the same for every picture, the most in {block}: "
         "they could be left out.",
         count=f"{count:,}",
         channels=f"{channels:,}",
         block=worst.block,
     )
-    return Sentence("layers", "bad" if count > channels / 2 else "fair", message)
+    return [Sentence("layers", "bad" if count > channels / 2 else "fair", message)]
 
 
 def _deviation(metrics: Metrics) -> float:
