@@ -65,7 +65,7 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, tell: Te
         _draw(trained, found, resident, samples, tell)
 
     overview = []
-    tiles = sum(len(one.images) for one in found) * best
+    tiles = sum(one.shown for one in found) * best
     for number, one in enumerate(found):
         name = f"activation-{number:03}"
         details = one.details(images, _size(images.shape[2:], one.shown * best, tiles), folder, name)

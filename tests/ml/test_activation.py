@@ -137,6 +137,18 @@ def test_what_is_too_much_is_left_out_and_said(
     assert details.maps.width == 64, "as small as 8 pixels and no smaller, enlarged again"
 
 
+def test_pictures_of_all_layers_together_are_made_smaller_where_they_would_be_too_much(
+    mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three layers of 4, 4 and 10 channels, nine pictures of each."""
+    monkeypatch.setattr(making, "_PIXELS", 18 * 9 * 12 * 12)
+    network = document(
+        ("Conv2d", {"out_channels": 4, "kernel_size": 3}), "ReLU", "Flatten", ("Linear", {"out_features": 10})
+    )
+    made = make_activation(unlearned(network, mnist), mnist, tmp_path, silence)
+    assert [details_of(tmp_path, layer).pictures.width for layer in made.layers] == [12, 12, 12]
+
+
 def test_large_maps_are_averaged(tmp_path: Path) -> None:
     resident = pictures(tmp_path, (1, 128, 128), 2, test_size=12)
     network = document(

@@ -14,8 +14,9 @@ class ChannelActivations(msgspec.Struct, frozen=True):
     """One channel, or one unit of a vector, over all images that were looked at.
 
     `images` are the test images that excite it most, by its largest number anywhere in the picture, and `peaks` those
-    numbers. `low` and `high` bound all its numbers; they are black and white of its maps. `samples` are a unit's
-    numbers for the sample images, empty for a channel, which has maps.
+    numbers. `low` and `high` bound all its numbers; they are black and white of its maps; where they are equal no image
+    excites it more than another. `samples` are a unit's numbers for the sample images, empty for a channel, which has
+    maps.
     """
 
     low: float
