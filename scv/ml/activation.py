@@ -40,8 +40,8 @@ _CHANNELS = 512
 _TILES = 1_000_000
 """Maps of all layers together."""
 
-_PIXELS = 2**26
-"""Of all maps together, and of all pictures: 64 MB each."""
+_PIXELS = 2**24
+"""Of all maps together, and of all pictures: 16 MB of grey ones before they are compressed."""
 
 
 def make_activation(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Activation:

@@ -22,8 +22,8 @@ from scv.ml.trained import Trained
 Tell = Callable[[float], None]
 """Hears which share of the work is done, 0 to 1. It may raise, to stop the work."""
 
-_NUMBERS = 2**26
-"""A batch is as large as lets the largest layer give this many numbers: 256 MB."""
+_NUMBERS = 2**24
+"""A batch is as large as lets the largest layer give this many numbers, 64 MB, of which a few copies are held."""
 
 
 @dataclass(frozen=True)

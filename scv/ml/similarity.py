@@ -74,10 +74,10 @@ def gram_matrices(
 
 def _inner_products(output: Tensor) -> NDArray[np.float64]:
     """(B, *output) to (B, B), in double precision: centring takes large numbers from each other."""
-    flat = output.flatten(1).nan_to_num()
+    flat = output.flatten(1)
     gram = torch.zeros(len(flat), len(flat), dtype=torch.float64)
     for part in flat.split(_FEATURES, dim=1):
-        double = part.double()
+        double = part.nan_to_num().double()
         gram += double @ double.T
     return np.asarray(gram.numpy())
 

@@ -82,4 +82,4 @@ def test_large_layers_make_small_batches(digits: Resident) -> None:
     small = unlearned(NESTED, digits)
     assert batch_size(small) == 250
     blown_up = Document(blocks=(Block("up", "Upsample", {"scale_factor": 16}), conv("wide", 512), *NESTED.blocks[-2:]))
-    assert 1 <= batch_size(unlearned(blown_up, digits)) * 512 * 128 * 128 <= 2**26
+    assert 1 <= batch_size(unlearned(blown_up, digits)) * 512 * 128 * 128 <= 2**24
