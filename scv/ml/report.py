@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from scv.blocks.message import Message, mark, say
+from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.progress import Result
 from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, decode_section, file_of
 from scv.blocks.report.layers import Layers
@@ -139,7 +139,7 @@ def make_report(
     """
     info = trained.info
     if (resident.shape, resident.classes) != (info.input_shape, info.classes):
-        raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=resident.name))
+        raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
     folder.mkdir(parents=True, exist_ok=True)
     use_threads(threads, BATCH * multiply_adds(trained))
     states = _States(folder, f"{identity_of(trained)} {resident.hash}", sections)

@@ -27,6 +27,7 @@ from tests.blocks.generate import nested_documents, sound_documents
 from tests.ml.conftest import document
 from tests.ml.reporting import learned, pictures, unlearned
 from tests.ml.test_inside import NESTED
+from tests.ml.test_summary import RESULT
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     "layers": Layers,
@@ -158,6 +159,26 @@ def test_the_same_network_gives_the_same_report_and_another_one_replaces_it(digi
     make_report(unlearned(LINEAR, digits), digits, second)
     check_whole(second, unlearned(LINEAR, digits))
     assert contents(first).weights != contents(second).weights
+
+
+def test_what_is_known_of_the_training_is_added_to_the_summary_alone(digits: Resident, tmp_path: Path) -> None:
+    trained = unlearned(LINEAR, digits)
+    make_report(trained, digits, tmp_path)
+    assert section(tmp_path, "summary").provenance.seconds is None
+    made: list[str] = []
+
+    make_report(
+        trained,
+        digits,
+        tmp_path,
+        result=RESULT,
+        hear=lambda name, done, of_all: made.append(name) if done < 1 else None,
+    )
+
+    assert made == ["summary"]
+    summary = section(tmp_path, "summary")
+    assert summary.provenance.seconds == RESULT.seconds
+    assert any("Validation promised" in str(sentence.message) for sentence in summary.sentences)
 
 
 def with_one_more(make: Callable[[Work, Callable[[float], None]], msgspec.Struct]) -> tuple[Section, ...]:
