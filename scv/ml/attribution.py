@@ -32,7 +32,7 @@ STEPS = (16, 32, 64, 128, 256)
 _EXAMPLES = 32
 _RIGHT_PER_CLASS = 2
 _COLUMNS = 8
-_LOOK_AT = 1000
+_LOOK_AT = 10_000
 _COARSE = 7
 """Maps of fewer points a side than the 7 × 7 of the paper's residual networks are called coarse."""
 _BUDGET = 3e11
@@ -133,6 +133,11 @@ def occlusion_window(shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
     return window, (max(1, window[0] // 2), max(1, window[1] // 2))
 
 
+def occlusion_places(shape: Shape) -> int:
+    """How many windows cover a picture."""
+    return prod(len(_starts(*sides)) for sides in zip(shape[1:], *occlusion_window(shape), strict=True))
+
+
 def occlusion(
     trained: Trained,
     pixels: Tensor,
@@ -206,11 +211,9 @@ def pixels_of(resident: Resident, indices: NDArray[np.int64]) -> Tensor:
 def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Attribution:
     """The section: examples of the classes and the surest mistakes, each explained in every way there is."""
     cost = cost_of(trained)
-    every = look(trained, resident, cost.affordable(_BUDGET, 1, 200, _LOOK_AT))
+    every = look(trained, resident, cost.affordable(_BUDGET, 3, 200, _LOOK_AT))
     tell(0.1)
-    places = prod(
-        len(_starts(*sides)) for sides in zip(resident.shape[1:], *occlusion_window(resident.shape), strict=True)
-    )
+    places = occlusion_places(resident.shape)
     chosen = _examples(every, cost.affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
     pixels, targets = pixels_of(resident, chosen.indices), torch.from_numpy(chosen.predicted)
     pictures = [enlarge(picture) for picture in pixels.numpy()]
