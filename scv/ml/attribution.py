@@ -181,26 +181,24 @@ def _windows(sides: tuple[int, ...], window: tuple[int, int], strides: tuple[int
 
 
 class Chosen(NamedTuple):
-    """Test pictures to explain: their indices in the test set, what they are, what was answered, and how surely."""
+    """Test pictures: their indices in the test set, what they are, what was answered, how surely, at which score."""
 
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    own_scores: NDArray[np.float64]
+    """Of the class that each one is."""
 
 
 def look(trained: Trained, resident: Resident, count: int) -> Chosen:
     """The network's answers to a stratified choice of `count` test pictures, the same on every machine."""
     indices = probes(resident.test_labels, count)
-    answers = torch.cat(
-        [
-            torch.log_softmax(scores(trained, pixels_of(resident, indices[some])), 1).exp()
-            for some in slices(len(indices), 1000)
-        ]
-    )  # (N, classes)
-    probability, predicted = answers.max(1)
+    answers = torch.cat([scores(trained, pixels_of(resident, indices[some])) for some in slices(len(indices), 1000)])
+    probability, predicted = answers.softmax(1).max(1)
     labels = np.asarray(resident.test_labels[indices])
-    return Chosen(indices, labels, predicted.numpy(), probability.double().numpy())
+    own = answers.gather(1, torch.from_numpy(labels)[:, None])[:, 0]
+    return Chosen(indices, labels, predicted.numpy(), probability.double().numpy(), own.double().numpy())
 
 
 def pixels_of(resident: Resident, indices: NDArray[np.int64]) -> Tensor:
@@ -242,7 +240,7 @@ def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: T
         background=background_text(trained),
         examples=tuple(
             Example(image=int(image), label=int(label), predicted=int(predicted), probability=float(probability))
-            for image, label, predicted, probability in zip(*chosen, strict=True)
+            for image, label, predicted, probability in zip(*chosen[:4], strict=True)
         ),
         looked_at=len(every.indices),
         pictures=save_tiles(folder, "attribution_pictures.png", pictures, _COLUMNS),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ _DARK, _BRIGHT = 1 / 3, 2 / 3
 
 @dataclass(frozen=True)
 class Cost:
-    """`at_once`: how many pictures go through the network together. `multiply_adds` are for one picture."""
+    """`at_once`: how many pictures go through the network together. `multiply_adds`: what a look at one costs."""
 
     at_once: int
     multiply_adds: int
@@ -32,18 +33,21 @@ class Cost:
 
         It follows from the network alone, so a report is the same on a slow machine. A backward pass is two looks.
         """
-        return max(least, min(most, int(budget / (looks * max(self.multiply_adds, _LEAST_WORK)))))
+        return max(least, min(most, int(budget / (looks * self.multiply_adds))))
 
 
 _LEAST_WORK = 200_000
 """Below this a look costs what calling the layers costs."""
+_WORK_PER_NUMBER = 50
+"""What is done to a picture beside the network costs as much as so many multiply-adds for each of its numbers."""
 
 
 def cost_of(trained: Trained) -> Cost:
     """What a look at the network costs, by the check's figures."""
     result = check(trained.info.document, trained.info.input_shape, trained.info.classes)
     at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, result.activations)))
-    return Cost(at_once, result.multiply_adds)
+    beside = _WORK_PER_NUMBER * prod(trained.info.input_shape)
+    return Cost(at_once, max(result.multiply_adds + beside, _LEAST_WORK))
 
 
 def score_layers(trained: Trained) -> nn.Sequential:

@@ -30,7 +30,7 @@ from scv.ml.trained import Trained
 
 SHARES = tuple(n / 20 for n in range(21))
 
-_BUDGET = 3e11
+_BUDGET = 1.5e11
 """Multiply-adds that each of the two checks may take: a few seconds on one core."""
 _STEPS = 32
 _MOST_STAGES = 8
