@@ -4,6 +4,7 @@ All three explain the score of one class, before any Softmax. Each takes picture
 float (B, C, H, W), and the class of each, int64 (B,). They agree with Captum's to float precision (the tests compare).
 """
 
+from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ _BUDGET = 3e11
 class CamLayer(NamedTuple):
     """The trunk layer that Grad-CAM reads: its place, its block's id, its attribute's name and its output's shape."""
 
-    index: int
+    place: int
     block: str
     name: str
     shape: Shape
@@ -77,7 +78,7 @@ def grad_cam(trained: Trained, pixels: Tensor, targets: Tensor) -> Tensor:
     if layer is None:
         raise ValueError("the network has no feature maps")
     layers = score_layers(trained)
-    below, above = layers[: layer.index + 1], layers[layer.index + 1 :]
+    below, above = layers[: layer.place + 1], layers[layer.place + 1 :]
     found = []
     for some in slices(len(pixels), cost_of(trained).at_once):
         with torch.no_grad():
@@ -180,7 +181,8 @@ def _windows(sides: tuple[int, ...], window: tuple[int, int], strides: tuple[int
     return (rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)[:, None]
 
 
-class Chosen(NamedTuple):
+@dataclass(frozen=True)
+class Chosen:
     """Test pictures: their indices in the test set, what they are, what was answered, how surely, at which score."""
 
     indices: NDArray[np.int64]
@@ -189,6 +191,16 @@ class Chosen(NamedTuple):
     probabilities: NDArray[np.float64]
     own_scores: NDArray[np.float64]
     """Of the class that each one is."""
+
+    def at(self, places: NDArray[np.intp]) -> "Chosen":
+        """Some of them, by their places here."""
+        return Chosen(
+            self.indices[places],
+            self.labels[places],
+            self.predicted[places],
+            self.probabilities[places],
+            self.own_scores[places],
+        )
 
 
 def look(trained: Trained, resident: Resident, count: int) -> Chosen:
@@ -240,7 +252,9 @@ def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: T
         background=background_text(trained),
         examples=tuple(
             Example(image=int(image), label=int(label), predicted=int(predicted), probability=float(probability))
-            for image, label, predicted, probability in zip(*chosen[:4], strict=True)
+            for image, label, predicted, probability in zip(
+                chosen.indices, chosen.labels, chosen.predicted, chosen.probabilities, strict=True
+            )
         ),
         looked_at=len(every.indices),
         pictures=save_tiles(folder, "attribution_pictures.png", pictures, _COLUMNS),
@@ -264,7 +278,7 @@ def _examples(every: Chosen, most: int) -> Chosen:
     )
     each = min(_RIGHT_PER_CLASS, max(1, room // max(1, len(shown))))
     first = [np.flatnonzero(right & (every.labels == label))[:each] for label in shown]
-    return Chosen(*(part[np.concatenate([*first, wrong]).astype(np.int64)] for part in every))
+    return every.at(np.concatenate([*first, wrong]))
 
 
 def _paint(folder: Path, name: str, maps: Tensor | None, pixels: Tensor) -> Tiles | None:

@@ -17,6 +17,7 @@ A pixel stays within 0 to 255 by clipping after each step. All pictures of a bat
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import radians
 from pathlib import Path
 from typing import NamedTuple
@@ -45,8 +46,11 @@ _VARIATION, _INK = 0.1, 0.1
 _SOFT = 0.02
 """Differences below this are treated as their squares: the slope of an amount has a jump at 0."""
 _OTHERS = 0.5
-_PRICE_STEP, _CHEAPEST, _DEAREST = 1.15, 0.02, 8.0
-_ABOVE = 0.02
+_DEARER, _CHEAPER, _CHEAPEST, _DEAREST = 1.15, 1.05, 0.02, 8.0
+"""The price rises faster than it falls: a picture that was cluttered once does not become plain again."""
+_WAIT = 0.25
+"""It falls only after this share of the steps: a shape is still growing then."""
+_ABOVE = 0.005
 """The goal is outdone by this share of it at least."""
 _LOOKS = 3.5
 """Forward passes that a step costs: forward, backward, and every other step one at the picture as it is."""
@@ -87,8 +91,7 @@ def maximize(
         goals = goals.repeat_interleave(seeds)
         goals = goals + _ABOVE * goals.abs()
     pixels, answers = [], []
-    at_once = cost_of(trained).at_once
-    for some in slices(len(wanted), at_once):
+    for some in slices(len(wanted), cost_of(trained).at_once):
         part = _ascend(
             trained,
             answer,
@@ -97,12 +100,16 @@ def maximize(
             steps,
             generator=torch.Generator().manual_seed(_SEED + some.start),
             rivals=layer is None,
-            tell=lambda done, some=some: tell((some.start + done * (some.stop - some.start)) / len(wanted)),
+            tell=partial(_tell_part, tell, some, len(wanted)),
         )
         pixels.append(part)
         with torch.no_grad():
             answers.append(answer(trained.normalize(part)).gather(1, wanted[some, None])[:, 0])
     return Maximized(torch.cat(pixels).view(len(targets), seeds, *shape), torch.cat(answers).view(len(targets), seeds))
+
+
+def _tell_part(tell: Tell, some: slice, count: int, done: float) -> None:
+    tell((some.start + done * (some.stop - some.start)) / count)
 
 
 def _answer(trained: Trained, layer: str | None) -> Callable[[Tensor], Tensor]:
@@ -160,7 +167,8 @@ def _ascend(
                 best = picture
             else:
                 above = now > goals
-                price = torch.where(above[:, None, None, None], price * _PRICE_STEP, price / _PRICE_STEP)
+                falling = 1 / _CHEAPER if step > _WAIT * steps else 1.0
+                price = price * torch.where(above, _DEARER, falling)[:, None, None, None]
                 price = price.clamp(_CHEAPEST, _DEAREST)
                 better = above | (~reached & (now > highest))
                 best = torch.where(better[:, None, None, None], picture, best)

@@ -57,7 +57,8 @@ def heat(values: NDArray[np.float64], pixels: NDArray[np.uint8], *, signed: bool
     field = np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, way), np.float64)
     shown = colours((field + 1) / 2 if signed else field, SIGNED if signed else SEQUENTIAL)
     share = np.sqrt(np.abs(field)).clip(0, 1)[..., None] if signed else _COVER
-    return ((1 - share) * grey[..., None] + share * shown).round().astype(np.uint8)
+    over: NDArray[np.float64] = (1 - share) * grey[..., None] + share * shown
+    return over.round().astype(np.uint8)
 
 
 def enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -70,7 +71,8 @@ def unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Maps (B, H, W), each divided by its own largest amount; what is no number becomes 0, as does an empty map."""
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     largest = np.abs(finite).max(axis=(1, 2), keepdims=True)
-    return np.divide(finite, largest, out=np.zeros_like(finite), where=largest > 0)
+    scaled: NDArray[np.float64] = np.divide(finite, largest, out=np.zeros_like(finite), where=largest > 0)
+    return scaled
 
 
 def save_tiles(folder: Path, file: str, pictures: list[NDArray[np.uint8]], columns: int) -> Tiles:
@@ -100,7 +102,8 @@ def _rgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     cubes = (lab @ _LAB_TO_LMS.T) ** 3
     linear = cubes @ _LMS_TO_RGB.T
     positive = np.maximum(linear, 0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * positive ** (1 / 2.4) - 0.055)
+    curved: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * positive ** (1 / 2.4) - 0.055)
+    return curved
 
 
 _LAB_TO_LMS = np.array(

@@ -42,7 +42,8 @@ _SEED = 20260
 
 def methods_of(trained: Trained) -> tuple[MethodName, ...]:
     """The ways to attribute that this network allows."""
-    return (("grad_cam",) if cam_layer(trained) else ()) + ("integrated_gradients", "occlusion")
+    others: tuple[MethodName, ...] = ("integrated_gradients", "occlusion")
+    return ("grad_cam", *others) if cam_layer(trained) else others
 
 
 def attribute(method: MethodName, trained: Trained, pixels: Tensor, targets: Tensor) -> Tensor:
