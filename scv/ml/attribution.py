@@ -41,12 +41,16 @@ _BUDGET = 3e11
 
 
 class CamLayer(NamedTuple):
-    """The trunk layer that Grad-CAM reads: its place, its block's id, its attribute's name and its output's shape."""
+    """The trunk layer that Grad-CAM reads: its place, its block's id, its attribute's name, its output's shape.
+
+    Where the maps are `flattened` next, each of their points has weights of its own.
+    """
 
     place: int
     block: str
     name: str
     shape: Shape
+    flattened: bool
 
 
 class Integrated(NamedTuple):
@@ -65,7 +69,8 @@ def cam_layer(trained: Trained) -> CamLayer | None:
     for index, (call, layer) in enumerate(zip(calls, trained.network, strict=True)):
         convolved = convolved or any(isinstance(part, nn.Conv2d | nn.ConvTranspose2d) for part in layer.modules())
         if convolved and is_tensor(call.output) and max(call.output[1:]) > 1:
-            found = CamLayer(index, call.block, call.name, call.output)
+            flattened = index + 1 < len(calls) and len(calls[index + 1].output) == 1
+            found = CamLayer(index, call.block, call.name, call.output, flattened)
     return found
 
 
@@ -305,6 +310,13 @@ def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Tiles | None) -> Me
                     "Low resolution: one point of the map stands for {height} × {width} pixels of the picture.",
                     height=round(shape[1] / rows),
                     width=round(shape[2] / columns),
+                )
+            )
+        if layer.flattened:
+            notes.append(
+                say(
+                    "A Flatten follows these maps: Grad-CAM takes means over places that this network tells apart, so "
+                    "look at the checks beside it before you trust it."
                 )
             )
     return Method(

@@ -16,6 +16,8 @@ Tell = Callable[[float], None]
 
 _NUMBERS_AT_ONCE = 24_000_000
 """So many activations are held at a time: 96 MB, and their gradients as many again."""
+_COPIES = 8
+"""So many numbers are held for each number of a picture beside what the network holds."""
 _MOST_AT_ONCE = 256
 
 _DARK, _BRIGHT = 1 / 3, 2 / 3
@@ -45,7 +47,8 @@ _WORK_PER_NUMBER = 50
 def cost_of(trained: Trained) -> Cost:
     """What a look at the network costs, by the check's figures."""
     result = check(trained.info.document, trained.info.input_shape, trained.info.classes)
-    at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, result.activations)))
+    numbers = result.activations + _COPIES * prod(trained.info.input_shape)
+    at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // numbers))
     beside = _WORK_PER_NUMBER * prod(trained.info.input_shape)
     return Cost(at_once, max(result.multiply_adds + beside, _LEAST_WORK))
 
