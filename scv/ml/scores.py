@@ -40,7 +40,7 @@ class Cost:
 
 _LEAST_WORK = 200_000
 """Below this a look costs what calling the layers costs."""
-_WORK_PER_NUMBER = 50
+_WORK_PER_NUMBER = 400
 """What is done to a picture beside the network costs as much as so many multiply-adds for each of its numbers."""
 
 

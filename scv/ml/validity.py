@@ -30,7 +30,7 @@ from scv.ml.trained import Trained
 
 SHARES = tuple(n / 20 for n in range(21))
 
-_BUDGET = 1.5e11
+_BUDGET = 2.5e11
 """Multiply-adds that each of the two checks may take: a few seconds on one core."""
 _STEPS = 32
 _MOST_STAGES = 8
@@ -138,7 +138,7 @@ def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell
     methods, cost = methods_of(trained), cost_of(trained)
     of_a_map = 3 * _STEPS + occlusion_places(resident.shape)
     looks = of_a_map + 2 * len(SHARES) * (len(methods) + _RANDOM_ORDERS)
-    some = look(trained, resident, cost.affordable(_BUDGET, looks, 8, 100))
+    some = look(trained, resident, cost.affordable(_BUDGET, looks, 4, 100))
     pixels, targets = pixels_of(resident, some.indices), torch.from_numpy(some.predicted)
     maps = {}
     for number, method in enumerate(methods):
@@ -146,7 +146,7 @@ def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell
         tell(0.15 * (number + 1) / len(methods))
     random, deletions = _deletions(trained, pixels, targets, maps, lambda done: tell(0.15 + 0.35 * done))
     stages = len(list(randomized(trained)))
-    few = min(len(pixels), cost.affordable(_BUDGET, of_a_map * stages, 4, 32))
+    few = min(len(pixels), cost.affordable(_BUDGET, of_a_map * stages, 2, 32))
     first = {method: found[:few] for method, found in maps.items()}
     steps: dict[MethodName, list[Step]] = {method: [] for method in methods}
     tiles = {method: [_tile(method, found, pixels)] for method, found in first.items()}
