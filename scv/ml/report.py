@@ -23,16 +23,21 @@ from scv.blocks.report.mistakes import Mistakes
 from scv.data.resident import Resident
 from scv.ml.accept import is_out_of_memory
 from scv.ml.activation import make_activation
+from scv.ml.attribution import make_attribution
 from scv.ml.device import use_threads
 from scv.ml.evaluate import BATCH
 from scv.ml.inside import Tell, multiply_adds
 from scv.ml.layers import make_layers
+from scv.ml.maximization import make_maximization
 from scv.ml.metrics import make_metrics
 from scv.ml.mistakes import make_labels, make_mistakes
 from scv.ml.outcomes import Outcomes, answers_to
+from scv.ml.parity import make_parity
+from scv.ml.robustness import make_robustness
 from scv.ml.selfcka import make_similarity
 from scv.ml.summary import identity_of, make_summary
 from scv.ml.trained import Trained
+from scv.ml.validity import make_validity
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -115,7 +120,12 @@ SECTIONS: tuple[Section, ...] = (
     Section("summary", mark("Summary"), _summary, 0.1, kept=False),
     Section("similarity", mark("How alike its layers are"), alone(make_similarity), 2),
     Section("activation", mark("What excites its channels"), alone(make_activation), 8),
+    Section("attribution", mark("Where it looks"), alone(make_attribution), 6),
+    Section("maximization", mark("What it would like to see"), alone(make_maximization), 10),
+    Section("robustness", mark("When pictures become worse"), alone(make_robustness), 6),
+    Section("validity", mark("Whether the explanations can be trusted"), alone(make_validity), 8),
     Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
+    Section("parity", mark("Whether what is taken away answers the same"), alone(make_parity), 2),
 )
 """All sections in the order in which they are made: the first takes a second for any network of a starter's size."""
 
