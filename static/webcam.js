@@ -22,7 +22,6 @@
       for (const track of stream?.getTracks() ?? []) track.stop();
       stream = video.srcObject = null;
       box.classList.remove("on");
-      onOff.setAttribute("aria-pressed", "false");
       hold?.setAttribute("disabled", "");
     }
 
@@ -40,7 +39,6 @@
       await video.play();
       stream.getVideoTracks()[0].addEventListener("ended", () => (off(), say("busy")));
       box.classList.add("on");
-      onOff.setAttribute("aria-pressed", "true");
       hold?.removeAttribute("disabled");
       say("ready");
       await list();
@@ -69,7 +67,7 @@
     }
 
     function begin() {
-      if (timer !== null || !stream || !form.reportValidity()) return;
+      if (timer !== null || !stream) return;
       box.classList.add("recording");
       give();
       timer = setInterval(give, EVERY);
