@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from scv.commands import datasets, doctor, documents, serving, starters, training
+    from scv.commands import datasets, doctor, documents, exporting, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
     from scv.commands.options import add_settings
     from scv.commands.pictures import add_dataset
@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
 
+    exported = command("export", exporting.export, "Write a trained network as ONNX, safetensors, script or notebook.")
+    exporting.add_export(exported)
+
     listing = commands.add_parser("datasets", help="What datasets there are, and how they come here.").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -91,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("name", metavar="NAME", help="the starter")
     add_dataset(shown)
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, parse, train, listed, begun, examined):
+    for made in (check, parse, train, exported, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

@@ -12,7 +12,16 @@ import msgspec
 from scv.blocks.check import check
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, quoted, training_code, uses_math
+from scv.blocks.recipe import (
+    ScriptDataset,
+    data_code,
+    device_code,
+    plain,
+    quoted,
+    training_code,
+    uses_math,
+    validates,
+)
 from scv.blocks.shapes import written
 from scv.blocks.training import TrainingSettings
 
@@ -44,11 +53,14 @@ def cells(
         "loader": dataset.script_loader.rstrip(),
         "folder": quoted(dataset.script_folder),
         "imports": "import math\n" if uses_math(settings) else "",
-        "data": data_code(settings).rstrip(),
+        "data": data_code(settings, dataset).rstrip(),
+        "validates": validates(dataset),
         "training": training_code(settings).rstrip(),
         "optimizer": settings.optimizer,
         "rate": _RATES[settings.schedule],
-        "validation": settings.validation_percent,
+        "held_out": "those that the dataset has for validation"
+        if dataset.validation_size
+        else f"{settings.validation_percent} % of each class",
         "part": f" {settings.train_percent} % of" if settings.train_percent < 100 else "",
         "device": device_code(settings),
         "epochs": settings.epochs,
@@ -143,9 +155,9 @@ out of it, the batch first. The last line gives one number for each class; the l
         """
 ## The data
 
-The training images are split in two: $validation % of each class are held out, to see after each epoch how well the
-network does on pictures that it has not learned from;$part the others teach it. The test images are left alone until
-the end.
+The training images are split in two: $held_out are held out, to see after each epoch how
+well the network does on pictures that it has not learned from;$part the others teach it. The test images are left
+alone until the end.
 
 All images are normalized: from each channel its mean over the training images is taken away, and what is left is
 divided by its spread. Networks learn faster from numbers around zero.
@@ -156,9 +168,9 @@ divided by its spread. Networks learn faster from numbers around zero.
         "data",
         "code",
         """
-train_images, train_labels, test_images, test_labels = load_data(DATA)
+train_images, train_labels, test_images, test_labels$validates = load_data(DATA)
 mean, std = (part.to(DEVICE) for part in statistics(train_images))
-learned, held_out = split(train_labels)
+learned, held_out = split(train_labels$validates)
 images, labels = train_images[learned].to(DEVICE), train_labels[learned].to(DEVICE)
 validation = train_images[held_out].to(DEVICE), train_labels[held_out].to(DEVICE)
 test = test_images.to(DEVICE), test_labels.to(DEVICE)

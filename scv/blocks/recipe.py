@@ -18,7 +18,8 @@ from scv.blocks.training import TrainingSettings
 class ScriptDataset(Protocol):
     """What exported code must know of a dataset; `script_loader` is source that defines `load_data(folder)`.
 
-    `script_folder` is the folder that it gets where nobody says otherwise.
+    `script_folder` is the folder that it gets where nobody says otherwise. Where `validation_size` is not 0, it says
+    besides which of the training images validate.
     """
 
     @property
@@ -31,6 +32,8 @@ class ScriptDataset(Protocol):
     def script_loader(self) -> str: ...
     @property
     def script_folder(self) -> str: ...
+    @property
+    def validation_size(self) -> int: ...
 
 
 def plain(text: str) -> str:
@@ -166,14 +169,26 @@ def device_code(settings: TrainingSettings) -> str:
     return '"cuda" if torch.cuda.is_available() else "cpu"' if settings.device == "auto" else f'"{settings.device}"'
 
 
-def data_code(settings: TrainingSettings) -> str:
+def validates(dataset: ScriptDataset) -> str:
+    """What joins the names that `load_data` returns, and the arguments of `split`, for a dataset with validation."""
+    return ", validates" if dataset.validation_size else ""
+
+
+def data_code(settings: TrainingSettings, dataset: ScriptDataset) -> str:
     """`split`, `statistics` and `prepare`: from what `load_data` gives to what the network takes."""
     part = settings.train_percent < 100
-    return _DATA.substitute(
-        validation=settings.validation_percent,
-        learned=f"{settings.train_percent} % of the rest are" if part else "the rest is",
-        rest=_PART.substitute(percent=settings.train_percent) if part else "        train[of_class[~chosen]] = True\n",
-    )
+    learned = f"{settings.train_percent} % of the rest are" if part else "the rest is"
+    if dataset.validation_size and not part:
+        split = _OWN
+    else:
+        split = (_OWN_AND_PART if dataset.validation_size else _SHARE).substitute(
+            validation=settings.validation_percent,
+            learned=learned,
+            rest=_PART.substitute(percent=settings.train_percent)
+            if part
+            else "        train[of_class[~chosen]] = True\n",
+        )
+    return f"{split}\n\n{_DATA}"
 
 
 _PART = Template("""\
@@ -182,7 +197,7 @@ _PART = Template("""\
         train[rest[((number + 1) * $percent + 99) // 100 > (number * $percent + 99) // 100]] = True
 """)
 
-_DATA = Template('''\
+_SHARE = Template('''\
 def split(labels):
     """Of each class, evenly and in order, $validation % validate and $learned trained on: (N,) of booleans each."""
     train = torch.zeros(len(labels), dtype=torch.bool)
@@ -194,8 +209,26 @@ def split(labels):
         validation[of_class[chosen]] = True
 $rest\
     return train, validation
+''')
 
+_OWN = '''\
+def split(labels, validates):
+    """What the dataset has for validation validates, and the rest is trained on: (N,) of booleans each."""
+    return ~validates, validates
+'''
 
+_OWN_AND_PART = Template('''\
+def split(labels, validates):
+    """What the dataset has for validation validates, and $learned trained on: (N,) of booleans each."""
+    train = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        of_class = (labels == label).nonzero().squeeze(1)
+        chosen = validates[of_class]
+$rest\
+    return train, validates
+''')
+
+_DATA = '''\
 def statistics(images):
     """Mean and spread of each channel, where white is 1: (1, C, 1, 1) each."""
     pixels = images.double() / 255
@@ -207,7 +240,7 @@ def statistics(images):
 def prepare(images, mean, std):
     """Bring images of 0 to 255 to mean 0 and spread 1 per channel."""
     return (images.float() / 255 - mean) / std
-''')
+'''
 
 
 def training_code(settings: TrainingSettings) -> str:

@@ -4,7 +4,7 @@ from string import Template
 
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
-from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, quoted, training_code, uses_math
+from scv.blocks.recipe import ScriptDataset, data_code, device_code, plain, quoted, training_code, uses_math, validates
 from scv.blocks.training import TrainingSettings
 
 
@@ -25,7 +25,8 @@ def script(
         loader=dataset.script_loader.rstrip(),
         folder=quoted(dataset.script_folder),
         imports="import math\n" if uses_math(settings) else "",
-        data=data_code(settings).rstrip(),
+        data=data_code(settings, dataset).rstrip(),
+        validates=validates(dataset),
         training=training_code(settings).rstrip(),
         device=device_code(settings),
         epochs=settings.epochs,
@@ -80,9 +81,9 @@ def main():
     parser.add_argument("--save", default="model.pt", help="file for the trained weights")
     options = parser.parse_args()
 
-    train_images, train_labels, test_images, test_labels = load_data(options.data)
+    train_images, train_labels, test_images, test_labels$validates = load_data(options.data)
     mean, std = (part.to(options.device) for part in statistics(train_images))
-    learned, held_out = split(train_labels)
+    learned, held_out = split(train_labels$validates)
     images, labels = train_images[learned].to(options.device), train_labels[learned].to(options.device)
     validation = train_images[held_out].to(options.device), train_labels[held_out].to(options.device)
 

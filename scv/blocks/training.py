@@ -197,7 +197,10 @@ FIELDS: tuple[Param, ...] = (
         default=10,
         minimum=5,
         maximum=50,
-        help=mark("How much of each class is held out, to choose the best epoch by."),
+        help=mark(
+            "How much of each class is held out, to choose the best epoch by. A dataset that has pictures of its own "
+            "for validation holds out those instead."
+        ),
     ),
     Integer(
         name="patience",

@@ -6,7 +6,7 @@ from scv.blocks.document import DocumentError
 from scv.blocks.operations import OperationError
 from scv.data.archives import PicturesError
 from scv.errors import SCVError
-from scv.ml.errors import DatasetMissingError, TrainingError
+from scv.ml.errors import DatasetMissingError, ExportError, TrainingError, WeightsError
 
 
 class MisuseError(Exception):
@@ -17,12 +17,14 @@ FAILURES = (
     CodeError,
     DatasetMissingError,
     DocumentError,
+    ExportError,
     InvalidDocumentError,
     MisuseError,
     OperationError,
     PicturesError,
     SCVError,
     TrainingError,
+    WeightsError,
 )
 """What is reported; anything else is a defect of the program and shows its traceback."""
 

@@ -32,6 +32,12 @@ class PicturesError(Exception):
         super().__init__(str(message))
 
 
+def unwritable(error: OSError) -> PicturesError:
+    """What is said where the disk is full, or not to be written to."""
+    reason = foreign((error.strerror or "unknown reason").lower())
+    return PicturesError(say("The pictures could not be written: {reason}.", reason=reason))
+
+
 class Entry(NamedTuple):
     """A file. Its name is relative, with slashes; its size is in bytes."""
 
@@ -122,7 +128,7 @@ class _Folder(Archive):
             names.sort()
             for name in (*names, *files):
                 path = Path(folder, name)
-                inside = path.relative_to(source).as_posix()
+                inside = path.relative_to(source).as_posix().replace("\\", "/")  # as in a zip
                 about = path.lstat()
                 _refuse_special(inside, stat.S_IFMT(about.st_mode))
                 if stat.S_ISREG(about.st_mode):

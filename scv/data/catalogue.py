@@ -60,7 +60,9 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     `script_loader` is the part of the standalone script that reads the dataset: Python source which
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
-    equal to the resident arrays and in the same order.
+    equal to the resident arrays and in the same order. `validation_size` says how many of the training images the
+    dataset itself has for validation, 0 where the settings hold out a share; if it has some, `load_data` returns as
+    a fifth which they are, a bool (N,) tensor.
 
     `loader` is the class of torchvision that reads the `originals`, which lie in `{data_dir}/{folder}`. A dataset
     without them comes with a library. `licence` is its name, or one of "unstated", "non-commercial", "public domain".
@@ -76,6 +78,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     source: str
     script_loader: str
+    validation_size: int = 0
     mirrored: bool = False
     loader: str = ""
     folder: str = ""

@@ -13,10 +13,12 @@ MOST_CHARACTERS = 60
 def class_name(typed: str, others: Iterable[str] = ()) -> str:
     """The name of a class as it is kept: without spaces around it, its letters put together (NFC).
 
+    Between words stands one space.
+
     `others` are the names of the other classes: one that is the same but for upper and lower case is refused, since on
     many computers these would be one folder; the very same name is not. Raises `PicturesError`.
     """
-    name = unicodedata.normalize("NFC", typed.strip())
+    name = unicodedata.normalize("NFC", " ".join(typed.split()))
     if not name:
         raise PicturesError(say("A class needs a name."))
     if len(name) > MOST_CHARACTERS:

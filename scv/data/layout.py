@@ -5,6 +5,7 @@ library and nothing of SCV.
 """
 
 import hashlib
+import unicodedata
 import zipfile
 from contextlib import suppress
 
@@ -38,9 +39,8 @@ def arranged(names: list[str]) -> tuple[list[str], list[tuple[int, str, int]]]:
     """The classes, and of each picture its index in `names`, its part and its label, in the order of class and name.
 
     The first folder is the class. Folders that hold everything are passed over: an archive of one folder. Where all
-    folders at the top are called train, val and test, they are the parts: then `part` is "train" or "test", and val,
-    which training chooses anew from what is learned from, joins train; it is the test where there is no other.
-    Without them `part` is "". Pictures outside of class folders are left out.
+    folders at the top are called train, val and test, they are the parts: `part` is "train", "val" or "test", and val
+    is the test where there is no other. Without them `part` is "". Pictures outside of class folders are left out.
     """
     paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths):
@@ -49,10 +49,26 @@ def arranged(names: list[str]) -> tuple[list[str], list[tuple[int, str, int]]]:
     tops = {known.get(path[0].lower(), "") for path in paths}
     parts = [""] * len(paths)
     if "" not in tops and "train" in tops and len(tops) > 1:
-        instead = "train" if "test" in tops else "test"
-        parts = [known[path[0].lower()].replace("val", instead) for path in paths]
+        parts = [known[path[0].lower()] for path in paths]
+        if "test" not in tops:
+            parts = [part.replace("val", "test") for part in parts]
         paths = [path[1:] for path in paths]
-    order = sorted((path, names[index], index) for index, path in enumerate(paths) if len(path) > 1)
+    return by_class(names, paths, parts)
+
+
+def by_class(
+    names: list[str], paths: list[list[str]], parts: list[str]
+) -> tuple[list[str], list[tuple[int, str, int]]]:
+    """What `arranged` gives, of paths whose first folder is the class.
+
+    Some systems write a letter and its accent, or the parts of a Korean syllable, as characters of their own: as the
+    name of a class they are put together (NFC).
+    """
+    order = sorted(
+        ([unicodedata.normalize("NFC", path[0]), *path[1:]], names[index], index)
+        for index, path in enumerate(paths)
+        if len(path) > 1
+    )
     classes = sorted({path[0] for path, _, _ in order})
     labels = {name: label for label, name in enumerate(classes)}
     return classes, [(index, parts[index], labels[path[0]]) for path, _, index in order]
@@ -66,17 +82,16 @@ class Sorting:
         self.taken: dict[int, int] = {}
 
     def part(self, pixels: bytes, part: str, label: int) -> tuple[str | None, bool]:
-        """ "train", "test" or, for one that was there before, None; and whether the other part has it as well.
+        """ "train", "val", "test" or, for one that was there before, None; and whether another part has it as well.
 
-        A picture that has no part yet is for the test where it is its class's fifth, tenth, and so on.
+        A picture that has no part yet is for the test where it is its class's fifth, tenth, and so on; it was there
+        before where any part has it.
         """
         digest = hashlib.blake2b(pixels, digest_size=16).digest()
-        elsewhere = any(digest in seen for other, seen in self.seen.items() if other != part)
-        seen = self.seen.setdefault(part, set())
-        if digest in seen:
-            return None, elsewhere
-        seen.add(digest)
-        if part:
-            return part, elsewhere
+        there = {other for other, seen in self.seen.items() if digest in seen}
+        if part in there or (there and not part):
+            return None, bool(there - {part})
         self.taken[label] = self.taken.get(label, 0) + 1
-        return ("train" if self.taken[label] % 5 else "test"), elsewhere
+        place = part or ("train" if self.taken[label] % 5 else "test")
+        self.seen.setdefault(place, set()).add(digest)
+        return place, bool(there)

@@ -7,14 +7,15 @@ from string import Template
 from scv.blocks.message import foreign
 from scv.data.archives import MOST_BYTES_OF_A_FILE, opened
 from scv.data.catalogue import DatasetInfo
-from scv.data.importing import PictureOptions, plan
-from scv.data.layout import Sorting, arranged, name_in_zip, reason_by_name
+from scv.data.importing import PictureOptions, plan, refuse_classes
+from scv.data.layout import Sorting, arranged, by_class, name_in_zip, reason_by_name
 from scv.data.pictures import RefusedError, picture
 
 _LOADER = Template('''\
 import hashlib
 import os
 import struct
+import unicodedata
 import warnings
 import zipfile
 import zlib
@@ -44,13 +45,14 @@ def load_data(folder):
     Files that are no pictures, and the same picture once more, are left out.
     """
     images, labels = {"train": [], "test": []}, {"train": [], "test": []}
+$begin\
     with nullcontext() if os.path.isdir(folder) else zipfile.ZipFile(folder) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if archive is not None:
             files = {info: name_in_zip(info) for info in archive.infolist() if not info.is_dir()}
         else:
             paths = [os.path.join(inside, name) for inside, _, names in os.walk(folder) for name in names]
-            files = {path: os.path.relpath(path, folder).replace(os.sep, "/") for path in paths}
+            files = {path: os.path.relpath(path, folder).replace("\\\\", "/") for path in paths}
         files = {file: name for file, name in files.items() if reason_by_name(name) is None}
         _, places = arranged(list(files.values()))
         sorting, files = Sorting(), list(files)
@@ -61,14 +63,31 @@ def load_data(folder):
                 continue
             place, _ = sorting.part(pixels, part, label)
             if place is not None:
-                images[place].append(pixels)
-                labels[place].append(label)
+                kept = place.replace("val", "train")
+                images[kept].append(pixels)
+                labels[kept].append(label)
+$each\
+$end\
     train, test = (
         torch.frombuffer(bytearray(b"".join(images[part])), dtype=torch.uint8).view(-1, $channels, $size, $size)
         for part in ("train", "test")
     )
-    return train, torch.tensor(labels["train"]), test, torch.tensor(labels["test"])
+    return train, torch.tensor(labels["train"]), test, torch.tensor(labels["test"])$returned
 ''')
+
+_NO_VALIDATION = dict.fromkeys(("begin", "each", "end", "returned"), "")
+_VALIDATION = {
+    "begin": "    validates = []  # which of the pictures to learn from are for validation\n",
+    "each": """\
+                if kept == "train":
+                    validates.append(place == "val")
+""",
+    "end": """\
+    if not any(validates):
+        raise SystemExit("There is no picture for validation that can be read.")
+""",
+    "returned": ", torch.tensor(validates)",
+}
 
 
 def describe(source: Path, options: PictureOptions) -> DatasetInfo:
@@ -79,11 +98,13 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
     """
     with opened(source) as archive:
         planned = plan(archive)
+    refuse_classes(planned.class_names)
     parts = Sorting()
     places = [
         parts.part(str(number).encode(), part, label)[0] for number, (_, part, label) in enumerate(planned.pictures)
     ]
-    train = places.count("train")
+    validation = places.count("val")
+    train = places.count("train") + validation
     return DatasetInfo(
         name="pictures",
         title=foreign(source.stem),
@@ -91,10 +112,11 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
         class_names=tuple(planned.class_names),
         train_size=train,
         test_size=len(places) - train,
+        validation_size=validation,
         epochs=default_epochs(train),
         licence="",
         source="",
-        script_loader=loader_of(options),
+        script_loader=loader_of(options, validation > 0),
         script_folder=str(source.absolute()),
     )
 
@@ -104,13 +126,17 @@ def default_epochs(train_size: int) -> int:
     return max(3, min(30, 60_000 // max(1, train_size)))
 
 
-def loader_of(options: PictureOptions) -> str:
-    """The rules that SCV itself applies, as source, and what takes the pictures through them."""
-    rules = (name_in_zip, reason_by_name, arranged, Sorting, RefusedError, picture)
+def loader_of(options: PictureOptions, validates: bool) -> str:
+    """The rules that SCV itself applies, as source, and what takes the pictures through them.
+
+    `validates` says that some are for validation, by their names.
+    """
+    rules = (name_in_zip, reason_by_name, arranged, by_class, Sorting, RefusedError, picture)
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),
         size=options.size,
         channels=options.channels,
         fit=options.fit,
         most=MOST_BYTES_OF_A_FILE,
+        **(_VALIDATION if validates else _NO_VALIDATION),
     )

@@ -2,7 +2,8 @@
 
 A folder `{data_dir}/datasets/{name}/` holds four `.npy` files of images and labels, `probes.npy`, and `meta.json`
 (format, class names, mean, standard deviation, content hash). It appears by one rename, so that it is there whole
-or not at all. Which images validate is not stored: `splits.split` says it of any labels.
+or not at all. Which images validate is not stored, since `splits.split` says it of any labels; but where a dataset has
+pictures of its own for that, they are among the training images, and `validation.npy` holds their indices.
 """
 
 import fcntl
@@ -64,6 +65,8 @@ class _Meta(msgspec.Struct, frozen=True):
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    validation: int = 0
+    """How many indices `validation.npy` holds; where there are none there is no such file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,8 @@ class Resident:
 
     `mean` and `std` are per channel, over all pixels of all training images, with pixels from 0 to 1.
     `hash` names the content, not the file: `sha256:` and 64 hex digits. `probes` are the indices of the test images
-    by which networks are compared (`splits.probes`).
+    by which networks are compared (`splits.probes`). `own_validation` are those of the training images that the
+    dataset itself has for validation, ascending; None where the settings hold out a share.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Resident:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     hash: str
+    own_validation: NDArray[np.int64] | None = None  # (V,)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,9 +108,26 @@ class Resident:
         return np.asarray(self.test_images[self.probes])
 
     @cached_property
+    def train_parts(self) -> NDArray[np.str_]:
+        """ "val" for each training image that the dataset itself has for validation, "train" for the others, (N,)."""
+        parts = np.full(len(self.train_labels), "train")
+        if self.own_validation is not None:
+            parts[self.own_validation] = "val"
+        return parts
+
+    @cached_property
     def validation(self) -> NDArray[np.intp]:
         """The indices of the training images that validate, unless the settings hold out another share."""
-        return splits.split(self.train_labels).validation
+        return self.split().validation
+
+    def split(self, *, train_percent: int = 100, validation_percent: int = 10) -> splits.Split:
+        """Which training images are learned from and which validate, by `splits.split`."""
+        return splits.split(
+            self.train_labels,
+            train_percent=train_percent,
+            validation_percent=validation_percent,
+            own=self.own_validation,
+        )
 
 
 def is_prepared(data_dir: Path, name: str) -> bool:
@@ -127,7 +149,8 @@ def open_resident(data_dir: Path, name: str) -> Resident:
         # Not np.load, which takes other kinds of files as well.
         arrays = Arrays(*(np.lib.format.open_memmap(folder / f"{field}.npy", mode="r") for field in Arrays._fields))
         probes = np.lib.format.open_memmap(folder / "probes.npy", mode="r")
-        _verify(name, meta, arrays, probes)
+        validation = np.lib.format.open_memmap(folder / "validation.npy", mode="r") if meta.validation else None
+        _verify(name, meta, arrays, probes, validation)
     except _UNREADABLE as error:
         raise ResidentError(f"{folder} cannot be read: {error}") from error
     return Resident(
@@ -137,11 +160,14 @@ def open_resident(data_dir: Path, name: str) -> Resident:
         mean=meta.mean,
         std=meta.std,
         hash=meta.hash,
+        own_validation=validation,
         **arrays._asdict(),
     )
 
 
-def _verify(name: str, meta: _Meta, arrays: Arrays, probes: NDArray[np.int64]) -> None:
+def _verify(
+    name: str, meta: _Meta, arrays: Arrays, probes: NDArray[np.int64], validation: NDArray[np.int64] | None
+) -> None:
     """Raise `ValueError` where the arrays cannot be a dataset, or are not those of the official one."""
     for images, labels in (
         (arrays.train_images, arrays.train_labels),
@@ -160,6 +186,12 @@ def _verify(name: str, meta: _Meta, arrays: Arrays, probes: NDArray[np.int64]) -
         raise ValueError("its probes are of another kind")
     if probes.min() < 0 or probes.max() >= len(arrays.test_labels):
         raise ValueError("its probes are not among its test images")
+    if validation is not None:
+        if validation.dtype.name != "int64" or validation.shape != (meta.validation,):
+            raise ValueError("its validation is of another kind")
+        ascending = np.all(np.diff(validation) > 0)
+        if not (ascending and validation[0] >= 0 and validation[-1] < len(arrays.train_labels)):
+            raise ValueError("its validation is not among its training images")
     if len(meta.class_names) != int(arrays.train_labels.max()) + 1:
         raise ValueError("its classes have other names")
     info = DATASETS.get(name)
@@ -243,6 +275,15 @@ def sweep(data_dir: Path, name: str) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def remove_resident(data_dir: Path, name: str) -> None:
+    """Remove a dataset's resident form, and all that is left beside it of attempts to make it."""
+    folder = _folder(data_dir, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    sweep(data_dir, name)
+    for beside in (f".{name}.lock", f"{name}.progress.json", f"{name}.failed.json", f"{name}.stop"):
+        (folder.parent / beside).unlink(missing_ok=True)
+
+
 @contextmanager
 def new_resident(folder: Path, class_names: tuple[str, ...]) -> Iterator[Path]:
     """A temporary folder beside `folder`, to write the four arrays to, and what else belongs to them.
@@ -250,11 +291,36 @@ def new_resident(folder: Path, class_names: tuple[str, ...]) -> Iterator[Path]:
     It is for who does not know beforehand how many images there will be; others take `Writer`. It is described
     and takes the place of `folder` when that went well; else it goes, and all is as before.
     """
+    with _put_in_place(folder) as temporary:
+        yield temporary
+        _describe(temporary, class_names, _histogram_of(_written(temporary).train_images))
+
+
+@contextmanager
+def renamed_resident(before: Path, folder: Path, class_names: tuple[str, ...]) -> Iterator[Path]:
+    """As `new_resident`, with the arrays of the resident form `before`, whose classes get other names.
+
+    The files are not copied where the disk can give one file two names.
+    """
+    with _put_in_place(folder) as temporary:
+        for path in before.glob("*.npy"):
+            try:
+                os.link(path, temporary / path.name)
+            except OSError:
+                shutil.copyfile(path, temporary / path.name)
+        meta = msgspec.json.decode((before / "meta.json").read_bytes(), type=_Meta)
+        described = msgspec.structs.replace(meta, class_names=class_names)
+        (temporary / "meta.json").write_bytes(msgspec.json.encode(described))
+        yield temporary
+
+
+@contextmanager
+def _put_in_place(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` when what is done with it went well, and else goes."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield temporary
-        _describe(temporary, class_names, _histogram_of(_written(temporary).train_images))
         for path in temporary.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -279,11 +345,13 @@ def _written(folder: Path) -> Arrays:
 
 def _describe(folder: Path, class_names: tuple[str, ...], histogram: NDArray[np.int64]) -> None:
     """Write the probes and `meta.json` beside the arrays of a folder."""
-    arrays = _written(folder)
+    arrays, path = _written(folder), folder / "validation.npy"
+    validation: NDArray[np.int64] | None = np.load(path) if path.exists() else None
     _save(folder / "probes.npy", splits.probes(arrays.test_labels))
     mean, std = _mean_and_std(histogram)
+    count = 0 if validation is None else len(validation)
     with (folder / "meta.json").open("wb") as file:
-        file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays), class_names, mean, std)))
+        file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays, validation), class_names, mean, std, count)))
         _to_disk(file)
 
 
@@ -293,12 +361,16 @@ def _save(path: Path, array: NDArray[np.int64]) -> None:
         _to_disk(file)
 
 
-def content_hash(arrays: Arrays) -> str:
-    """`sha256:` and the hex digest over the types, the shapes and the bytes of all four arrays."""
+def content_hash(arrays: Arrays, validation: NDArray[np.int64] | None = None) -> str:
+    """`sha256:` and the hex digest over the types, the shapes and the bytes of all four arrays.
+
+    And over those of the indices of a dataset's own validation images, where it has some.
+    """
     digest = hashlib.sha256()
-    for field, array in arrays._asdict().items():
+    hashed = arrays._asdict() | ({} if validation is None else {"validation": validation})
+    for field, array in hashed.items():
         digest.update(f"{field} {array.dtype.name} {array.shape}\n".encode())
-        for part in _in_parts(array):
+        for part in in_parts(array):
             digest.update(part.data)
     return f"sha256:{digest.hexdigest()}"
 
@@ -319,12 +391,16 @@ def _folder(data_dir: Path, name: str) -> Path:
     return data_dir / "datasets" / name
 
 
-def _in_parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The array in order, some of it at a time: of one on disk, what was seen leaves the process's memory again."""
+def in_parts(array: NDArray[Any], indices: NDArray[np.intp] | None = None) -> Iterator[NDArray[Any]]:
+    """The array in order, or what the indices choose, some of it at a time.
+
+    Of one on disk, what was seen leaves the process's memory again.
+    """
     base: object = array.base
     rows = max(1, _AT_ONCE // max(1, array[:1].nbytes))
-    for start in range(0, len(array), rows):
-        yield np.ascontiguousarray(array[start : start + rows])
+    for start in range(0, len(array) if indices is None else len(indices), rows):
+        some = slice(start, start + rows)
+        yield np.ascontiguousarray(array[some] if indices is None else array[indices[some]])
         if isinstance(base, mmap):
             base.madvise(MADV_DONTNEED)
 
@@ -332,7 +408,7 @@ def _in_parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _histogram_of(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How often each of the 256 values is in each channel, (C, 256)."""
     histogram = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for part in _in_parts(images):
+    for part in in_parts(images):
         for channel in range(part.shape[1]):
             histogram[channel] += np.bincount(part[:, channel].ravel(), minlength=256)
     return histogram

@@ -14,21 +14,31 @@ class Split(NamedTuple):
     validation: NDArray[np.intp]
 
 
-def split(labels: NDArray[np.int64], *, train_percent: int = 100, validation_percent: int = 10) -> Split:
+def split(
+    labels: NDArray[np.int64],
+    *,
+    train_percent: int = 100,
+    validation_percent: int = 10,
+    own: NDArray[np.int64] | None = None,
+) -> Split:
     """Hold out so many percent of each class, evenly and in order, and train on so many percent of the rest.
 
     `labels` is (N,). Of a class of n images ⌊n · validation_percent / 100⌋ are held out, with 10 % every tenth; of
     the r that are left ⌈r · train_percent / 100⌉ are trained on, so that no class is lost. Whole numbers, so
-    that the standalone script finds the same images.
+    that the standalone script finds the same images. `own` are the indices of those that a dataset itself has for
+    validation: then they validate, and no others.
     """
     validation = np.zeros(len(labels), dtype=np.bool_)
+    if own is not None:
+        validation[own] = True
     train = np.zeros(len(labels), dtype=np.bool_)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)
-        number = np.arange(len(of_class))
-        chosen = (number + 1) * validation_percent // 100 > number * validation_percent // 100
-        validation[of_class[chosen]] = True
-        rest = of_class[~chosen]
+        if own is None:
+            number = np.arange(len(of_class))
+            chosen = (number + 1) * validation_percent // 100 > number * validation_percent // 100
+            validation[of_class[chosen]] = True
+        rest = of_class[~validation[of_class]]
         number = np.arange(len(rest))
         train[rest[((number + 1) * train_percent + 99) // 100 > (number * train_percent + 99) // 100]] = True
     return Split(np.flatnonzero(train), np.flatnonzero(validation))

@@ -39,7 +39,7 @@ async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) ->
     dataset: Dataset | None = await session.scalar(
         select(Dataset)
         .where(Dataset.id == dataset_id, _seen_by(user))
-        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     if dataset is None:
         raise NotFoundError(say("There is no such dataset."))
@@ -60,7 +60,7 @@ async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
         select(Dataset)
         .where(_seen_by(user))
         .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
-        .options(selectinload(Dataset.versions), joinedload(Dataset.user))
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     return list(found)
 
@@ -76,6 +76,21 @@ async def find_version_for(session: AsyncSession, user: User, name: str) -> Data
     if found is None:
         raise NotFoundError(say("There is no such dataset."))
     return found
+
+
+async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
+    """The name of the dataset's newest version, if that is newer than this one."""
+    name: str | None = await session.scalar(
+        select(DatasetVersion.name)
+        .where(
+            DatasetVersion.dataset_id == version.dataset_id,
+            DatasetVersion.number > version.number,
+            DatasetVersion.status == "ready",
+        )
+        .order_by(DatasetVersion.number.desc())
+        .limit(1)
+    )
+    return name
 
 
 async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> None:

@@ -15,12 +15,14 @@ from typing import Any, Literal
 from arq.worker import Worker, func
 
 from scv.blocks.message import say
+from scv.db.datasets import versions_to_make
 from scv.db.engine import Database
 from scv.db.tables import now
 from scv.jobs.children import Spare
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
 from scv.jobs.lifeline import end_with_parent
+from scv.jobs.maker import make
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
     INTERACTIVE_QUEUE,
@@ -82,7 +84,12 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         else:
             with suppress(BrokerAwayError):
                 await queue.forget_preparation_marks()
-            worker = _interactive_worker(settings, preparing)
+            async with database.reading() as session:
+                wanted = await versions_to_make(session)
+            with suppress(BrokerAwayError):
+                for version in wanted:
+                    await queue.enqueue_making(version)
+            worker = _interactive_worker(settings, database, preparing)
 
         def state() -> WorkerState:
             seats = [trainer.seat for trainer in trainers]
@@ -141,8 +148,8 @@ def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
     )
 
 
-def _interactive_worker(settings: Settings, preparing: set[int]) -> Worker:
-    """`preparing` holds the ids of the processes that prepare datasets at the moment."""
+def _interactive_worker(settings: Settings, database: Database, preparing: set[int]) -> Worker:
+    """`preparing` holds the ids of the processes that work on datasets at the moment."""
 
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
@@ -167,8 +174,14 @@ def _interactive_worker(settings: Settings, preparing: set[int]) -> Worker:
                 process.kill()
                 await process.wait()
 
+    async def make_version(ctx: dict[Any, Any], name: str) -> None:
+        await make(settings, database, name, preparing)
+
     return Worker(
-        [func(prepare, name="prepare", timeout=INTERACTIVE_TIMEOUT)],
+        [
+            func(prepare, name="prepare", timeout=INTERACTIVE_TIMEOUT),
+            func(make_version, name="make", timeout=INTERACTIVE_TIMEOUT),
+        ],
         queue_name=INTERACTIVE_QUEUE,
         max_jobs=2,
         job_timeout=INTERACTIVE_TIMEOUT,

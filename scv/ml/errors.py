@@ -22,3 +22,19 @@ class DatasetMissingError(Exception):
     def __init__(self, message: Message) -> None:
         self.message = message
         super().__init__(str(message))
+
+
+class WeightsError(Exception):
+    """A file holds no weights of SCV's, or they do not fit their own network; `message` says which."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+class ExportError(Exception):
+    """A network cannot be written in a format; `message` says why, and which block it is where that is known."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))

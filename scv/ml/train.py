@@ -7,7 +7,8 @@ The algorithm, which the standalone script repeats:
 1. `torch.manual_seed(seed)`, then the network is made, layer after layer.
 2. Pixels are divided by 255 and normalized by mean and standard deviation per channel of all training images.
 3. Of each class, evenly and in order, `validation_percent` are for validation (10 %: every tenth), and
-   `train_percent` of the rest are trained on (`data.splits`).
+   `train_percent` of the rest are trained on (`data.splits`). Where the dataset has images of its own for
+   validation, they are held out instead.
 4. Epoch e (from 1) takes its n images in the order
    `torch.randperm(n, generator=torch.Generator().manual_seed(seed * 1000003 + e))`,
    `batch_size` at a time; the last batch may be smaller. Where images are varied, the same generator then draws
@@ -49,7 +50,7 @@ from scv.blocks.message import say
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped, Testing
 from scv.blocks.training import TrainingSettings
 from scv.data.resident import Resident
-from scv.data.splits import Split, split
+from scv.data.splits import Split
 from scv.ml.accept import accept, is_out_of_memory, refuse_ruins, sound
 from scv.ml.build import build
 from scv.ml.checkpoint import Amid, History, load_checkpoint, save_checkpoint, snapshot_of
@@ -90,8 +91,7 @@ def train(
     of threads. Raises `TrainingError`.
     """
     try:
-        parts = split(
-            resident.train_labels,
+        parts = resident.split(
             train_percent=settings.train_percent,
             validation_percent=settings.validation_percent,
         )

@@ -11,11 +11,12 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import Document
-from scv.blocks.message import Message, foreign, say
+from scv.blocks.message import foreign, say
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DATASETS
 from scv.ml.build import build
 from scv.ml.device import Normalize
+from scv.ml.errors import WeightsError
 from scv.ml.weights import read_tensors
 
 
@@ -32,14 +33,6 @@ class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, ...]
     settings: TrainingSettings
     epoch: int
-
-
-class WeightsError(Exception):
-    """A file holds no weights of SCV's, or they do not fit their own network; `message` says which."""
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
-        super().__init__(str(message))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors, never pickles, with JSON beside them, written whole or not at all."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -19,7 +20,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: str) -> N
     The same content gives the same bytes.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata}))
+    write_whole(path, _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata})))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in place of any earlier one; a crash leaves the one or the other. Raises `OSError`."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
     try:
@@ -50,3 +55,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     with safetensors.safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         return {name: file.get_tensor(name) for name in file.keys()}, metadata.get(_KEY, "")  # noqa: SIM118 - no dict
+
+
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
+    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return f"sha256:{digest.hexdigest()}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from scv.blocks.message import Message, mark
-from scv.data.catalogue import DatasetInfo
+from scv.blocks.message import Message, mark, say
+from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import preparation_failure
@@ -72,6 +72,8 @@ def state_of(data_dir: Path, dataset: DatasetInfo) -> DatasetState:
         return DatasetState(dataset, "failed", failure=failure)
     if said := underway(data_dir, dataset.name):
         return DatasetState(dataset, "working", underway=said)
+    if dataset.name not in DATASETS:  # somebody's own, whose files are gone
+        return DatasetState(dataset, "failed", failure=say("Its files are not on the server's disk any more."))
     return DatasetState(dataset, "unprepared" if dataset.is_at_hand(data_dir) else "missing")
 
 

@@ -31,8 +31,10 @@ class EditorPage:
     """The whole editor. `result` is what leaves the last block, None where an error hides it.
 
     `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
-    blocks that Paste would put in; `settings` are the fields of the training pane while that is open, `memory` are the
-    bytes that a batch needs while training, `time` is what the training will take, None where nothing was measured.
+    blocks that Paste would put in; `gone` says that its reader cannot train on the pictures any more, `newer` names a
+    version of them that is newer than the model's; `settings` are the fields of the training pane while that is open,
+    `memory` are the bytes that a batch needs while training, `time` is what the training will take, None where nothing
+    was measured.
     """
 
     model: Model
@@ -55,6 +57,8 @@ class EditorPage:
     can_undo: bool
     can_redo: bool
     clipboard: tuple[str, ...]
+    gone: bool
+    newer: str | None
     memory: int
     time: Estimate | None
     refusal: Refusal | None
@@ -147,6 +151,8 @@ def build_editor(
     samples_failure: Message | None,
     history: tuple[bool, bool] = (False, False),
     clipboard: tuple[Block, ...] = (),
+    gone: bool = False,
+    newer: str | None = None,
     refusal: Refusal | None = None,
     announcement: Message | None = None,
 ) -> EditorPage:
@@ -189,6 +195,8 @@ def build_editor(
         can_undo=history[0],
         can_redo=history[1],
         clipboard=tuple(block.type for block in clipboard),
+        gone=gone,
+        newer=newer,
         memory=batch_memory(checked, settings.batch_size),
         time=estimate_time(runs, checked, version.document, settings, dataset) if checked.ok else None,
         refusal=refusal,

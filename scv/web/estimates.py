@@ -44,7 +44,7 @@ class Images(NamedTuple):
 
 def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> Images:
     """The parts into which `data.splits` takes the dataset's training images."""
-    validation = dataset.train_size * settings.validation_percent // 100
+    validation = dataset.validation_size or dataset.train_size * settings.validation_percent // 100
     return Images(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
 
 

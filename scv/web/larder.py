@@ -3,12 +3,15 @@
 from typing import Literal, cast
 
 from scv.blocks.message import say
-from scv.data.catalogue import DatasetInfo, UnknownDatasetError, find
+from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.importing import PictureOptions
 from scv.data.own import default_epochs, loader_of
+from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
+from scv.web.dataset_state import DatasetState, state_of
 from scv.web.forms import file_name
+from scv.web.house import House
 
 
 def dataset_of(thing: Model | Run) -> DatasetInfo:
@@ -16,13 +19,37 @@ def dataset_of(thing: Model | Run) -> DatasetInfo:
     return find(thing.dataset) if thing.own is None else own_info(thing.own)
 
 
-def is_known(thing: Model | Run) -> bool:
-    """Whether `dataset_of` would succeed."""
+async def find_for(house: House, user: User, name: str) -> DatasetInfo:
+    """A dataset that the user may look at, by its name. Raises `NotFoundError`."""
+    if (official := DATASETS.get(name)) is not None:
+        return official
+    async with house.database.reading() as session:
+        return own_info(await datasets.find_version_for(session, user, name))
+
+
+async def states_for(house: House, user: User, also: str = "") -> tuple[DatasetState, ...]:
+    """What the user can train on: the official datasets, and the newest version of each of the others.
+
+    `also` is the name of a version that is among them even if it is not the newest.
+    """
+    async with house.database.reading() as session:
+        found = await datasets.list_datasets_for(session, user)
+    versions = [
+        version
+        for dataset in found
+        for version in dataset.versions
+        if version.status == "ready" and (version.name == also or version is newest_of(dataset))
+    ]
+    infos = [*map(own_info, versions), *DATASETS.values()]
+    return tuple(state_of(house.settings.data_dir, info) for info in infos)
+
+
+def title_if_known(thing: Model | Run) -> str:
+    """The dataset's title, or the name it was called by where no such dataset is known any more."""
     try:
-        dataset_of(thing)
+        return dataset_of(thing).title
     except UnknownDatasetError:
-        return False
-    return True
+        return thing.dataset
 
 
 def options_of(dataset: Dataset) -> PictureOptions:
@@ -38,7 +65,8 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
     """
     dataset = version.dataset
     options = options_of(dataset)
-    train, test = sum(version.train) + sum(version.validation), sum(version.test)
+    validation = sum(version.validation)
+    train, test = sum(version.train) + validation, sum(version.test)
     return DatasetInfo(
         name=version.name,
         title=title_of(version),
@@ -46,10 +74,11 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
         class_names=tuple(version.class_names),
         train_size=train,
         test_size=test,
+        validation_size=validation,
         epochs=default_epochs(train),
         licence="",
         source="",
-        script_loader=loader_of(options),
+        script_loader=loader_of(options, validation > 0),
         script_folder=file_name(f"{dataset.name} {version.number}", "zip"),
     )
 

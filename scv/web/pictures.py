@@ -30,6 +30,8 @@ def single(data_dir: Path, name: str, part: str, index: int) -> bytes:
     """A PNG of one picture of the part "train" or "test". Raises `ResidentError`, and `IndexError` for its number."""
     resident = open_resident(data_dir, name)
     images = resident.train_images if part == "train" else resident.test_images
+    if index < 0:
+        raise IndexError(index)
     return side_by_side(np.asarray(images[index][np.newaxis]))
 
 

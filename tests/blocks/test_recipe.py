@@ -2,6 +2,7 @@
 
 import ast
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,23 @@ def test_any_settings_give_a_script_that_is_sound_and_reads_back(chosen: Trainin
     assert ("autocast" in code) is (chosen.precision == "bf16")
     assert ("label_smoothing" in code) is (chosen.label_smoothing > 0)
     assert parse(code).document.blocks == parse(script(DOCUMENT, DIGITS, TrainingSettings())).document.blocks
+
+
+@settings(max_examples=20, deadline=None)
+@given(SETTINGS)
+def test_a_dataset_with_pictures_for_validation_gets_no_share(chosen: TrainingSettings) -> None:
+    own = msgspec.structs.replace(DIGITS, validation_size=100)
+    code = script(DOCUMENT, own, chosen)
+    sources = {cell.id: cell.source for cell in cells(DOCUMENT, own, chosen)}
+
+    assert max(map(len, code.splitlines())) <= 120
+    assert "$" not in code
+    assert f"{chosen.validation_percent} //" not in code
+    assert (f"{chosen.train_percent} + 99" in code) is (chosen.train_percent < 100)
+    assert sources["data-functions"] in code
+    assert "split(train_labels, validates)" in code
+    assert "split(train_labels, validates)" in sources["data"]
+    assert "% of each class" not in sources["about-data"]
 
 
 @settings(max_examples=30, deadline=None)

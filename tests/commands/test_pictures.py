@@ -18,6 +18,7 @@ from scv.blocks.starters import STARTERS
 from scv.data.importing import PictureOptions, prepare_pictures
 from tests.commands.test_training import alone, history
 from tests.data.pictures import classes, saved, write_folder, write_zip
+from tests.test_notebook import RUNNER, scores
 
 
 def stripes(number: int, upright: bool) -> Image.Image:
@@ -48,6 +49,16 @@ def some_pictures() -> dict[str, bytes]:
         "set/upright stripes/.hidden.png": files["set/upright stripes/00.png"],
         "set/readme.txt": b"x",
     }
+
+
+def parted_pictures() -> dict[str, bytes]:
+    """The same with parts: of the thirty of a class six for validation, six for the test."""
+    files = {}
+    for name, data in some_pictures().items():
+        digits = name.rpartition("/")[2][:2]
+        part = {3: "Validation", 4: "test"}.get(int(digits) % 5, "train") if digits.isdigit() else "train"
+        files[name.replace("set/", f"set/{part}/")] = data
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +106,31 @@ def test_train_imports_once_and_tells_what_was_left_out(
 
 
 @pytest.mark.parametrize(
-    ("options", "folder"),
-    [(("--fit", "crop"), False), (("--fit", "pad", "--grey"), True), (("--fit", "stretch"), False)],
+    ("options", "folder", "more"),
+    [
+        (("--fit", "crop"), False, None),
+        (("--fit", "pad", "--grey"), True, None),
+        (("--fit", "stretch"), False, None),
+        (("--fit", "crop"), False, ()),
+        (("--fit", "pad", "--grey"), True, ("--train-percent", "60", "--validation-percent", "50")),
+    ],
 )
 def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
     options: tuple[str, ...],
     folder: bool,
+    more: tuple[str, ...] | None,
     source: Path,
     document: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    files = some_pictures() if more is None else parted_pictures()  # with pictures for validation
     if folder:
-        source = write_folder(tmp_path / 'it\'s a "folder" 강', some_pictures())
+        source = write_folder(tmp_path / 'it\'s a "folder" 강', files)
+    elif more is not None:
+        source = write_zip(tmp_path / "parted.zip", files)
     options = ("--dataset", str(source), "--image-size", "32", *options)
-    training = ("--epochs", "5", "--seed", "2", "--lr", "0.003", "--batch-size", "8")
+    training = ("--epochs", "5", "--seed", "2", "--lr", "0.003", "--batch-size", "8", *(more or ()))
     assert main(["train", str(document), *options, *training, "--data-dir", str(tmp_path), "--json"]) == 0
     ours = json.loads(capsys.readouterr().out)
     script = tmp_path / "alone" / "model.py"
@@ -129,7 +150,7 @@ def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
     resident, _ = prepare_pictures(tmp_path, source, chosen)
     code = (
         "import sys, numpy, model\n"
-        "for name, part in zip(('a', 'b', 'c', 'd'), model.load_data(sys.argv[1])): numpy.save(name, part.numpy())"
+        "for name, part in zip('abcde', model.load_data(sys.argv[1])): numpy.save(name, part.numpy())"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(source)], cwd=script.parent, check=True)
     for name, array in zip(
@@ -140,6 +161,50 @@ def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
         loaded = np.load(script.parent / f"{name}.npy")
         assert loaded.dtype == array.dtype
         assert np.array_equal(loaded, array)
+    assert (script.parent / "e.npy").exists() == (more is not None) == (resident.own_validation is not None)
+    if resident.own_validation is not None:
+        assert np.load(script.parent / "e.npy").nonzero()[0].tolist() == resident.own_validation.tolist()
+        assert len(resident.own_validation) == 12
+
+
+def test_pictures_for_validation_are_all_that_validate(
+    document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_zip(tmp_path / "z.zip", parted_pictures())
+    command = ["train", str(document), "--dataset", str(source), "--image-size", "32", "--data-dir", str(tmp_path)]
+    assert main([*command, "--json", "--epochs", "1", "--batch-size", "8", "--validation-percent", "50"]) == 0
+    shown = capsys.readouterr()
+
+    assert "scv: 38 pictures to learn from, 12 for validation and 12 to test.\n" in shown.err
+    epoch = history(Path(json.loads(shown.out)["weights"]).parent)[0]
+    assert epoch["validation_accuracy"] * 12 == pytest.approx(round(epoch["validation_accuracy"] * 12))
+
+
+def test_the_notebook_does_what_the_script_does_with_pictures_for_validation(document: Path, tmp_path: Path) -> None:
+    source = write_zip(tmp_path / "z.zip", parted_pictures())
+    options = ("--dataset", str(source), "--image-size", "32", "--epochs", "2", "--batch-size", "8")
+    (tmp_path / "alone").mkdir()
+    for name, kind in (("model.py", ()), ("model.ipynb", ("--notebook",))):
+        assert main(["code", str(document), *options, *kind, "-o", str(tmp_path / "alone" / name)]) == 0
+    runner = tmp_path / "alone" / "cells.py"
+    runner.write_text(RUNNER)
+    told = alone(runner, "model.ipynb")
+
+    assert scores(told) == scores(alone(tmp_path / "alone" / "model.py"))
+    assert "38 images to train, 12 to validate, 12 to test" in told
+    assert "those that the dataset has for validation are held out" in (tmp_path / "alone" / "model.ipynb").read_text()
+
+
+def test_a_script_for_pictures_for_validation_says_where_there_are_none(
+    source: Path, document: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "model.py"
+    parted = write_zip(tmp_path / "z.zip", parted_pictures())
+    assert main(["code", str(document), "--dataset", str(parted), "--image-size", "32", "-o", str(script)]) == 0
+    command = [sys.executable, script.name, "--data", str(source)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "There is no picture for validation that can be read.\n")
 
 
 def test_the_notebook_loads_from_the_same_place(source: Path, document: Path, tmp_path: Path) -> None:

@@ -109,9 +109,32 @@ def test_parts_that_the_source_has_are_kept_and_what_both_have_is_told(tmp_path:
     files |= {"set/val/a/1.png": saved(noise(9000)), "set/test/b/again.png": learned["b/000.png"]}
     summary = import_pictures(write_zip(tmp_path / "z.zip", files), tmp_path / "own", SMALL)
 
-    assert (summary.train, summary.test) == ([7, 6], [3, 4])
+    assert (summary.train, summary.validation, summary.test) == ([6, 6], [1, 0], [3, 4])
     assert (summary.repeated.count, summary.repeated.first) == (1, ["set/test/b/again.png"])
     assert summary.refused == {}
+
+
+def test_pictures_for_validation_lie_among_those_to_learn_from_in_the_order_of_their_names(tmp_path: Path) -> None:
+    files = {
+        f"{part}/{name}": data
+        for part, start in (("train", 0), ("val", 300), ("test", 600))
+        for name, data in classes(2, 3, start=start).items()
+    }
+    resident = imported(write_zip(tmp_path / "z.zip", files), tmp_path)
+
+    assert resident.train_parts.tolist() == ["train", "val"] * 6
+    assert resident.validation.tolist() == [1, 3, 5, 7, 9, 11]
+    without = imported(
+        write_zip(tmp_path / "y.zip", {n.replace("val", "train/"): d for n, d in files.items()}), tmp_path
+    )
+    assert without.own_validation is None
+    assert without.hash != resident.hash
+
+
+def test_pictures_for_validation_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
+    files = {f"{part}/{name}": data for part in ("train", "test") for name, data in classes(2, 3).items()}
+    with pytest.raises(PicturesError, match="no picture for validation that can be read"):
+        imported(write_zip(tmp_path / "z.zip", files | {"val/a/1.png": b"torn"}), tmp_path)
 
 
 @pytest.mark.parametrize("size", [27, 225, -1])

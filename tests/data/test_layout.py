@@ -1,3 +1,4 @@
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -59,6 +60,22 @@ def test_a_picture_that_is_there_twice_counts_once_and_moves_no_other(pictures: 
     assert taken == [plain.part(bytes([pixels]), "", label)[0] for pixels, label in once]
 
 
+def test_two_ways_to_write_the_same_letters_are_one_class() -> None:
+    names = [f"{unicodedata.normalize(form, '강아지')}/{form}.png" for form in ("NFC", "NFD")]
+
+    assert arranged([*names, "cat/1.png"]) == (["cat", "강아지"], [(2, "", 0), (0, "", 1), (1, "", 1)])
+
+
+def test_what_has_no_part_of_its_own_is_left_out_where_any_part_has_it() -> None:
+    sorting = Sorting()
+    for part in ("train", "val", "test"):
+        assert sorting.part(part.encode(), part, 0) == (part, False)
+
+    assert [sorting.part(pixels, "", 0)[0] for pixels in (b"train", b"val", b"test")] == [None] * 3
+    assert [sorting.part(pixels, "", 0)[0] for pixels in (b"4", b"5", b"6")] == ["train", "test", "train"]
+    assert sorting.part(b"6", "val", 0) == ("val", True)
+
+
 def test_what_both_parts_have_is_taken_twice_and_told() -> None:
     sorting = Sorting()
 
@@ -71,9 +88,9 @@ def test_what_both_parts_have_is_taken_twice_and_told() -> None:
     ("tops", "parts"),
     [
         (("train", "test"), ["train", "test"]),
-        (("Train", "VAL", "test"), ["train", "train", "test"]),
+        (("Train", "VAL", "test"), ["train", "val", "test"]),
         (("train", "valid"), ["train", "test"]),
-        (("train", "validation", "test"), ["train", "train", "test"]),
+        (("train", "validation", "test"), ["train", "val", "test"]),
     ],
 )
 def test_folders_named_as_parts_are_the_parts(tops: tuple[str, ...], parts: list[str]) -> None:

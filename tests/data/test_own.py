@@ -25,7 +25,8 @@ def test_names_alone_give_shape_classes_and_sizes(tmp_path: Path) -> None:
 def test_the_parts_of_the_source_are_counted_as_they_are(tmp_path: Path) -> None:
     info = describe(write_folder(tmp_path / "pets", named(6, ("train/", "val/", "test/"))), PictureOptions())
 
-    assert (info.train_size, info.test_size, info.shape) == (24, 12, (3, 64, 64))
+    assert (info.train_size, info.validation_size, info.test_size) == (24, 12, 12)
+    assert info.shape == (3, 64, 64)
 
 
 def test_the_epochs_are_those_that_were_measured_with_the_official_datasets(tmp_path: Path) -> None:
@@ -35,8 +36,9 @@ def test_the_epochs_are_those_that_were_measured_with_the_official_datasets(tmp_
     assert describe(write_zip(tmp_path / "y.zip", named(37_500)), PictureOptions()).epochs == DATASETS["mnist"].epochs
 
 
-def test_the_loader_is_plain_python_that_needs_nothing_of_scv(tmp_path: Path) -> None:
-    tree = ast.parse(describe(write_zip(tmp_path / "z.zip", named(5)), PictureOptions()).script_loader)
+@pytest.mark.parametrize("parts", [("",), ("train/", "val/", "test/")])
+def test_the_loader_is_plain_python_that_needs_nothing_of_scv(parts: tuple[str, ...], tmp_path: Path) -> None:
+    tree = ast.parse(describe(write_zip(tmp_path / "z.zip", named(5, parts)), PictureOptions()).script_loader)
 
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}

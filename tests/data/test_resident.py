@@ -11,11 +11,15 @@ import pytest
 
 from scv.data.resident import (
     Arrays,
+    Resident,
     ResidentError,
     Writer,
     content_hash,
+    in_parts,
     is_prepared,
+    new_resident,
     open_resident,
+    renamed_resident,
     sample_images,
     samples_of_class,
     sweep,
@@ -311,6 +315,75 @@ def test_writing_needs_little_memory_beside_the_images(tmp_path: Path) -> None:
         tracemalloc.stop()
 
     assert peak < images.nbytes / 2
+
+
+def with_validation(folder: Path, indices: list[int]) -> Resident:
+    """Written by `new_resident`, with images of its own for validation."""
+    with new_resident(folder / "datasets" / "own", ("a", "b", "c", "d")) as temporary:
+        for field, array in colourful()._asdict().items():
+            np.save(temporary / f"{field}.npy", array)
+        if indices:
+            np.save(temporary / "validation.npy", np.array(indices, dtype=np.int64))
+    return open_resident(folder, "own")
+
+
+def test_what_a_dataset_has_for_validation_validates_and_is_part_of_its_hash(tmp_path: Path) -> None:
+    plain = with_validation(tmp_path, [])
+    assert plain.own_validation is None
+    assert plain.hash == content_hash(colourful())
+    assert set(plain.train_parts) == {"train"}
+
+    one, other = with_validation(tmp_path, [1, 5]), with_validation(tmp_path, [1, 6])
+    assert len({plain.hash, one.hash, other.hash}) == 3
+    assert other.validation.tolist() == [1, 6]
+    assert np.flatnonzero(other.train_parts == "val").tolist() == [1, 6]
+    parts = other.split(train_percent=50, validation_percent=50)
+    assert parts.validation.tolist() == [1, 6]
+    assert len(parts.train) == 40
+
+
+@pytest.mark.parametrize("indices", [[1, 1], [6, 1], [-1, 5], [5, 80]])
+def test_a_validation_that_is_not_among_the_training_images_is_no_dataset(tmp_path: Path, indices: list[int]) -> None:
+    with pytest.raises(ResidentError, match="its validation is not among its training images"):
+        with_validation(tmp_path, indices)
+
+
+def test_a_lost_validation_is_noticed(tmp_path: Path) -> None:
+    with_validation(tmp_path, [1, 5])
+    (tmp_path / "datasets" / "own" / "validation.npy").unlink()
+    with pytest.raises(ResidentError):
+        open_resident(tmp_path, "own")
+
+
+def test_what_was_written_before_there_was_validation_is_still_read(tmp_path: Path) -> None:
+    resident = with_validation(tmp_path, [])
+    path = tmp_path / "datasets" / "own" / "meta.json"
+    meta = json.loads(path.read_text())
+    del meta["validation"]
+    path.write_text(json.dumps(meta))
+
+    assert open_resident(tmp_path, "own").hash == resident.hash
+
+
+def test_other_names_for_the_classes_leave_the_arrays_where_they_are(tmp_path: Path) -> None:
+    before = with_validation(tmp_path, [1, 5])
+    names = ("w", "x", "y", "z")
+    folder = tmp_path / "datasets" / "own"
+    with renamed_resident(folder, folder.with_name("new"), names) as temporary:
+        (temporary / "extra").write_text("x")
+    after = open_resident(tmp_path, "new")
+
+    assert (after.class_names, after.hash, after.mean, after.std) == (names, before.hash, before.mean, before.std)
+    assert all(file.samefile(folder / file.name) for file in folder.with_name("new").glob("*.npy"))
+    assert (folder.with_name("new") / "extra").exists()
+
+
+def test_chosen_images_are_read_in_the_order_of_the_choice(tmp_path: Path) -> None:
+    images = write_resident(tmp_path, "toy", colourful()).train_images
+    indices = np.array([7, 3, 3, 79], dtype=np.intp)
+
+    assert np.array_equal(np.concatenate(list(in_parts(images, indices))), colourful().train_images[indices])
+    assert np.array_equal(np.concatenate(list(in_parts(images))), colourful().train_images)
 
 
 def test_the_validation_split_is_the_rule(tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_less_training_data_leaves_the_validation_as_it_is(labels: np.ndarray, p
     assert set(part.train) <= set(whole.train)
 
 
+@given(LABELS.filter(len), st.data(), st.integers(1, 100), st.integers(5, 50))
+def test_what_a_dataset_has_for_validation_validates_whatever_the_share(
+    labels: np.ndarray, data: st.DataObject, train: int, validation: int
+) -> None:
+    own = np.array(sorted(data.draw(st.sets(st.integers(0, len(labels) - 1), min_size=1))), dtype=np.int64)
+    parts = split(labels, train_percent=train, validation_percent=validation, own=own)
+    rest = np.setdiff1d(np.arange(len(labels)), own)
+
+    assert parts.validation.tolist() == own.tolist()
+    assert set(parts.train) <= set(rest)
+    for label in np.unique(labels[rest]):
+        assert (labels[parts.train] == label).sum() == -(-(labels[rest] == label).sum() * train // 100)
+
+
 @pytest.mark.parametrize(("percent", "expected"), [(1, [0]), (10, [0]), (20, [0, 5]), (50, [0, 2, 4, 6, 8])])
 def test_the_part_that_is_trained_on_lies_evenly_in_the_whole(percent: int, expected: list[int]) -> None:
     labels = np.zeros(10, dtype=np.int64)

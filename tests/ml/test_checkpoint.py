@@ -1,6 +1,7 @@
 """A training that is interrupted anywhere and taken up again ends as if nothing had happened, to the last bit."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Resident
+from scv.data.resident import Arrays, Resident, content_hash
 from scv.ml.checkpoint import BEFORE, CHECKPOINT, History, load_checkpoint, save_checkpoint
 from scv.ml.train import WEIGHTS, train
 from scv.ml.weights import read_tensors
@@ -269,6 +270,18 @@ def test_the_checkpoint_of_something_else_is_not_taken_up(
 
     assert heard.of(Started)[0].resumed_epoch == 0
     assert isinstance(heard.events[1], Progress)
+
+
+def test_the_checkpoint_of_another_validation_is_not_taken_up(digits: Resident, tmp_path: Path) -> None:
+    killed_after(digits, tmp_path, 1)
+    heard = Listener()
+    own = np.arange(0, 1442, 10, dtype=np.int64)
+    arrays = Arrays(digits.train_images, digits.train_labels, digits.test_images, digits.test_labels)
+    changed = replace(digits, own_validation=own, hash=content_hash(arrays, own))
+
+    train(FORGETFUL, FEW, changed, folder=tmp_path, emit=heard, should_stop=never)
+
+    assert heard.of(Started)[0].resumed_epoch == 0
 
 
 @pytest.mark.parametrize("keep", [0, 7, 1000])

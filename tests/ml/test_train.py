@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,22 @@ def test_the_shares_decide_how_many_images_serve_for_what(digits: Resident, tmp_
     started = heard.of(Started)[0]
     assert (started.train_images, started.validation_images) == (len(parts.train), len(parts.validation))
     assert 0.39 < started.train_images / 1442 < 0.41 + 10 / 1442
+
+
+def test_a_dataset_with_images_for_validation_is_validated_by_those_alone(digits: Resident, tmp_path: Path) -> None:
+    heard = Listener()
+    own = replace(digits, own_validation=np.arange(0, 1442, 7, dtype=np.int64), hash="another")
+    settings = TrainingSettings(epochs=1, batch_size=20, validation_percent=50)
+    train(FORGETFUL, settings, own, folder=tmp_path, emit=heard, should_stop=never)
+
+    started = heard.of(Started)[0]
+    assert (started.train_images, started.validation_images) == (1442 - 206, 206)
+    network = build(FORGETFUL, (1, 8, 8), 10)
+    network.load_state_dict(read_tensors(tmp_path / WEIGHTS)[0])
+    cpu = torch.device("cpu")
+    images = place(own.train_images, own.train_labels, cpu, np.arange(0, 1442, 7))
+    scored = evaluate(network, images, Normalize(own.mean, own.std, cpu))
+    assert scored.accuracy == heard.of(EpochMetrics)[0].validation_accuracy
 
 
 def test_epochs_carry_their_pace_and_the_rate_of_their_last_step(digits: Resident, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from scv.data.resident import Resident
+from scv.ml.errors import WeightsError
 from scv.ml.train import WEIGHTS, train
-from scv.ml.trained import WeightsError, WeightsInfo, load_trained
+from scv.ml.trained import WeightsInfo, load_trained
 from scv.ml.weights import read_tensors, write_tensors
 from tests.ml.conftest import FEW, FORGETFUL, Listener, never
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from scv.ml.weights import read_tensors, write_tensors
+from scv.ml.weights import content_hash, read_tensors, write_tensors
 
 
 def test_tensors_and_text_are_read_back(tmp_path: Path) -> None:
@@ -51,3 +51,15 @@ def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path: Path) 
     for path in paths:
         subprocess.run([sys.executable, "-c", program, str(path)], check=True)
     assert len({path.read_bytes() for path in paths}) == 1
+
+
+def test_the_hash_is_of_the_numbers_and_not_of_how_they_lie_in_memory() -> None:
+    weight = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).view(2, 3, 4, 5)
+    known = content_hash({"a": weight, "b": torch.ones(2)})
+
+    assert known == content_hash({"b": torch.ones(2), "a": weight.to(memory_format=torch.channels_last)})
+    others = ({"a": weight}, {"a": weight, "c": torch.ones(2)}, {"a": weight.view(2, 12, 5), "b": torch.ones(2)})
+    assert known not in [content_hash(tensors) for tensors in others]
+    with torch.no_grad():
+        weight[1, 2, 3, 4] += 1e-3
+    assert known != content_hash({"a": weight, "b": torch.ones(2)})

@@ -109,8 +109,7 @@ async def add_run(visitor: Visitor, version: Version, **columns: Any) -> Run:
             version_id=version.id,
             document=version.document,
             settings=version.settings,
-            dataset="digits",
-            **columns,
+            **{"dataset": "digits", **columns},
         )
         session.add(run)
     return run

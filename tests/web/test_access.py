@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from scv.db import users
+from scv.db.datasets import begin_version, create_dataset, get_own_dataset_for
 from scv.db.tables import Run, User
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
@@ -29,7 +30,7 @@ def filled(path: str, ids: dict[str, object]) -> str:
 
 
 async def test_a_stranger_is_sent_to_sign_in_from_every_page(stranger: Visitor, app: Litestar) -> None:
-    ids = {"model_id": 1, "number": 1, "run_id": 1, "name": "digits"}
+    ids = {"model_id": 1, "number": 1, "run_id": 1, "name": "digits", "dataset_id": 1, "part": "train", "index": 0}
     stranger.client.follow_redirects = False
     seen = 0
     for method, path in routes(app):
@@ -48,7 +49,10 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
         session.add(other)
     version = await add_version(owner, user=other)
     run = await add_run(owner, version)
-    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"}
+    async with owner.database.writing() as session:
+        dataset = await create_dataset(session, other, "Faces of my family")
+        await begin_version(session, await get_own_dataset_for(session, other, dataset.id), "{}")
+    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "dataset_id": dataset.id}
     seen = 0
     for method, path in routes(app):
         if "_id:" not in path or path.startswith(OWNERS):
@@ -57,6 +61,7 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
         answer = await (owner.post(address, {"revision": 0, "name": "x"}) if method == "POST" else owner.get(address))
         assert answer.status_code == 404, (method, path)
         assert version.model.name not in answer.text
+        assert dataset.name not in answer.text
         seen += 1
     assert seen > 8
 
@@ -79,7 +84,10 @@ async def test_the_owners_pages_are_not_found_by_anybody_else(owner: Visitor, ap
 async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar) -> None:
     version = await add_version(owner)
     run = await add_run(owner, version)
-    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"}
+    ids = {
+        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
+        **{"dataset_id": 1, "part": "train", "index": 0},
+    }
     for token in ("", "wrong", "é", "0" * 128):
         for method, path in routes(app):
             if method == "POST":

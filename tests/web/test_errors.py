@@ -152,7 +152,10 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     rng = random.Random(5)
     version = await add_version(owner)
     run = await add_run(owner, version, status="stopped")
-    ids: dict[str, object] = {"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"}
+    ids: dict[str, object] = {
+        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
+        **{"dataset_id": 1, "part": "train", "index": 0},
+    }
     for method, path in routes(app):
         if path in ("/sign-out", "/models/{model_id:int}/delete"):
             continue

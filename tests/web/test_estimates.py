@@ -117,6 +117,8 @@ def test_as_many_epochs_fit_as_there_is_time_for_with_the_test() -> None:
 def test_images_are_parted_as_the_training_parts_them() -> None:
     assert images_of(PLAIN, DIGITS) == (1298, 144)
     assert images_of(TrainingSettings(validation_percent=50, train_percent=1), DIGITS) == (8, 721)
+    own = msgspec.structs.replace(DIGITS, validation_size=442)
+    assert images_of(TrainingSettings(validation_percent=50, train_percent=10), own) == (100, 442)
 
 
 def test_the_memory_grows_with_the_batch_and_the_weights() -> None:

@@ -1,5 +1,6 @@
 """The workspace: a user's models, making new ones, renaming and deleting them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -15,19 +16,23 @@ from scv.blocks.message import Message, say
 from scv.blocks.starters import STARTERS
 from scv.blocks.training import defaults
 from scv.data.catalogue import DATASETS, DatasetInfo
-from scv.db import models, versions
+from scv.db import datasets, models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
-from scv.db.tables import User
-from scv.errors import RefusedError
+from scv.db.tables import Model, User
+from scv.errors import NotFoundError, RefusedError
 from scv.files import run_folder
 from scv.web.dataset_state import DatasetState, state_of
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.figures import silhouette
 from scv.web.forms import read_form
 from scv.web.house import House
+from scv.web.larder import find_for, states_for, title_if_known
 from scv.web.place import version_path
 from scv.web.render import AnyRequest
 from scv.web.starter_cards import StarterCard, starter_cards
+
+_OWN = re.compile(r"own-[0-9]{1,9}")
+"""A person's own dataset, in all its versions."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Filter:
         page = query.get("page", "1")
         return cls(
             search=query.get("search", "")[:NAME_LENGTH].replace("\0", ""),
-            dataset=dataset if dataset in DATASETS else "",
+            dataset=dataset if dataset in DATASETS or _OWN.fullmatch(dataset) else "",
             sort=sort if sort in get_args(Sort) else "updated",
             order=order if order in get_args(Order) else "newest",
             page=int(page) if page.isascii() and page.isdecimal() and len(page) < 7 else 1,
@@ -75,10 +80,13 @@ class Filter:
 
 @dataclass(frozen=True)
 class Card:
-    """A model in the list. `silhouette` holds its blocks' categories from top to bottom, none where unreadable."""
+    """A model in the list, with its dataset's title.
+
+    `silhouette` holds its blocks' categories from top to bottom, none where unreadable.
+    """
 
     card: ModelCard
-    dataset: DatasetInfo | None
+    dataset: str
     silhouette: tuple[str, ...]
 
     @property
@@ -88,10 +96,12 @@ class Card:
 
 @dataclass(frozen=True)
 class ModelsPage:
+    """A page of the list. `datasets` are names and titles that it can be narrowed to."""
+
     filter: Filter
     listed: ModelPage
     cards: tuple[Card, ...]
-    datasets: tuple[DatasetInfo, ...]
+    datasets: tuple[tuple[str, str], ...]
     problem: Message | None
 
 
@@ -108,6 +118,16 @@ class NewModelPage:
     most: int
     starters: tuple[StarterCard, ...]
     starter: str
+    problem: Message | None
+
+
+@dataclass(frozen=True)
+class ModelDatasetPage:
+    """The form to have a model learn from other pictures; `dataset` is the chosen one's name."""
+
+    model: Model
+    dataset: str
+    datasets: tuple[DatasetState, ...]
     problem: Message | None
 
 
@@ -128,7 +148,7 @@ class ModelController(Controller):
 
     @get("/new")
     async def new(self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse) -> Response[str]:
-        page = _new_page(house, dataset=request.query_params.get("dataset", ""))
+        page = await _new_page(house, user, dataset=request.query_params.get("dataset", ""))
         return house.renderer.respond(visit, "pages/new_model.html", page)
 
     @post("/new", status_code=200)
@@ -142,21 +162,15 @@ class ModelController(Controller):
         form = await read_form(request)
         name, dataset, starter = form.get("name", ""), form.get("dataset", ""), form.get("starter", "")
         try:
-            if dataset not in DATASETS:
-                raise RefusedError(say("Choose the pictures that it learns from."))
+            info = await _chosen(house, user, dataset)
             if starter and starter not in STARTERS:
                 raise RefusedError(say("There is no such network to start from."))
-            info = DATASETS[dataset]
-            if state_of(house.settings.data_dir, info).kind == "failed":
-                raise RefusedError(
-                    say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
-                )
             document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
             settings = msgspec.json.encode(defaults(info)).decode()
             async with house.database.writing() as session:
                 model = await models.create_model(session, user, name, dataset, encode(document).decode(), settings)
         except RefusedError as error:
-            page = _new_page(house, name, dataset, starter, error.message)
+            page = await _new_page(house, user, name, dataset, starter, error.message)
             return house.renderer.respond(visit, "pages/new_model.html", page, status=422)
         return Redirect(version_path(model.id, 1), status_code=303)
 
@@ -166,6 +180,29 @@ class ModelController(Controller):
         async with house.database.reading() as session:
             version = await versions.get_newest_version_for(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
+
+    @get("/{model_id:int}/dataset")
+    async def ask_for_dataset(
+        self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, model_id: FromPath[int]
+    ) -> Response[str]:
+        """Which pictures the model is to learn from."""
+        page = await _dataset_page(house, user, model_id, request.query_params.get("dataset", ""))
+        return house.renderer.respond(visit, "pages/model_dataset.html", page)
+
+    @post("/{model_id:int}/dataset", status_code=200)
+    async def choose_dataset(
+        self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, model_id: FromPath[int]
+    ) -> Response[Any]:
+        """Have the model learn from other pictures from now on; its runs keep what they used."""
+        wanted = (await read_form(request)).get("dataset", "")
+        try:
+            info = await _chosen(house, user, wanted)
+            async with house.database.writing() as session:
+                await models.choose_dataset(session, user, model_id, info.name)
+        except RefusedError as error:
+            page = await _dataset_page(house, user, model_id, wanted, error.message)
+            return house.renderer.respond(visit, "pages/model_dataset.html", page, status=422)
+        return Redirect(f"/models/{model_id}", status_code=303)
 
     @post("/{model_id:int}/rename")
     async def rename(
@@ -204,10 +241,10 @@ async def _models_page(house: House, user: User, wanted: Filter, problem: Messag
             order=wanted.order,
             page=wanted.page,
         )
-    cards = tuple(
-        Card(card, DATASETS.get(card.model.dataset), _silhouette(card.version.document)) for card in listed.cards
-    )
-    return ModelsPage(wanted, listed, cards, tuple(DATASETS.values()), problem)
+        own = await datasets.list_datasets_for(session, user)
+    cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version.document)) for card in listed.cards)
+    known = [*((f"own-{one.id}", one.name) for one in own), *((info.name, info.title) for info in DATASETS.values())]
+    return ModelsPage(wanted, listed, cards, tuple(known), problem)
 
 
 def _silhouette(document: str) -> tuple[str, ...]:
@@ -217,16 +254,45 @@ def _silhouette(document: str) -> tuple[str, ...]:
         return ()
 
 
-def _new_page(
-    house: House, name: str = "", dataset: str = "", starter: str = "", problem: Message | None = None
+async def _chosen(house: House, user: User, name: str) -> DatasetInfo:
+    """The dataset that the user chose to train on. Raises `RefusedError` where it is none, or not ready."""
+    try:
+        info = await find_for(house, user, name)
+    except NotFoundError as error:
+        raise RefusedError(say("Choose the pictures that it learns from.")) from error
+    if state_of(house.settings.data_dir, info).kind == "failed":
+        raise RefusedError(
+            say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
+        )
+    return info
+
+
+async def _dataset_page(
+    house: House, user: User, model_id: int, dataset: str, problem: Message | None = None
+) -> ModelDatasetPage:
+    async with house.database.reading() as session:
+        model = await models.get_model_for(session, user, model_id)
+    states = await states_for(house, user, also=dataset or model.dataset)
+    return ModelDatasetPage(model, dataset or model.dataset, states, problem)
+
+
+async def _new_page(
+    house: House,
+    user: User,
+    name: str = "",
+    dataset: str = "",
+    starter: str = "",
+    problem: Message | None = None,
 ) -> NewModelPage:
-    chosen = dataset if dataset in DATASETS else next(iter(DATASETS))
+    states = await states_for(house, user, also=dataset)
+    known = {state.dataset.name: state.dataset for state in states}
+    chosen = dataset if dataset in known else next(iter(DATASETS))
     return NewModelPage(
         name=name,
         dataset=chosen,
-        datasets=tuple(state_of(house.settings.data_dir, info) for info in DATASETS.values()),
+        datasets=states,
         most=NAME_LENGTH,
-        starters=starter_cards(DATASETS[chosen]),
+        starters=starter_cards(known[chosen]),
         starter=starter,
         problem=problem,
     )

@@ -19,7 +19,7 @@ from scv.blocks.recommend import network_facts, recommended
 from scv.blocks.repair import Repaired, repair_all
 from scv.blocks.training import TrainingSettings
 from scv.data.resident import is_prepared
-from scv.db import runs, versions
+from scv.db import datasets, runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.jobs.events import BrokerAwayError
@@ -32,7 +32,7 @@ from scv.web.editor import build_editor, outputs
 from scv.web.forms import read_form
 from scv.web.handing_on import hand_on
 from scv.web.house import House
-from scv.web.larder import dataset_of, is_gone, refuse_without_pictures
+from scv.web.larder import dataset_of, is_gone, may_train, refuse_without_pictures
 from scv.web.limits import refuse_too_much
 from scv.web.palette import Read
 from scv.web.pieces import Refusal
@@ -227,6 +227,7 @@ async def _respond(
         listed = await runs.list_runs_for_version(session, version)
         history = await versions.history_of(session, version)
         clipboard = await actions.copied(session, user)
+        newer = await datasets.newer_version(session, version.model.own) if version.model.own else None
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
     failure = preparation_failure(house.settings.data_dir, version.model.dataset)
     if not ready and failure is None and not is_gone(version.model):
@@ -241,6 +242,8 @@ async def _respond(
         samples_failure=failure,
         history=history,
         clipboard=clipboard,
+        gone=not may_train(user, version.model),
+        newer=newer,
         refusal=refusal,
         announcement=said,
     )

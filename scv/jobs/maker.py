@@ -1,0 +1,124 @@
+"""A version of a person's own dataset from a worker's side: what it is made of, and what becomes of it in the database.
+
+The database is the record: a version is there once its row says so, and a folder that no row knows is taken away.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+
+from scv.blocks.message import say
+from scv.data.changes import Changes
+from scv.data.importing import PictureOptions
+from scv.data.making import Making
+from scv.data.resident import ResidentError, open_resident, remove_resident
+from scv.data.summary import read_summary
+from scv.db import datasets
+from scv.db.engine import Database
+from scv.db.tables import DatasetVersion
+from scv.files import Files, draft_folder
+from scv.jobs.failures import preparation_failure
+from scv.jobs.lifeline import end_with_parent
+from scv.settings import ROOT, Settings
+
+LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
+
+log = logging.getLogger(__name__)
+
+
+async def make(settings: Settings, database: Database, name: str, processes: set[int]) -> None:
+    """Make the version of this name, if it is still wanted. `processes` holds the ids of those at work."""
+    async with database.reading() as session:
+        version = await datasets.version_to_make(session, name)
+    if version is None:
+        return
+    files = Files(settings.data_dir / "files")
+    changes = msgspec.json.decode(version.changes or "{}", type=Changes)
+    source = _source(files, version) if changes.draft else None
+    status = await _run(settings, _making(version, changes, source), processes)
+    log.info("%s: made with status %s", name, status)
+    figures = _figures(settings.data_dir, name)
+    if figures is not None:
+        async with database.writing() as session:
+            kept = await datasets.finish_version(session, name, **figures)
+        if not kept:  # deleted, or stopped, while it was made
+            remove_resident(settings.data_dir, name)
+        elif changes.draft:
+            files.delete(draft_folder(version.dataset_id))
+        return
+    why = preparation_failure(settings.data_dir, name) or LOST
+    remove_resident(settings.data_dir, name)
+    # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
+    uploaded = source is not None and source.is_file()
+    async with database.writing() as session:
+        still = await datasets.version_to_make(session, name)
+        if still is not None:
+            await datasets.give_up_version(session, still, why, forget=uploaded)
+    if still is not None and uploaded:
+        files.delete(draft_folder(version.dataset_id))
+
+
+def _source(files: Files, version: DatasetVersion) -> Path | None:
+    """The archive or the folder of class folders that waits in the dataset's draft."""
+    draft = files.path(draft_folder(version.dataset_id))
+    return next((path for path in (draft / "upload.zip", draft / "pictures") if path.exists()), None)
+
+
+def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> Making:
+    dataset = version.dataset
+    earlier = [other for other in dataset.versions if other.status == "ready" and other.number < version.number]
+    fit = cast("Literal['crop', 'pad', 'stretch']", dataset.fit)
+    return Making(
+        target=version.name,
+        previous=earlier[-1].name if earlier else None,
+        options=PictureOptions(size=dataset.image_size, color=dataset.color, fit=fit),
+        source=None if source is None else str(source),
+        renamed=changes.renamed,
+        dropped_train=tuple(changes.dropped.get("train", ())),
+        dropped_test=tuple(changes.dropped.get("test", ())),
+    )
+
+
+async def _run(settings: Settings, making: Making, processes: set[int]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "scv.jobs.making",
+        stdin=PIPE,
+        cwd=ROOT,
+        env={**os.environ, **settings.environment()},
+        preexec_fn=end_with_parent(),
+    )
+    processes.add(process.pid)
+    try:
+        await process.communicate(msgspec.json.encode(making))
+        return process.returncode or 0
+    finally:
+        processes.discard(process.pid)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _figures(data_dir: Path, name: str) -> dict[str, object] | None:
+    """The columns of a version that was made; None where there is none."""
+    folder = data_dir / "datasets" / name
+    try:
+        resident, summary = open_resident(data_dir, name), read_summary(folder)
+    except (ResidentError, OSError, msgspec.DecodeError):
+        return None
+    return {
+        "class_names": list(resident.class_names),
+        "train": summary.train,
+        "validation": summary.validation,
+        "test": summary.test,
+        "hash": resident.hash,
+        "bytes": sum(path.stat().st_size for path in folder.iterdir()),
+        "summary": msgspec.json.encode(summary).decode(),
+    }

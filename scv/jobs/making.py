@@ -1,0 +1,40 @@
+"""`python -m scv.jobs.making`: make a version of a person's own dataset, in a process of its own.
+
+It reads from standard input how (`scv.data.making.Making`, as JSON). The version's page can tell how far it has come,
+and the worker why it failed.
+"""
+
+import sys
+
+import msgspec
+
+from scv.blocks.message import say
+from scv.blocks.stage import Stage
+from scv.data.archives import PicturesError
+from scv.data.making import Making, make_version
+from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure
+from scv.jobs.underway import StoppedError, Teller, forget_progress
+from scv.settings import Settings
+
+
+def main() -> int:
+    making = msgspec.json.decode(sys.stdin.buffer.read(), type=Making)
+    data_dir = Settings.from_environment().data_dir
+    tell = Teller(data_dir, making.target)
+    forget_preparation_failure(data_dir, making.target)
+    try:
+        make_version(
+            data_dir, making, lambda done, total: tell(Stage(say("Reading the pictures"), done=done, total=total))
+        )
+    except StoppedError:
+        return 0  # as somebody wished
+    except PicturesError as error:
+        keep_preparation_failure(data_dir, making.target, error.message)
+        return 1
+    finally:
+        forget_progress(data_dir, making.target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
