@@ -15,7 +15,7 @@
     let timer = null;
     let number = 0;
 
-    const say = (what) => (part("said").textContent = what ? box.dataset[what] : "");
+    const say = (what) => (part("said").textContent = box.dataset[what]);
 
     function off() {
       end();
@@ -79,7 +79,7 @@
       box.classList.remove("recording");
     }
 
-    onOff.addEventListener("click", () => (stream ? (off(), say("")) : on()));
+    onOff.addEventListener("click", () => (stream ? (off(), say("off")) : on()));
     choice.addEventListener("change", on);
     addEventListener("pagehide", off);
     document.addEventListener("visibilitychange", () => {

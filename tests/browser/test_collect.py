@@ -358,6 +358,23 @@ def test_it_works_without_javascript(browser: Browser, signed_in: StorageState, 
     assert window.complaints() == []
 
 
+def test_what_was_collected_becomes_a_dataset(window: Window, server: Server) -> None:
+    page = window.page
+    begin(window, "cat", "dog")
+    draft = folder_of(window, server)
+    for number, name in enumerate(("cat", "dog")):
+        page.get_by_role("radio", name=name).check()
+        page.locator("#add input[type=file]").set_input_files(files(6, 100 * number))  # type: ignore[arg-type]
+        until_more(window, name, 5)
+    page.get_by_role("radio", name="28", exact=True).check()
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url(re.compile(r"/datasets/own/\d+(/versions/1)?$"))
+    expect(page.get_by_text("28 × 28").first).to_be_visible()
+    made = server.settings.data_dir / "datasets" / f"own-{draft.name}-1" / "train_images.npy"
+    assert np.load(made).shape == (10, 3, 28, 28)
+    assert not draft.exists()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_pages_are_accessible(browser: Browser, signed_in: StorageState, server: Server, theme: str) -> None:
     context = browser.new_context(
