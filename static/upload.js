@@ -40,6 +40,13 @@
     form.dispatchEvent(new CustomEvent("give", { bubbles: true, detail: { files: [...event.target.files] } }));
   });
 
+  /* What is typed beside a choice, or dropped onto it, chooses it. */
+  const choose = (element) => {
+    const choice = document.getElementById(element.dataset.choose);
+    if (choice) choice.checked = true;
+  };
+  document.addEventListener("input", (event) => event.target.matches("[data-choose]") && choose(event.target));
+
   /* The server would say the same, but only after all of it was sent. */
   document.addEventListener("submit", (event) => {
     const { most, tooLarge } = event.target.dataset;
@@ -116,8 +123,7 @@
     if (!target) return;
     target.classList.remove("over");
     const files = [...event.dataTransfer.items].filter((item) => item.webkitGetAsEntry?.()?.isFile ?? true);
-    const choice = document.getElementById(target.dataset.choose ?? "");
-    if (choice) choice.checked = true;
+    choose(target);
     document.getElementById(target.dataset.drop).dispatchEvent(
       new CustomEvent("give", { bubbles: true, detail: { files: files.map((item) => item.getAsFile()) } }),
     );

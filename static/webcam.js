@@ -15,14 +15,13 @@
     let timer = null;
     let number = 0;
 
-    const say = (what) => (part("said").textContent = what ? box.dataset[what] : "");
+    const say = (what) => (part("said").textContent = box.dataset[what]);
 
     function off() {
       end();
       for (const track of stream?.getTracks() ?? []) track.stop();
       stream = video.srcObject = null;
       box.classList.remove("on");
-      onOff.setAttribute("aria-pressed", "false");
       hold?.setAttribute("disabled", "");
     }
 
@@ -40,7 +39,6 @@
       await video.play();
       stream.getVideoTracks()[0].addEventListener("ended", () => (off(), say("busy")));
       box.classList.add("on");
-      onOff.setAttribute("aria-pressed", "true");
       hold?.removeAttribute("disabled");
       say("ready");
       await list();
@@ -69,7 +67,7 @@
     }
 
     function begin() {
-      if (timer !== null || !stream || !form.reportValidity()) return;
+      if (timer !== null || !stream) return;
       box.classList.add("recording");
       give();
       timer = setInterval(give, EVERY);
@@ -81,7 +79,7 @@
       box.classList.remove("recording");
     }
 
-    onOff.addEventListener("click", () => (stream ? (off(), say("")) : on()));
+    onOff.addEventListener("click", () => (stream ? (off(), say("off")) : on()));
     choice.addEventListener("change", on);
     addEventListener("pagehide", off);
     document.addEventListener("visibilitychange", () => {

@@ -7,7 +7,8 @@ may change it, which is the caller's business; every change is one rename.
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image
 from scv.blocks.message import foreign, say
 from scv.data.archives import MOST_BYTES_OF_A_FILE, Entry, PicturesError, opened
 from scv.data.class_names import class_name
-from scv.data.importing import MOST_CLASSES, PictureOptions, plan
+from scv.data.importing import MOST_CLASSES, PictureOptions, plan, refuse_classes
 from scv.data.pictures import RefusedError, picture
 from scv.data.summary import Names
 
@@ -81,7 +82,7 @@ class Draft:
             raise PicturesError(
                 say("There are collected pictures here already. Import or discard them before you send a zip file.")
             )
-        refuse_classes({*before, *(found.name for found in _found(path, _stamp(path)).classes)})
+        refuse_classes(sorted({*before, *(found.name for found in _found(path, _stamp(path)).classes)}))
         self.folder.mkdir(parents=True, exist_ok=True)
         path.replace(self.zip)
 
@@ -164,15 +165,23 @@ class Draft:
         """
         names = self.look().classes[label].samples
         pixels = []
-        with opened(self.zip if self.zip.is_file() else self.pictures) as archive:
-            entries = {entry.name: entry for entry in archive.entries}
+        with self._reading() as read:
             for name in names:
                 try:
-                    data = archive.read(entries[name])
-                    pixels.append(picture(data, options.size, options.channels, options.fit))
-                except (RefusedError, KeyError):
+                    pixels.append(picture(read(name), options.size, options.channels, options.fit))
+                except (RefusedError, KeyError, FileNotFoundError):
                     continue
         return pixels
+
+    @contextmanager
+    def _reading(self) -> Iterator[Callable[[str], bytes]]:
+        """What reads a file by the name that it has in the source."""
+        if not self.zip.is_file():
+            yield lambda name: (self.pictures / name).read_bytes()
+            return
+        with opened(self.zip) as archive:
+            entries = {entry.name: entry for entry in archive.entries}
+            yield lambda name: archive.read(entries[name])
 
     def discard(self) -> None:
         """Throw it away."""
@@ -196,18 +205,6 @@ class Draft:
         if file not in _files(folder):
             raise KeyError(file)
         return folder / file
-
-
-def refuse_classes(names: Collection[str]) -> None:
-    """Raise `PicturesError` where so many classes are too few or too many for a dataset."""
-    if len(names) < 2:
-        raise PicturesError(
-            say("There is only one class, {name}. Two are needed, a folder for each.", name=foreign(next(iter(names))))
-            if names
-            else say("There must be a folder for each class, with pictures in it, and two classes at least.")
-        )
-    if len(names) > MOST_CLASSES:
-        raise PicturesError(say("There are {count} classes; {most} are the most.", count=len(names), most=MOST_CLASSES))
 
 
 def _files(folder: Path) -> list[str]:

@@ -38,7 +38,8 @@ _RULES = 2
 _MOST_WORKERS = 4  # each may hold a large picture; more would wait for Python's lock
 _BATCH = 64  # files
 _BATCH_BYTES = 4 * 2**20
-_LEAST_OF_A_CLASS = 5  # so that one is for the test
+LEAST_OF_A_CLASS = 5
+"""Pictures, where they come without parts: so that one is for the test."""
 
 
 class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -363,13 +364,13 @@ def _refuse_too_few(summary: Summary, planned: Plan, *, changed: bool) -> None:
     """
     for name, *counts in zip(summary.class_names, summary.train, summary.validation, summary.test, strict=True):
         count = sum(counts)
-        if not summary.parted and count < _LEAST_OF_A_CLASS:
+        if not summary.parted and count < LEAST_OF_A_CLASS:
             raise PicturesError(
                 say(
                     "The class {name} would have {count} pictures; {least} are the least.",
                     name=foreign(name),
                     count=count,
-                    least=_LEAST_OF_A_CLASS,
+                    least=LEAST_OF_A_CLASS,
                 )
                 if changed
                 else say(
@@ -377,7 +378,7 @@ def _refuse_too_few(summary: Summary, planned: Plan, *, changed: bool) -> None:
                     "the same one counted once.",
                     name=foreign(name),
                     count=count,
-                    least=_LEAST_OF_A_CLASS,
+                    least=LEAST_OF_A_CLASS,
                 )
             )
         if not counts[0]:

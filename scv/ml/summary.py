@@ -76,7 +76,7 @@ def _accuracy(metrics: Metrics) -> Sentence:
 
 def _certainty(metrics: Metrics) -> Sentence:
     message = say(
-        "For pictures of the same kind the true share lies between {low} and {high}, with 95% confidence.",
+        "For pictures of the same kind the true share lies between {low} and {high}, nineteen times in twenty.",
         low=percent(metrics.low),
         high=percent(metrics.high),
     )

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from scv.blocks.message import Message, say
 from scv.data.archives import PicturesError
 from scv.data.draft import Draft, Found
-from scv.data.importing import SIZES, PictureOptions
+from scv.data.importing import LEAST_OF_A_CLASS, SIZES, PictureOptions
 from scv.data.summary import left_out
 from scv.db.tables import Dataset
 from scv.errors import RefusedError
@@ -22,9 +22,6 @@ OFFERED = (28, 32, 64, 96, 128, 224)
 
 LATEST = 12
 """So many pictures of a collected class are shown, the newest ones."""
-
-LEAST_OF_A_CLASS = 5
-"""Below this a class of a new dataset is too small: one of five pictures is for the test."""
 
 Kind = Literal["nothing", "zip", "pictures"]
 

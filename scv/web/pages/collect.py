@@ -333,6 +333,8 @@ async def _create_with(house: House, user: User, name: str, archive: Path) -> in
 
 def _add(draft: Draft, name: str, sent: Sent) -> tuple[int, dict[str, Names]]:
     """Put the pictures into the class; how many were taken, and which were refused for what reason."""
+    if name not in draft.class_names:
+        raise RefusedError(say("There is no class {name}.", name=foreign(name)) if name else say("Add a class first."))
     refused: dict[str, Names] = {}
     count = 0
     for file in sent.files:
