@@ -69,7 +69,7 @@ def test_a_trained_network_is_summed_up(digits: Resident, tmp_path: Path) -> Non
     for part in (
         f"{100 * metrics.accuracy:.1f}% of {len(digits.test_labels)} test pictures right",
         f"takes {cell.label} for {cell.predicted}: {cell.count} of",
-        "with 95% confidence",
+        "nineteen times in twenty",
         "Validation promised 90.0%",
         "channels of its activations",
     ):
