@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from scv.commands import datasets, doctor, documents, exporting, serving, starters, training
+    from scv.commands import datasets, doctor, documents, exporting, predicting, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
     from scv.commands.options import add_settings
     from scv.commands.pictures import add_dataset
+    from scv.commands.weights import add_weights
 except KeyboardInterrupt:
     print("scv: stopped", file=sys.stderr)
     sys.exit(130)
@@ -66,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
 
     exported = command("export", exporting.export, "Write a trained network as ONNX, safetensors, script or notebook.")
     exporting.add_export(exported)
+    asked = command("predict", predicting.predict, "Ask a trained network about your own pictures.")
+    add_weights(asked)
+    asked.add_argument("pictures", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")
 
     listing = commands.add_parser("datasets", help="What datasets there are, and how they come here.").add_subparsers(
         required=True, metavar="COMMAND"
@@ -94,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("name", metavar="NAME", help="the starter")
     add_dataset(shown)
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, parse, train, exported, listed, begun, examined):
+    for made in (check, parse, train, exported, asked, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

@@ -143,9 +143,9 @@ def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSetti
         "It guesses: after {epochs} epochs {accuracy} of the answers are right, and guessing among {classes} classes "
         "gives {chance}.",
         epochs=len(epochs),
-        accuracy=_percent(epochs[-1].validation_accuracy),
+        accuracy=percent(epochs[-1].validation_accuracy),
         classes=classes,
-        chance=_percent(1 / classes),
+        chance=percent(1 / classes),
     )
     usual = CUSTOMARY_RATES[settings.optimizer]
     if settings.learning_rate > usual:
@@ -163,8 +163,8 @@ def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSetti
 def _diverging(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Diagnosis:
     message = say(
         "It had learned and fell back: from {best} right answers to {last}.",
-        best=_percent(max(epoch.validation_accuracy for epoch in epochs)),
-        last=_percent(epochs[-1].validation_accuracy),
+        best=percent(max(epoch.validation_accuracy for epoch in epochs)),
+        last=percent(epochs[-1].validation_accuracy),
     )
     return Diagnosis("diverging", message, *_slower(settings))
 
@@ -172,8 +172,8 @@ def _diverging(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Di
 def _overfitting(last: _Means, settings: TrainingSettings) -> Diagnosis:
     message = say(
         "It learns by heart: {train} of the training pictures are right, but only {validation} of others.",
-        train=_percent(last.train_accuracy),
-        validation=_percent(last.validation_accuracy),
+        train=percent(last.train_accuracy),
+        validation=percent(last.validation_accuracy),
     )
     if settings.train_percent < 100:
         advice = say("More pictures help most: learn from all the training data.")
@@ -205,7 +205,7 @@ def _unfinished(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> D
 def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
     message = say(
         "It has learned what it can, and that is {accuracy} of the training pictures: it is too simple for them.",
-        accuracy=_percent(last.train_accuracy),
+        accuracy=percent(last.train_accuracy),
     )
     usual = CUSTOMARY_RATES[settings.optimizer]
     if settings.learning_rate < usual / 2:
@@ -223,7 +223,7 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
 def _learning(last: EpochFigures) -> Diagnosis:
     message = say(
         "It learns: {validation} of pictures that it has not learned from are right.",
-        validation=_percent(last.validation_accuracy),
+        validation=percent(last.validation_accuracy),
     )
     return Diagnosis("learning", message, say("Nothing needs to change."))
 
@@ -250,5 +250,6 @@ def _within(name: str, value: int) -> int:
     return min(value, getattr(field, "maximum", value))
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as people read it: `97.5%`."""
     return f"{100 * share:.1f}%"

@@ -2,6 +2,7 @@
 
 from math import prod
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -52,6 +53,21 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
         return self.urls[0].rpartition("/")[2]
 
 
+class Handwriting(msgspec.Struct, frozen=True, kw_only=True):
+    """How a dataset of handwriting was made from scanned characters: white on black, of one size, in the middle.
+
+    `box` is the height and width that a character is fitted into, in pixels; where it is narrower it may be widened by
+    `stretch`. With `upright` its slant is taken away first. Its `centre` is that of its mass or of its box. `thickness`
+    is what most strokes have, the least and the most, as a share of the picture's side.
+    """
+
+    box: tuple[int, int]
+    stretch: float = 1.0
+    upright: bool = False
+    centre: Literal["mass", "box"] = "mass"
+    thickness: tuple[float, float]
+
+
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An official dataset. Its images are uint8, all of one `shape`, `(C, H, W)`; labels count from 0.
 
@@ -63,6 +79,9 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     equal to the resident arrays and in the same order. `validation_size` says how many of the training images the
     dataset itself has for validation, 0 where the settings hold out a share; if it has some, `load_data` returns as
     a fifth which they are, a bool (N,) tensor.
+
+    `handwriting` says how its pictures of handwriting were made, None where they are of something else; `backdrop` that
+    each shows one thing on a black backdrop. A person's own picture is brought into the same form (`own_picture`).
 
     `loader` is the class of torchvision that reads the `originals`, which lie in `{data_dir}/{folder}`. A dataset
     without them comes with a library. `licence` is its name, or one of "unstated", "non-commercial", "public domain".
@@ -80,6 +99,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     script_loader: str
     validation_size: int = 0
     mirrored: bool = False
+    handwriting: Handwriting | None = None
+    backdrop: bool = False
     loader: str = ""
     folder: str = ""
     originals: tuple[Original, ...] = ()
@@ -184,6 +205,18 @@ _SVHN = (
     Original(name="test_32x32.mat", md5="eb5a983be6a315427106f1b164d9cef3"),
 )
 
+_OF_MNIST = Handwriting(box=(20, 20), thickness=(2.0 / 28, 3.1 / 28))
+"""LeCun et al. 1998: fitted into 20×20, then centred by mass in 28×28. Half of the test set's strokes are so thick."""
+
+_OF_EMNIST = Handwriting(box=(24, 24), centre="box", thickness=(2.0 / 28, 3.5 / 28))
+"""Cohen et al. 2017: the region of the character in the middle of a square, with a border of 2 pixels."""
+
+_OF_DIGITS = Handwriting(box=(8, 6), stretch=1.6, upright=True, centre="box", thickness=(1.2 / 8, 1.6 / 8))
+"""NIST's normalization (Garris et al. 1994): without slant, widened to fill 32×32; each pixel counts 4×4 of them.
+
+Width, `stretch` and thickness are those with which networks of Digits read drawings best.
+"""
+
 DATASETS: dict[str, DatasetInfo] = {
     info.name: info
     for info in (
@@ -198,6 +231,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="CC BY 4.0",
             source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
             script_loader=loaders.DIGITS,
+            handwriting=_OF_DIGITS,
         ),
         DatasetInfo(
             name="mnist",
@@ -210,6 +244,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="CC BY-SA 3.0",
             source="http://yann.lecun.com/exdb/mnist/",
             script_loader=loaders.MNIST,
+            handwriting=_OF_MNIST,
             loader="MNIST",
             folder="MNIST/raw",
             originals=_MNIST,
@@ -242,6 +277,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="MIT",
             source="https://github.com/zalandoresearch/fashion-mnist",
             script_loader=loaders.FASHION_MNIST,
+            backdrop=True,
             mirrored=True,
             loader="FashionMNIST",
             folder="FashionMNIST/raw",
@@ -322,6 +358,7 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="public domain",
             source="https://www.nist.gov/itl/products-and-services/emnist-dataset",
             script_loader=loaders.EMNIST_LETTERS,
+            handwriting=_OF_EMNIST,
             loader="EMNIST",
             folder="EMNIST/raw",
             originals=_EMNIST_LETTERS,

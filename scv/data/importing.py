@@ -220,6 +220,7 @@ class _Making:
             parted=any(part for _, part, _ in planned.pictures) or bool(kept and kept.parted),
             refused={},
             repeated=Names(),
+            fit=options.fit,
         )
         for reason, name in planned.refused:
             self.summary.refuse(reason, name)

@@ -9,7 +9,7 @@ from scv.data.archives import MOST_BYTES_OF_A_FILE, opened
 from scv.data.catalogue import DatasetInfo
 from scv.data.importing import PictureOptions, plan, refuse_classes
 from scv.data.layout import Sorting, arranged, by_class, name_in_zip, reason_by_name
-from scv.data.pictures import RefusedError, picture
+from scv.data.pictures import RefusedError, check_size, decoded, picture, pixels_of, plain, refusing, squared
 
 _LOADER = Template('''\
 import hashlib
@@ -19,7 +19,8 @@ import unicodedata
 import warnings
 import zipfile
 import zlib
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 
 import numpy as np
@@ -131,7 +132,10 @@ def loader_of(options: PictureOptions, validates: bool) -> str:
 
     `validates` says that some are for validation, by their names.
     """
-    rules = (name_in_zip, reason_by_name, arranged, by_class, Sorting, RefusedError, picture)
+    rules = (
+        *(name_in_zip, reason_by_name, arranged, by_class, Sorting),
+        *(RefusedError, refusing, check_size, decoded, plain, squared, pixels_of, picture),
+    )
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),
         size=options.size,

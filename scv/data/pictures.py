@@ -5,6 +5,8 @@ The source of what stands here is also part of the standalone script: so it uses
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -15,41 +17,11 @@ class RefusedError(Exception):
     """A picture is left out; its text says why: "unreadable", "small", "large" or "empty"."""
 
 
-def picture(data: bytes, size: int, channels: int, fit: str) -> bytes:
-    """The pixels of a picture file, uint8 (channels, size, size) as bytes. Raises `RefusedError`.
-
-    One channel is grey, three are red, green and blue. `fit` is "crop" (the middle), "pad" (white around it) or
-    "stretch". Turned as its EXIF says; what is transparent becomes white; of an animation the first picture.
-    """
-    if not data:
-        raise RefusedError("empty")
-    mode = "RGB" if channels == 3 else "L"
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever a spoilt file makes Pillow raise becomes a `RefusedError`."""
     try:
-        image: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
-        if min(image.size) < 8:
-            raise RefusedError("small")
-        if max(image.size) > 20_000 or image.width * image.height > 50_000_000:
-            raise RefusedError("large")
-        image.draft(mode, (2 * size, 2 * size))  # a large JPEG is read at a fraction
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in ("I", "F"):
-            raise RefusedError("unreadable")  # numbers without a known range
-        if image.has_transparency_data:
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image.convert("RGBA"))
-        if image.mode != mode:
-            image = image.convert(mode)
-        if image.size != (size, size):
-            if fit == "crop":
-                image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-            elif fit == "pad":
-                image = ImageOps.pad(image, (size, size), Image.Resampling.BILINEAR, color="white")
-            else:
-                image = image.resize((size, size), Image.Resampling.BILINEAR)
-        return image.tobytes() if channels == 1 else b"".join(band.tobytes() for band in image.split())
+        yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise RefusedError("large") from error
     except (
@@ -57,3 +29,63 @@ def picture(data: bytes, size: int, channels: int, fit: str) -> bytes:
         *(MemoryError, RuntimeError, struct.error, zlib.error),  # what Pillow's readers raise on spoilt files
     ) as error:
         raise RefusedError("unreadable") from error
+
+
+def check_size(image: Image.Image) -> None:
+    """Refuse what is smaller or larger than can be made sense of."""
+    if min(image.size) < 8:
+        raise RefusedError("small")
+    if max(image.size) > 20_000 or image.width * image.height > 50_000_000:
+        raise RefusedError("large")
+
+
+def decoded(data: bytes, mode: str, side: int) -> Image.Image:
+    """The picture in a file as it lies there. A large JPEG is read at a fraction, `side` pixels or more."""
+    if not data:
+        raise RefusedError("empty")
+    image: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
+    check_size(image)
+    image.draft(mode, (side, side))
+    image.load()
+    return image
+
+
+def plain(image: Image.Image, mode: str) -> Image.Image:
+    """In mode "L" or "RGB": of 16 bits the upper 8, and white where it is transparent."""
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise RefusedError("unreadable")  # numbers without a known range
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def squared(image: Image.Image, size: int, fit: str) -> Image.Image:
+    """`size` pixels wide and high. `fit` is "crop" (the middle), "pad" (white around it) or "stretch"."""
+    if image.size == (size, size):
+        return image
+    if fit == "crop":
+        return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+    if fit == "pad":
+        return ImageOps.pad(image, (size, size), Image.Resampling.BILINEAR, color="white")
+    return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def pixels_of(image: Image.Image) -> bytes:
+    """The pixels channel by channel, uint8 (C, H, W)."""
+    return image.tobytes() if image.mode == "L" else b"".join(band.tobytes() for band in image.split())
+
+
+def picture(data: bytes, size: int, channels: int, fit: str) -> bytes:
+    """The pixels of a picture file, uint8 (channels, size, size) as bytes. Raises `RefusedError`.
+
+    One channel is grey, three are red, green and blue. `fit` is as in `squared`. Turned as its EXIF says; of an
+    animation the first picture.
+    """
+    mode = "RGB" if channels == 3 else "L"
+    with refusing():
+        image = decoded(data, mode, 2 * size)
+        ImageOps.exif_transpose(image, in_place=True)
+        return pixels_of(squared(plain(image, mode), size, fit))

@@ -52,6 +52,7 @@ class Summary(msgspec.Struct, kw_only=True):
     none, trainings hold out a share of `train`. `parted` says that somebody gave the pictures their parts, or some of
     them. `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part
     that another part has as well: they were taken, and make the scores better than the network.
+    `fit` is how they became square.
     """
 
     class_names: list[str]
@@ -61,6 +62,7 @@ class Summary(msgspec.Struct, kw_only=True):
     parted: bool
     refused: dict[str, Names]
     repeated: Names
+    fit: str = "crop"
 
     def refuse(self, reason: str, name: str) -> None:
         """Count a file that is left out."""

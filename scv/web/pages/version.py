@@ -32,7 +32,7 @@ from scv.web.editor import build_editor, outputs
 from scv.web.forms import read_form
 from scv.web.handing_on import hand_on
 from scv.web.house import House
-from scv.web.larder import dataset_of, is_gone, may_train, refuse_without_pictures
+from scv.web.larder import dataset_of, may_train, refuse_without_pictures
 from scv.web.limits import refuse_too_much
 from scv.web.palette import Read
 from scv.web.pieces import Refusal
@@ -230,7 +230,7 @@ async def _respond(
         newer = await datasets.newer_version(session, version.model.own) if version.model.own else None
     ready = is_prepared(house.settings.data_dir, version.model.dataset)
     failure = preparation_failure(house.settings.data_dir, version.model.dataset)
-    if not ready and failure is None and not is_gone(version.model):
+    if not ready and failure is None and version.model.own is None:
         with suppress(BrokerAwayError):  # asked for again by every later look
             await house.queue.enqueue_preparation(version.model.dataset)
     page = build_editor(

@@ -1,0 +1,54 @@
+"""What attributions of a network show: where in some test pictures it saw what speaks for its answer."""
+
+from typing import Literal
+
+import msgspec
+
+from scv.blocks.message import Message
+from scv.blocks.report.tiles import Legend, Tiles
+
+MethodName = Literal["grad_cam", "integrated_gradients", "occlusion"]
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A test picture: `image` is its index in the test set, `probability` what the network gave its answer."""
+
+    image: int
+    label: int
+    predicted: int
+    probability: float
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to attribute. Tile n of `tiles` belongs to example n; without tiles the first note says why.
+
+    Each map is scaled by its own largest amount. `rows` and `columns` are how finely it was computed.
+    """
+
+    name: MethodName
+    title: Message
+    meaning: Message
+    settings: Message
+    signed: bool
+    legend: Legend
+    rows: int
+    columns: int
+    tiles: Tiles | None = None
+    notes: tuple[Message, ...] = ()
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """Examples class by class, first those that are right, then the mistakes it is surest of; the class that is
+    explained is the predicted one. `looked_at` counts the test pictures among which they were chosen.
+
+    `steps` and `gap` are the most that integrated gradients took and the largest share that they missed.
+    """
+
+    target: Message
+    background: Message
+    examples: tuple[Example, ...]
+    looked_at: int
+    pictures: Tiles
+    methods: tuple[Method, ...]
+    steps: int
+    gap: float

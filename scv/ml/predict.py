@@ -1,0 +1,47 @@
+"""A trained network's answer to one picture."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scv.blocks.message import Message, say
+from scv.blocks.report.prediction import Guess, Prediction
+from scv.ml.familiar import Familiar, features_and_logits
+from scv.ml.trained import Trained
+
+GUESSES = 5
+
+
+def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | None = None) -> Prediction:
+    """Ask the network about one picture, uint8 (C, H, W); with `familiar` also whether it learned from such ones.
+
+    Raises `ValueError` for pixels of another shape or type.
+    """
+    if pixels.dtype != np.uint8 or pixels.shape != trained.info.input_shape:
+        raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}, the network takes {trained.info.input_shape}")
+    features, logits = features_and_logits(trained, torch.from_numpy(np.array(pixels))[None])
+    log_shares = logits[0].double().log_softmax(0)
+    shares = log_shares.exp().tolist()
+    names = trained.class_names
+    best = sorted(range(len(shares)), key=lambda label: -shares[label])[:GUESSES]
+    judged = None if familiar is None else familiar.judge(features, logits)[0]
+    notes: list[Message] = []
+    if judged is not None and judged.unfamiliar:
+        notes.append(
+            say(
+                "This picture is not like those that the network was trained on, so its answer means little. Of the "
+                "test pictures {percent} % are as strange.",
+                percent=f"{100 * judged.share_beyond:g}",
+            )
+        )
+    return Prediction(
+        probabilities=tuple(shares),
+        guesses=tuple(Guess(label=label, name=names[label], probability=shares[label]) for label in best),
+        entropy=max(0.0, -sum(share * log for share, log in zip(shares, log_shares.tolist(), strict=True) if share))
+        / math.log(2),
+        most_entropy=math.log2(len(shares)),
+        familiarity=judged,
+        notes=tuple(notes),
+    )

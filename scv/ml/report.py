@@ -1,0 +1,245 @@
+"""The report of a trained network: a folder of sections, each there as soon as it is ready.
+
+`{section}.json` is the encoded Struct of a section, beside the PNG files that it names; `report.json` says which
+sections are planned and how far they are. Each JSON appears by one rename, after its pictures, so that what is there is
+whole. A report that is made again in its folder keeps the sections that the same weights and data have there already.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from scv.blocks.message import Message, foreign, mark, say
+from scv.blocks.progress import Result
+from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, decode_section, file_of
+from scv.blocks.report.layers import Layers
+from scv.blocks.report.metrics import Metrics
+from scv.blocks.report.mistakes import Mistakes
+from scv.data.resident import Resident
+from scv.ml.accept import is_out_of_memory
+from scv.ml.activation import make_activation
+from scv.ml.attribution import make_attribution
+from scv.ml.device import use_threads
+from scv.ml.evaluate import BATCH
+from scv.ml.inside import Tell, multiply_adds
+from scv.ml.layers import make_layers
+from scv.ml.maximization import make_maximization
+from scv.ml.metrics import make_metrics
+from scv.ml.mistakes import make_labels, make_mistakes
+from scv.ml.outcomes import Outcomes, answers_to
+from scv.ml.parity import make_parity
+from scv.ml.robustness import make_robustness
+from scv.ml.selfcka import make_similarity
+from scv.ml.summary import identity_of, make_summary
+from scv.ml.trained import Trained
+from scv.ml.validity import make_validity
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+Hear = Callable[[str, float, float], None]
+"""Hears the name of the section that is being made, and which share is done of it and of the whole, 0 to 1.
+
+It may raise, to stop the work.
+"""
+
+
+class ReportError(Exception):
+    """There can be no report of these weights on these data; `message` says why."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+@dataclass
+class Work:
+    """What sections are made of. What several need is worked out once, by the first."""
+
+    trained: Trained
+    resident: Resident
+    folder: Path
+    result: Result | None = None
+    _outcomes: Outcomes | None = None
+
+    def outcomes(self, tell: Tell) -> Outcomes:
+        """The answers to all test images."""
+        if self._outcomes is None:
+            self._outcomes = answers_to(self.trained, self.resident.test_images, self.resident.test_labels, tell)
+        return self._outcomes
+
+    def made(self, section: str, kind: type[S]) -> S | None:
+        """An earlier section, as it was written; None where it could not be made."""
+        with suppress(OSError, msgspec.DecodeError):
+            found = decode_section((self.folder / file_of(section)).read_bytes(), kind)
+            return None if isinstance(found, Failed) else found
+        return None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: `title` is a gettext id, `cost` what it takes beside others. `kept` ones are not made twice."""
+
+    name: str
+    title: str
+    make: Callable[[Work, Tell], msgspec.Struct]
+    cost: float
+    kept: bool = True
+
+
+def alone(make: Callable[[Trained, Resident, Path, Tell], msgspec.Struct]) -> Callable[[Work, Tell], msgspec.Struct]:
+    """A maker that needs nothing of other sections."""
+    return lambda work, tell: make(work.trained, work.resident, work.folder, tell)
+
+
+def _metrics(work: Work, tell: Tell) -> Metrics:
+    outcomes = work.outcomes(lambda done: tell(0.9 * done))
+    return make_metrics(work.trained, work.resident, work.folder, tell, outcomes)
+
+
+def _mistakes(work: Work, tell: Tell) -> Mistakes:
+    return make_mistakes(work.trained, work.resident, work.folder, tell, work.outcomes(tell))
+
+
+def _summary(work: Work, tell: Tell) -> msgspec.Struct:
+    metrics = work.made("metrics", Metrics)
+    if metrics is None:
+        raise RuntimeError("the summary speaks of metrics that could not be made")
+    layers, mistakes = work.made("layers", Layers), work.made("mistakes", Mistakes)
+    return make_summary(work.trained, work.resident, metrics, layers, mistakes, work.result)
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section("layers", mark("Layers"), alone(make_layers), 1),
+    Section("metrics", mark("How good it is"), _metrics, 3),
+    Section("mistakes", mark("What it gets wrong"), _mistakes, 0.1),
+    Section("summary", mark("Summary"), _summary, 0.1, kept=False),
+    Section("similarity", mark("How alike its layers are"), alone(make_similarity), 2),
+    Section("activation", mark("What excites its channels"), alone(make_activation), 8),
+    Section("attribution", mark("Where it looks"), alone(make_attribution), 6),
+    Section("maximization", mark("What it would like to see"), alone(make_maximization), 10),
+    Section("robustness", mark("When pictures become worse"), alone(make_robustness), 6),
+    Section("validity", mark("Whether the explanations can be trusted"), alone(make_validity), 8),
+    Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
+    Section("parity", mark("Whether what is taken away answers the same"), alone(make_parity), 2),
+)
+"""All sections in the order in which they are made: the first takes a second for any network of a starter's size."""
+
+
+def make_report(
+    trained: Trained,
+    resident: Resident,
+    folder: Path,
+    *,
+    result: Result | None = None,
+    hear: Hear = lambda section, done, of_all: None,
+    sections: Sequence[Section] = SECTIONS,
+    threads: int | None = None,
+) -> Contents:
+    """Make the sections that `folder` does not have yet; what it then holds is returned.
+
+    `result` is the end of the training, where it is known. A section that fails says so in its JSON, and the others
+    are made all the same; it is tried again the next time. What `hear` raises ends the work and comes out here. Sets
+    the process's number of threads, to `threads` at most. Raises `ReportError` and, where the folder cannot be
+    written, `OSError`.
+    """
+    info = trained.info
+    if (resident.shape, resident.classes) != (info.input_shape, info.classes):
+        raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
+    folder.mkdir(parents=True, exist_ok=True)
+    use_threads(threads, BATCH * multiply_adds(trained))
+    states = _States(folder, f"{identity_of(trained)} {resident.hash}", sections)
+    work = Work(trained, resident, folder, result)
+    total, before = sum(section.cost for section in sections), 0.0
+    for section in sections:
+        if not (section.kept and states.has(section.name)):
+            _make(section, work, states, hear, before / total, section.cost / total)
+        before += section.cost
+        hear(section.name, 1.0, before / total)
+    return states.contents
+
+
+def _make(section: Section, work: Work, states: "_States", hear: Hear, before: float, share: float) -> None:
+    """Make one section and write it, or why it could not be made."""
+    raised: list[BaseException] = []
+
+    def tell(done: float) -> None:
+        try:
+            hear(section.name, done, before + share * done)
+        except BaseException as wish:
+            raised.append(wish)
+            raise
+
+    began = time.monotonic()
+    states.set(section.name, SectionState(section.name, section.title, "working"))
+    made: msgspec.Struct
+    try:
+        tell(0.0)
+        made = section.make(work, tell)
+    except BaseException as error:  # whatever fails, the other sections are worth having
+        if error in raised or not isinstance(error, Exception):
+            states.set(section.name, SectionState(section.name, section.title))
+            raise
+        made = _failure(error)
+    write_json(work.folder / file_of(section.name), made)
+    state = SectionState(
+        section.name, section.title, "failed" if isinstance(made, Failed) else "done", time.monotonic() - began
+    )
+    states.set(section.name, state)
+
+
+def _failure(error: Exception) -> Failed:
+    if is_out_of_memory(error):
+        message = say("The memory is too small for this part of the report.")
+    else:
+        message = say("This part of the report could not be made. The others are not affected.")
+    return Failed(message, f"{type(error).__name__}: {error}")
+
+
+class _States:
+    """`report.json`, written anew at each change."""
+
+    def __init__(self, folder: Path, weights: str, sections: Sequence[Section]) -> None:
+        self._folder = folder
+        earlier = self._read()
+        done = {}
+        if earlier is not None and earlier.weights == weights:
+            done = {state.name: state for state in earlier.sections if state.state == "done"}
+        planned = []
+        for section in sections:
+            path = folder / file_of(section.name)
+            if section.name in done and path.exists():
+                planned.append(done[section.name])
+            else:
+                path.unlink(missing_ok=True)  # of other weights, torn, or failed
+                planned.append(SectionState(section.name, section.title))
+        self.contents = Contents(weights, tuple(planned))
+        self._write()
+
+    def has(self, name: str) -> bool:
+        return any(state.name == name and state.state == "done" for state in self.contents.sections)
+
+    def set(self, name: str, state: SectionState) -> None:
+        states = tuple(state if other.name == name else other for other in self.contents.sections)
+        self.contents = msgspec.structs.replace(self.contents, sections=states)
+        self._write()
+
+    def _write(self) -> None:
+        write_json(self._folder / CONTENTS, self.contents)
+
+    def _read(self) -> Contents | None:
+        with suppress(OSError, msgspec.DecodeError):
+            found = msgspec.json.decode((self._folder / CONTENTS).read_bytes(), type=Contents)
+            return found if found.format == FORMAT else None
+        return None
+
+
+def write_json(path: Path, made: msgspec.Struct) -> None:
+    """Write a Struct in place of any earlier one: a reader sees the one or the other."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(msgspec.json.encode(made))
+    temporary.replace(path)

@@ -1,0 +1,111 @@
+"""What all explanations of a network begin with: its scores, what stands for nothing, and what a look at it costs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from scv.blocks.check import check
+from scv.blocks.message import Message, say
+from scv.ml.trained import Trained
+
+Tell = Callable[[float], None]
+"""Told the share of a section that is done, 0 to 1; what it raises ends the section."""
+
+_NUMBERS_AT_ONCE = 24_000_000
+"""So many activations are held at a time: 96 MB, and their gradients as many again."""
+_COPIES = 8
+"""So many numbers are held for each number of a picture beside what the network holds."""
+_MOST_AT_ONCE = 256
+
+_DARK, _BRIGHT = 1 / 3, 2 / 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`at_once`: how many pictures go through the network together. `multiply_adds`: what a look at one costs."""
+
+    at_once: int
+    multiply_adds: int
+
+    def affordable(self, budget: float, looks: float, least: int, most: int) -> int:
+        """How many pictures may have `looks` forward passes each within `budget` multiply-adds.
+
+        It follows from the network alone, so a report is the same on a slow machine. A backward pass is two looks.
+        """
+        return max(least, min(most, int(budget / (looks * self.multiply_adds))))
+
+
+_LEAST_WORK = 200_000
+"""Below this a look costs what calling the layers costs."""
+_WORK_PER_NUMBER = 400
+"""What is done to a picture beside the network costs as much as so many multiply-adds for each of its numbers."""
+
+
+def cost_of(trained: Trained) -> Cost:
+    """What a look at the network costs, by the check's figures."""
+    result = check(trained.info.document, trained.info.input_shape, trained.info.classes)
+    numbers = result.activations + _COPIES * prod(trained.info.input_shape)
+    at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // numbers))
+    beside = _WORK_PER_NUMBER * prod(trained.info.input_shape)
+    return Cost(at_once, max(result.multiply_adds + beside, _LEAST_WORK))
+
+
+def score_layers(trained: Trained) -> nn.Sequential:
+    """The network without a Softmax or LogSoftmax at its end, behind which one class's score is all the others' too.
+
+    The modules are the network's own.
+    """
+    layers = list(trained.network)
+    while len(layers) > 1 and isinstance(layers[-1], nn.Softmax | nn.LogSoftmax | nn.Dropout):
+        layers.pop()
+    return nn.Sequential(*layers).eval()
+
+
+def background(trained: Trained) -> Tensor:
+    """The pixel that stands for "nothing here": float (1, C, 1, 1), 0 to 255, with its reason in `background_text`.
+
+    Black where the training set is dark on average, white where it is bright, else its mean colour: what is usual
+    there is no evidence for a class. (Sturmfels et al. 2020, Visualizing the Impact of Feature Attribution Baselines.)
+    """
+    mean = torch.tensor(trained.info.mean, dtype=torch.float32).view(1, -1, 1, 1)
+    brightness = mean.mean()
+    if brightness < _DARK:
+        return torch.zeros_like(mean)
+    return torch.full_like(mean, 255.0) if brightness > _BRIGHT else (255 * mean).round()
+
+
+def background_text(trained: Trained) -> Message:
+    """What `background` is, for a reader."""
+    brightness = sum(trained.info.mean) / len(trained.info.mean)
+    if brightness < _DARK:
+        return say("black, as most of the training pictures are dark")
+    if brightness > _BRIGHT:
+        return say("white, as most of the training pictures are bright")
+    return say("the mean colour of the training pictures")
+
+
+@torch.no_grad()
+def scores(trained: Trained, pixels: Tensor, cost: Cost | None = None) -> Tensor:
+    """Pixels 0 to 255, (B, C, H, W), to the scores before any Softmax, (B, classes)."""
+    layers, cost = score_layers(trained), cost or cost_of(trained)
+    parts = [layers(trained.normalize(some)) for some in pixels.split(cost.at_once)]
+    return torch.cat(parts) if parts else torch.empty(0, trained.info.classes)
+
+
+def gradient(layers: nn.Module, at: Tensor, targets: Tensor) -> Tensor:
+    """The gradient of each picture's target score, `targets` (B,), with respect to `at` (B, ...), of `at`'s shape."""
+    with torch.enable_grad():
+        leaf = at.detach().requires_grad_()
+        # The layers get a copy, since one that works in place must not write to what is differentiated by.
+        wanted = layers(leaf.clone()).gather(1, targets[:, None]).sum()
+        (found,) = torch.autograd.grad(wanted, leaf)
+    return found.detach()
+
+
+def slices(count: int, at_once: int) -> Iterator[slice]:
+    """`count` things, `at_once` at a time."""
+    for start in range(0, count, at_once):
+        yield slice(start, min(start + at_once, count))

@@ -1,0 +1,57 @@
+"""Networks and small datasets to report on."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scv.blocks.document import Document
+from scv.blocks.training import TrainingSettings
+from scv.data.resident import Arrays, Resident, write_resident
+from scv.ml.build import build
+from scv.ml.device import Normalize
+from scv.ml.train import WEIGHTS, train
+from scv.ml.trained import Trained, WeightsInfo, load_trained
+from tests.ml.conftest import Listener, never
+
+
+def silence(done: float) -> None:
+    """Nobody wants to hear how far it is."""
+
+
+def learned(document: Document, resident: Resident, folder: Path, epochs: int = 3) -> Trained:
+    """A network that was really trained."""
+    settings = TrainingSettings(epochs=epochs, batch_size=100, learning_rate=0.003, seed=5)
+    train(document, settings, resident, folder=folder, device="cpu", emit=Listener(), should_stop=never)
+    return load_trained(folder / WEIGHTS)
+
+
+def unlearned(document: Document, resident: Resident, seed: int = 0) -> Trained:
+    """A network as it is before its first step."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build(document, resident.shape, resident.classes).eval()
+    info = WeightsInfo(
+        document=document,
+        dataset=resident.name,
+        dataset_hash=resident.hash,
+        input_shape=resident.shape,
+        classes=resident.classes,
+        class_names=resident.class_names,
+        mean=resident.mean,
+        std=resident.std,
+        settings=TrainingSettings(seed=seed),
+        epoch=1,
+    )
+    return Trained(info, network, Normalize(info.mean, info.std, torch.device("cpu")))
+
+
+def pictures(
+    folder: Path, shape: tuple[int, int, int], classes: int, train_size: int = 0, test_size: int = 0
+) -> Resident:
+    """A dataset of noise in which every class has its training pictures."""
+    random = np.random.default_rng(1)
+    sizes = (max(train_size, classes), max(test_size, 1))
+    images = [random.integers(0, 256, (size, *shape), dtype=np.uint8) for size in sizes]
+    labels = [np.arange(size, dtype=np.int64) % classes for size in sizes]
+    return write_resident(folder, "noise", Arrays(images[0], labels[0], images[1], labels[1]))
