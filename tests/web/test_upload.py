@@ -381,3 +381,23 @@ async def test_what_a_killed_server_was_taking_is_swept_away_by_the_next(owner: 
     async with served(settings):
         assert kept(settings) == []
     assert (await send_zip(owner, zipped())).status_code == 200
+
+
+async def test_what_comes_after_its_dataset_was_deleted_is_not_kept(owner: Visitor, settings: Settings) -> None:
+    here = await begin(owner, "cat")
+    body = HALF.replace(b"file", b"pictures", 1) + b"\r\n--x--\r\n"
+    request = head(owner, await owner.csrf(), f"{here}/pictures", len(body))
+    async with served(settings) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request + body[:-20])
+        await taken(settings)
+        await owner.post(f"{here}/discard", {})
+        writer.write(body[-20:])
+        assert b" 404 " in await reader.readline()
+        writer.close()
+        await taken(settings, gone=True)
+    assert not (settings.data_dir / "files" / "drafts" / "1").exists()
+
+
+async def test_a_form_with_files_for_no_page_is_not_found(owner: Visitor) -> None:
+    assert (await send(owner, "/datasets/own/1/nowhere", [PICTURE])).status_code == 404

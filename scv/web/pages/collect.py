@@ -118,9 +118,10 @@ class CollectController(Controller):
     async def add_zip(
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
     ) -> Response[Any]:
-        dataset, draft = await _changeable(house, user, dataset_id)
+        await _changeable(house, user, dataset_id)
         try:
             async with _sent(request, house, user) as sent:
+                dataset, draft = await _changeable(house, user, dataset_id)  # sending may have taken an hour
                 archive, newest = _the_file(sent), newest_of(dataset)
                 await _in_thread(lambda: draft.take_zip(archive, newest.class_names if newest else ()))
         except SCVError as error:
@@ -134,9 +135,10 @@ class CollectController(Controller):
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
     ) -> Response[Any]:
         """Each picture is checked by itself: a bad one is refused with its reason, the others are taken."""
-        _, draft = await _changeable(house, user, dataset_id)
+        await _changeable(house, user, dataset_id)
         try:
             async with _sent(request, house, user) as sent:
+                _, draft = await _changeable(house, user, dataset_id)
                 name = sent.fields.get("class", "")
                 if not sent.files:
                     raise RefusedError(say("Choose a picture first."))
