@@ -180,6 +180,7 @@ def _make(section: Section, work: Work, states: "_States", hear: Hear, before: f
     try:
         tell(0.0)
         made = section.make(work, tell)
+        _refuse_unwritable(made)
     except BaseException as error:  # whatever fails, the other sections are worth having
         if error in raised or not isinstance(error, Exception):
             states.set(section.name, SectionState(section.name, section.title))
@@ -192,8 +193,15 @@ def _make(section: Section, work: Work, states: "_States", hear: Hear, before: f
     states.set(section.name, state)
 
 
+def _refuse_unwritable(made: msgspec.Struct) -> None:
+    """Raise `ValidationError` where a figure is no number, or beyond all: JSON has no word for it."""
+    msgspec.json.decode(msgspec.json.encode(made), type=type(made))
+
+
 def _failure(error: Exception) -> Failed:
-    if is_out_of_memory(error):
+    if isinstance(error, msgspec.ValidationError):
+        message = say("The network's answers are no numbers, or beyond all: nothing can be said of them here.")
+    elif is_out_of_memory(error):
         message = say("The memory is too small for this part of the report.")
     else:
         message = say("This part of the report could not be made. The others are not affected.")
