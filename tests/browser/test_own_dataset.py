@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from sklearn.datasets import load_digits
 
 from tests.browser.conftest import PATIENCE, Window
+from tests.browser.test_accessibility import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -45,6 +46,18 @@ def train(window: Window) -> float:
     return float(accuracy.inner_text().rstrip("%")) / 100
 
 
+def check_accessible(window: Window) -> None:
+    """The pages of the dataset that the window is on, in light and dark."""
+    here = window.page.url
+    details = (here, f"{here}/delete", f"{window.base}/datasets/own-{here.rpartition('/')[2]}-1/classes/0/pictures")
+    for theme in ("light", "dark"):
+        window.page.emulate_media(color_scheme=theme)
+        for path in (*details, f"{window.base}/datasets"):
+            window.page.goto(path)
+            assert violations(window) == []
+    window.page.goto(here)
+
+
 def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_picture(
     window: Window, archive: Path
 ) -> None:
@@ -67,6 +80,7 @@ def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_pic
     expect(page.locator(".head .shape")).to_contain_text("28")
     first = page.locator(".facts").inner_text()
 
+    check_accessible(window)
     page.get_by_role("link", name="New model").click()
     page.get_by_label("What should it be called?").fill("Three digits")
     page.locator("[name=starter][value=lenet]").check()
