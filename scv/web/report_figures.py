@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scv.blocks.report.robustness import Corruption, Level
-from scv.blocks.report.similarity import ComparedLayer, Similarity
+from scv.blocks.report.similarity import Similarity
 from scv.blocks.report.validity import Step
 
 STEPS = 10
@@ -58,10 +59,12 @@ class Between:
 
 @dataclass(frozen=True)
 class Alike:
-    """What the map of likeness says: between which neighbours most changes, which neighbours hardly differ."""
+    """What the map of likeness says: between which neighbours most changes, which neighbours hardly differ.
 
-    layers: tuple[ComparedLayer, ...]
-    largest_change: Between | None
+    Neighbours are those outside of all containers, each of which is given what the one before it gives.
+    """
+
+    largest_change: Between
     same: tuple[Between, ...]
     ends: Between | None
 
@@ -71,15 +74,15 @@ SAME = 0.98
 
 
 def alike(figures: Similarity) -> Alike | None:
-    """The readings; None where nothing could be compared."""
-    pairs = [found for n in range(len(figures.layers) - 1) if (found := _between(figures, n, n + 1))]
-    if figures.reason is not None or not pairs:
+    """The readings; None where no two neighbours could be compared."""
+    trunk = [n for n, layer in enumerate(figures.layers) if layer.depth == 0]
+    pairs = [found for pair in pairwise(trunk) if (found := _between(figures, *pair))]
+    if not pairs:
         return None
     return Alike(
-        figures.layers,
         min(pairs, key=lambda pair: pair.cka),
         tuple(pair for pair in pairs if pair.cka >= SAME),
-        _between(figures, 0, len(figures.layers) - 1),
+        _between(figures, trunk[0], trunk[-1]),
     )
 
 

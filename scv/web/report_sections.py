@@ -1,6 +1,6 @@
-"""What the sections of a report that explain a network are shown with, beside the figures that each one holds.
+"""What the templates of the sections that explain a network take, beside the figures that each one holds.
 
-`shown` turns a section into what its template takes; whoever makes the page or the file needs to know no more. The page
+The page
 lets its reader choose a layer and a channel by its address (`layer`, `channel`); the file, which has no server to ask,
 holds the first channels of every layer, cut out of the report's pictures.
 """
@@ -46,17 +46,6 @@ PAGE = 48
 IN_FILE = 6
 """So many channels of a layer are in the self-contained file."""
 
-KINDS: Mapping[str, type[msgspec.Struct]] = {
-    "activation": Activation,
-    "attribution": Attribution,
-    "maximization": Maximization,
-    "validity": Validity,
-    "robustness": Robustness,
-    "similarity": Similarity,
-    "parity": Parity,
-}
-"""The sections that are shown here, each with the Struct that its JSON holds."""
-
 
 @dataclass(frozen=True)
 class Around:
@@ -70,18 +59,17 @@ class Around:
     chosen: Mapping[str, str]
     whole: bool = False
 
-
-def shown(section: str, made: msgspec.Struct, around: Around) -> Any:
-    """What the macro of `templates/report/{section}.html` takes as its figures. Raises `KeyError`."""
-    return VIEWS[section](made, around)
+    def name(self, label: int) -> str:
+        """What a class is called: by its number where its name is not known."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)
 
 
 @dataclass(frozen=True)
 class Named:
-    """Figures, and the names of the classes that they number."""
+    """Figures, and what the classes that they number are called."""
 
     figures: Any
-    names: Sequence[str]
+    name: Callable[[int], str]
 
 
 @dataclass(frozen=True)
@@ -152,7 +140,7 @@ class AttributionView:
     """The section, and what its checks say of each method where they are made."""
 
     figures: Attribution
-    names: Sequence[str]
+    name: Callable[[int], str]
     validity: Validity | None
 
     @property
@@ -169,7 +157,7 @@ class AttributionView:
         """The verdicts about a method."""
         if self.validity is None:
             return ()
-        every = (*self.validity.randomizations, *self.validity.deletions)
+        every: tuple[Randomization | Deletion, ...] = (*self.validity.randomizations, *self.validity.deletions)
         return tuple(one for one in every if one.method == method)
 
 
@@ -214,7 +202,7 @@ class ParityView:
 
 
 def _activation(made: Any, around: Around) -> ActivationView:
-    figures = msgspec.convert(made, Activation)
+    figures: Activation = made
     numbers = range(len(figures.layers)) if around.whole else (_number(around.chosen, "layer", len(figures.layers)),)
     wanted = around.chosen.get("channel")
     layers = []
@@ -283,7 +271,7 @@ def _read(path: Path, kind: type[S]) -> S | None:
 
 
 def _attribution(made: Any, around: Around) -> AttributionView:
-    return AttributionView(made, around.class_names, _other(around.folder, "validity", Validity))
+    return AttributionView(made, around.name, _other(around.folder, "validity", Validity))
 
 
 def _other(folder: Path, section: str, kind: type[S]) -> S | None:
@@ -299,15 +287,18 @@ def _similarity(made: Any, around: Around) -> SimilarityView:
 
 
 def _named(made: Any, around: Around) -> Named:
-    return Named(made, around.class_names)
+    return Named(made, around.name)
 
 
-VIEWS: Mapping[str, Callable[[Any, Around], Any]] = {
-    "activation": _activation,
-    "attribution": _attribution,
-    "maximization": _named,
-    "validity": lambda made, around: ValidityView(made),
-    "robustness": lambda made, around: RobustnessView(made),
-    "similarity": _similarity,
-    "parity": lambda made, around: ParityView(made),
+View = Callable[[Any, Around], Any]
+
+EXPLAINED: Mapping[str, tuple[type[msgspec.Struct], View]] = {
+    "activation": (Activation, _activation),
+    "attribution": (Attribution, _attribution),
+    "validity": (Validity, lambda made, around: ValidityView(made)),
+    "maximization": (Maximization, _named),
+    "robustness": (Robustness, lambda made, around: RobustnessView(made)),
+    "similarity": (Similarity, _similarity),
+    "parity": (Parity, lambda made, around: ParityView(made)),
 }
+"""The sections that are shown here, in the order in which they are read: what their JSON holds, and their view."""
