@@ -4,9 +4,8 @@ A section is a Struct of `blocks.report` and a function that makes its view. The
 address; the file, which has no server to ask, shows what is most important.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,29 +15,7 @@ from scv.blocks.report.metrics import Bin, Cell, ClassFigures, Metrics
 from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.summary import Summary
 from scv.web.confusion import LARGEST, Matrix, Square, about, cell_named, confused, map_of, matrix_of, square
-
-
-@dataclass(frozen=True)
-class Around:
-    """What stands around a section: the report's folder, the names of the classes, what its reader chose.
-
-    `whole` is for the file: everything is in it, as nothing can be chosen.
-    """
-
-    folder: Path
-    class_names: Sequence[str]
-    chosen: Mapping[str, str]
-    whole: bool = False
-
-    def name(self, label: int) -> str:
-        """What a class is called: by its number where its name is not known."""
-        return self.class_names[label] if label < len(self.class_names) else str(label)
-
-    def number(self, choice: str, below: int) -> int | None:
-        """A choice that is a number from 0 up to `below`; None where it is not one, or none was made."""
-        text = self.chosen.get(choice, "")
-        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else below
-        return number if number < below else None
+from scv.web.report_sections import EXPLAINED, Around, Named, View
 
 
 @dataclass(frozen=True)
@@ -126,24 +103,19 @@ def _metrics(figures: Any, around: Around) -> MetricsView:
         shares=around.chosen.get("shares") == "yes",
         order=around.chosen.get("order", ""),
         down=around.chosen.get("down") == "yes",
-        one=around.number("of", len(figures.classes)),
+        one=_number(around.chosen.get("of", ""), len(figures.classes)),
         cells=tuple(ChosenCell(square(figures, cell.label, cell.predicted), cell) for cell in cells),
     )
 
 
-@dataclass(frozen=True)
-class Named:
-    """Figures, and what their classes are called."""
-
-    figures: Any
-    name: Callable[[int], str]
+def _number(text: str, below: int) -> int | None:
+    """A choice that is a number from 0 up to `below`; None where it is not one, or none was made."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else below
+    return number if number < below else None
 
 
 def _named(figures: Any, around: Around) -> Named:
     return Named(figures, around.name)
-
-
-View = Callable[[Any, Around], Any]
 
 
 def _plain(figures: Any, around: Around) -> Any:
@@ -156,5 +128,6 @@ SECTIONS: Mapping[str, tuple[type[msgspec.Struct], View]] = {
     "mistakes": (Mistakes, _named),
     "labels": (Labels, _named),
     "layers": (Layers, _plain),
+    **EXPLAINED,
 }
 """The sections that can be shown, in the order in which they are read: what their JSON holds, and their view."""
