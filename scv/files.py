@@ -27,6 +27,11 @@ def weights_key(run_id: int) -> str:
     return f"{run_folder(run_id)}/weights.safetensors"
 
 
+def report_folder(run_id: int) -> str:
+    """The key prefix of a run's report."""
+    return f"{run_folder(run_id)}/report"
+
+
 def unfinished_keys(run_id: int) -> tuple[str, ...]:
     """The keys of what a training works with, of no use once the run has ended."""
     names = ("checkpoint.safetensors", "checkpoint.before.safetensors", "scratch")

@@ -19,12 +19,10 @@ from scv.blocks.document import DocumentError, decode
 from scv.blocks.message import say
 from scv.blocks.progress import Event, Failed, Paused, Result, Stopped
 from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import DATASETS
-from scv.data.resident import Resident, ResidentError, open_resident
 from scv.jobs.confine import FolderInUseError, claim, enter_scratch, limit_memory
+from scv.jobs.pictures import pictures_of
 from scv.jobs.protocol import FromChild, Pause, Ready, Renewed, Stop, Train, line, read_to_child
 from scv.ml.errors import DatasetMissingError, TrainingError
-from scv.ml.official import prepare
 from scv.ml.train import train
 from scv.ml.warm import warm_up
 
@@ -100,7 +98,7 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
         ending = train(
             decode(task.document),
             settings,
-            _pictures(Path(task.data_dir), task.dataset),
+            pictures_of(Path(task.data_dir), task.dataset),
             folder=Path(task.folder),
             device=task.device,
             threads=os.cpu_count(),
@@ -129,17 +127,6 @@ def run_training(task: Train, mouth: Mouth, ears: Ears) -> Event:
     if isinstance(ending, Stopped) and ears.pause_heard.is_set() and not ears.stop_heard.is_set():
         return Paused(epochs=ending.epochs)
     return ending
-
-
-def _pictures(data_dir: Path, name: str) -> Resident:
-    """An official dataset, prepared if need be, or a person's own. Raises `DatasetMissingError`."""
-    if name in DATASETS:
-        return prepare(data_dir, name)
-    try:
-        return open_resident(data_dir, name)
-    except ResidentError as error:
-        message = say("The pictures of this run are not on this machine any more: they may have been deleted.")
-        raise DatasetMissingError(message) from error
 
 
 def _out_of_memory(limit: int) -> Failed:

@@ -116,14 +116,25 @@ class Queue:
             )
         return job is not None
 
-    async def forget_preparation_marks(self) -> None:
-        """Let work on datasets begin again whose worker was killed; only for the one interactive worker, at its start.
+    async def enqueue_report(self, run_id: int) -> bool:
+        """Have the report of a run be made, or gone on with. False when that is under way already.
 
-        Raises `BrokerAwayError`.
+        Raises `BrokerAwayError`; whoever looks at the report's page then asks again.
+        """
+        with broker_needed():
+            job = await self.redis.enqueue_job(
+                "report", run_id, _job_id=f"report:{run_id}", _queue_name=INTERACTIVE_QUEUE
+            )
+        return job is not None
+
+    async def forget_preparation_marks(self) -> None:
+        """Let work on datasets and reports begin again whose worker was killed.
+
+        Only for the one interactive worker, at its start. Raises `BrokerAwayError`.
         """
         with broker_needed():
             for prefix in (in_progress_key_prefix, retry_key_prefix):
-                for kind in ("prepare", "make"):
+                for kind in ("prepare", "make", "report"):
                     async for key in self.redis.scan_iter(match=f"{prefix}{kind}:*"):
                         await self.redis.delete(key)
 

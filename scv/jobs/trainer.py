@@ -8,7 +8,6 @@ import logging
 from contextlib import suppress
 from typing import Literal
 
-from redis.asyncio import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from scv.blocks.message import say
@@ -18,12 +17,14 @@ from scv.db.engine import Database
 from scv.db.leases import LeaseLostError, Wishes
 from scv.db.tables import Run
 from scv.db.turns import take_next
-from scv.files import Files, run_folder, weights_key
+from scv.files import Files, report_folder, run_folder, weights_key
 from scv.jobs.children import Child, Spare
-from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent, publish
+from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent
 from scv.jobs.limits import out_of_time
 from scv.jobs.presence import Seat
 from scv.jobs.protocol import Pause, Renewed, Train
+from scv.jobs.queue import Queue
+from scv.jobs.report_state import ask_for_report
 from scv.settings import Settings
 
 HEARTBEAT_SECONDS = 0.5
@@ -46,10 +47,10 @@ log = logging.getLogger(__name__)
 class Trainer:
     """Trains runs, one at a time, each in a child process of its own."""
 
-    def __init__(self, settings: Settings, database: Database, redis: Redis, spare: Spare) -> None:
+    def __init__(self, settings: Settings, database: Database, queue: Queue, spare: Spare) -> None:
         self._settings = settings
         self._database = database
-        self._redis = redis
+        self._queue = queue
         self._spare = spare
         self._files = Files(settings.data_dir / "files")
         self._training: _Training | None = None
@@ -79,7 +80,7 @@ class Trainer:
             await self._spare.warm()
 
     async def _train(self, run: Run, token: str) -> None:
-        training = _Training(run, token, self._settings, self._database, self._redis, self._files)
+        training = _Training(run, token, self._settings, self._database, self._queue, self._files)
         self._training = training
         try:
             if await training.go_on_until_it_ends(self._spare):
@@ -106,7 +107,7 @@ class _Training:
     """A run while this worker holds its lease."""
 
     def __init__(
-        self, run: Run, token: str, settings: Settings, database: Database, redis: Redis, files: Files
+        self, run: Run, token: str, settings: Settings, database: Database, queue: Queue, files: Files
     ) -> None:
         self.run_id = run.id
         self.child: Child | None = None
@@ -114,7 +115,7 @@ class _Training:
         self._token = token
         self._settings = settings
         self._database = database
-        self._redis = redis
+        self._queue = queue
         self._files = files
         self._number = run.attempt
         self._reason: Reason | None = None
@@ -236,7 +237,16 @@ class _Training:
                 await self._record_failed(event)
                 return True
         await self._tell(event)
-        return isinstance(event, Result)
+        if isinstance(event, Result):
+            await self._have_reported()
+            return True
+        return False
+
+    async def _have_reported(self) -> None:
+        """The run has finished: its report is wanted. Whoever looks at its page asks again where the broker is away."""
+        ask_for_report(self._files.path(report_folder(self._run.id)))
+        with suppress(BrokerAwayError):
+            await self._queue.enqueue_report(self._run.id)
 
     async def _record_told_to_end(self, reason: Reason) -> None:
         """The child has ended since it was told to: write down what the run is now."""
@@ -270,7 +280,7 @@ class _Training:
         if clock() < self._broker_away_until:
             return
         try:
-            await publish(self._redis, self._run.id, event)
+            await self._queue.publish(self._run.id, event)
         except BrokerAwayError:
             # Trying again with every event would hold up the training.
             self._broker_away_until = clock() + AWAY_SECONDS

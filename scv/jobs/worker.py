@@ -34,6 +34,7 @@ from scv.jobs.queue import (
     write_job,
 )
 from scv.jobs.reaper import reap_for_ever
+from scv.jobs.reporter import Reporter
 from scv.jobs.trainer import Trainer
 from scv.settings import ROOT, Settings
 
@@ -79,7 +80,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
                 spare = Spare()
                 stack.push_async_callback(spare.close)
                 await spare.warm()
-                trainers.append(Trainer(replace(settings, device=device), database, queue.redis, spare))
+                trainers.append(Trainer(replace(settings, device=device), database, queue, spare))
             worker = _training_worker(settings, trainers)
         else:
             with suppress(BrokerAwayError):
@@ -89,7 +90,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
             with suppress(BrokerAwayError):
                 for version in wanted:
                     await queue.enqueue_making(version)
-            worker = _interactive_worker(settings, database, preparing)
+            worker = _interactive_worker(settings, database, queue, preparing)
 
         def state() -> WorkerState:
             seats = [trainer.seat for trainer in trainers]
@@ -148,8 +149,9 @@ def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
     )
 
 
-def _interactive_worker(settings: Settings, database: Database, preparing: set[int]) -> Worker:
-    """`preparing` holds the ids of the processes that work on datasets at the moment."""
+def _interactive_worker(settings: Settings, database: Database, queue: Queue, preparing: set[int]) -> Worker:
+    """`preparing` holds the ids of the processes that work on datasets and reports at the moment."""
+    reporter = Reporter(settings, queue, preparing)
 
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
@@ -177,13 +179,17 @@ def _interactive_worker(settings: Settings, database: Database, preparing: set[i
     async def make_version(ctx: dict[Any, Any], name: str) -> None:
         await make(settings, database, name, preparing)
 
+    async def report(ctx: dict[Any, Any], run_id: int) -> None:
+        await reporter.make(run_id)
+
     return Worker(
         [
             func(prepare, name="prepare", timeout=INTERACTIVE_TIMEOUT),
             func(make_version, name="make", timeout=INTERACTIVE_TIMEOUT),
+            func(report, name="report", timeout=INTERACTIVE_TIMEOUT),
         ],
         queue_name=INTERACTIVE_QUEUE,
-        max_jobs=2,
+        max_jobs=3,  # a report and two others: who prepares a dataset does not wait for it
         job_timeout=INTERACTIVE_TIMEOUT,
         **_common(settings),
     )

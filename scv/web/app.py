@@ -28,6 +28,7 @@ from scv.web.pages.health import health
 from scv.web.pages.home import home
 from scv.web.pages.model import ModelController
 from scv.web.pages.own import OwnDatasetController
+from scv.web.pages.report import ReportController
 from scv.web.pages.run import RunController
 from scv.web.pages.session import SessionController
 from scv.web.pages.takeaway import TakeAwayController
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> Litestar:
             DocumentController,
             RunController,
             TakeAwayController,
+            ReportController,
             DatasetController,
             OwnDatasetController,
             CollectController,

@@ -15,7 +15,7 @@ async def read_form(request: AnyRequest) -> Mapping[str, str]:
     }
 
 
-POSTED_TO = re.compile(r"(?P<page>.*)/(?:operations|runs|rename|delete|stop|pause|resume|again)")
+POSTED_TO = re.compile(r"(?P<page>.*)/(?:operations|runs|rename|delete|stop|pause|resume|again|make)")
 """Addresses that a refused form leaves in the address bar but that are no pages, below the page they belong to."""
 
 

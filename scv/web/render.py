@@ -97,6 +97,15 @@ class Renderer:
             return environment.get_template(template).render(values)
         return render_block(environment, template, block, values)
 
+    def macro(self, language: str, template: str, name: str, *values: object) -> Markup:
+        """What a template's macro makes of these values."""
+        made = getattr(self._environments[language].get_template(template).module, name)(*values)
+        return Markup(made)  # noqa: S704 - a macro's output is escaped already
+
+    def document(self, language: str, template: str, page: object) -> str:
+        """A whole template that is shown to nobody in particular: a file to take away."""
+        return self._environments[language].get_template(template).render(page=page, language=language)
+
     def respond(
         self,
         visit: Visit,

@@ -45,7 +45,7 @@ async def spare() -> AsyncIterator[Spare]:
 
 async def trained(settings: Settings, database: Database, queue: Queue, spare: Spare, run: Run) -> Run:
     async with asyncio.timeout(120):
-        await Trainer(settings, database, queue.redis, spare).train_all()
+        await Trainer(settings, database, queue, spare).train_all()
     return await load(database, run)
 
 

@@ -32,7 +32,7 @@ async def spare() -> AsyncIterator[WatchedSpare]:
 
 @pytest.fixture
 def trainer(settings: Settings, database: Database, queue: Queue, spare: WatchedSpare) -> Trainer:
-    return Trainer(settings, database, queue.redis, spare)
+    return Trainer(settings, database, queue, spare)
 
 
 async def pause(database: Database, run: Run) -> bool:
@@ -163,7 +163,7 @@ async def test_a_child_that_says_nothing_for_too_long_is_replaced(
     short = replace(settings, silence_seconds=5)
     await spare.warm()
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(Trainer(short, database, queue.redis, spare).train_all())
+    work = asyncio.create_task(Trainer(short, database, queue, spare).train_all())
     await until_epoch(database, run, 1)
     os.kill(spare.used[0], signal.SIGSTOP)
 

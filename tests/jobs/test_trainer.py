@@ -47,7 +47,7 @@ async def spare() -> AsyncIterator[WatchedSpare]:
 
 @pytest.fixture
 def trainer(settings: Settings, database: Database, queue: Queue, spare: Spare) -> Trainer:
-    return Trainer(settings, database, queue.redis, spare)
+    return Trainer(settings, database, queue, spare)
 
 
 async def events_of(queue: Queue, run: Run) -> list[object]:
@@ -107,7 +107,7 @@ async def test_a_child_that_is_killed_every_time_fails_the_run(
     settings: Settings, database: Database, queue: Queue, spare: WatchedSpare
 ) -> None:
     run = await add_run(database, **LONG)
-    work = asyncio.create_task(Trainer(replace(settings, attempts=2), database, queue.redis, spare).train_all())
+    work = asyncio.create_task(Trainer(replace(settings, attempts=2), database, queue, spare).train_all())
     for attempt in (1, 2):
 
         async def has_begun(attempt: int = attempt) -> bool:

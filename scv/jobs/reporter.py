@@ -1,0 +1,70 @@
+"""Reports from a worker's side: one after the other, each by a process of its own that ends with the worker."""
+
+import asyncio
+import logging
+import os
+import sys
+
+from scv.blocks.message import say
+from scv.files import Files, report_folder
+from scv.jobs.lifeline import end_with_parent
+from scv.jobs.queue import Queue
+from scv.jobs.report_state import end_report, report_underway
+from scv.settings import ROOT, Settings
+
+LOST = say("The work on the report ended unexpectedly. The interactive worker's log has the details.")
+
+log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Makes one report at a time; those that are asked for meanwhile come into the queue again after it.
+
+    Which these are is known to this worker alone: if it is killed, whoever looks at a report asks for it again.
+    """
+
+    def __init__(self, settings: Settings, queue: Queue, processes: set[int]) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._processes = processes
+        self._busy = False
+        self._waiting: dict[int, None] = {}  # an ordered set
+
+    async def make(self, run_id: int) -> None:
+        """Make the report of the run, if it is still wanted, or note that it waits."""
+        if self._busy:
+            self._waiting[run_id] = None
+            return
+        self._busy = True
+        try:
+            await self._make(run_id)
+        finally:
+            self._busy = False
+        for following in tuple(self._waiting)[:1]:
+            del self._waiting[following]
+            await self._queue.enqueue_report(following)
+
+    async def _make(self, run_id: int) -> None:
+        folder = Files(self._settings.data_dir / "files").path(report_folder(run_id))
+        if report_underway(folder) is None:  # stopped, or deleted, while it waited
+            return
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "scv.jobs.reporting",
+            str(run_id),
+            cwd=ROOT,
+            env={**os.environ, **self._settings.environment()},
+            preexec_fn=end_with_parent(),
+        )
+        self._processes.add(process.pid)
+        try:
+            status = await process.wait()
+            log.info("report of run %s: ended with status %s", run_id, status)
+            if report_underway(folder) is not None:  # it could say nothing more itself
+                end_report(folder, LOST)
+        finally:
+            self._processes.discard(process.pid)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()

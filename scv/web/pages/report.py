@@ -1,0 +1,276 @@
+"""The report of a run: a page that fills while the report is made, its pictures, and all of it as one file."""
+
+from asyncio import to_thread
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import File, Redirect
+
+from scv.blocks.diagnosis import Diagnosis
+from scv.blocks.message import Message, say
+from scv.blocks.params import Param
+from scv.blocks.training import FIELDS, TrainingSettings
+from scv.data.catalogue import DatasetInfo
+from scv.db import runs
+from scv.db.tables import Model, Run, User, Version
+from scv.errors import NotFoundError, RefusedError
+from scv.files import report_folder, weights_key
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.report_state import (
+    ReportUnderway,
+    ask_for_report,
+    ask_to_stop_report,
+    report_failure,
+    report_stopped,
+    report_underway,
+)
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
+from scv.web.forms import file_name, read_form
+from scv.web.house import House
+from scv.web.larder import dataset_of, is_gone
+from scv.web.live import LiveRun, live_run
+from scv.web.place import version_path
+from scv.web.plots import diagnoses, plot_data
+from scv.web.render import AnyRequest, Visit
+from scv.web.report_file import report_html
+from scv.web.report_link import Link, PictureAddresses, choices_of, query_of
+from scv.web.report_parts import Part, show_part, states_of
+
+TEMPLATE = "pages/report.html"
+
+_KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
+
+NO_WEIGHTS = say("This run has no weights, so there is nothing to report on.")
+NO_PICTURES = say(
+    "The pictures that it learned from were deleted. What is missing of the report cannot be made any more."
+)
+
+
+@dataclass(frozen=True)
+class ReportState:
+    """How far a report is.
+
+    `kind` complete: all there is; working: it is being made or waits for that, `underway` says how far it is; stopped:
+    somebody wished so; failed and impossible: `problem` says why; unwanted: nobody asked for it. Where `kind` is
+    working, `problem` keeps it from going on.
+    """
+
+    kind: Kind
+    underway: ReportUnderway | None = None
+    problem: Message | None = None
+
+    @property
+    def can_be_made(self) -> bool:
+        return self.kind in ("complete", "stopped", "failed", "unwanted")
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A run's report. `fresh` are the sections that the reader's page does not have yet, all of them for a new one."""
+
+    run: Run
+    model: Model
+    version: Version
+    dataset: DatasetInfo
+    settings: TrainingSettings
+    live: LiveRun
+    plot: str
+    diagnoses: tuple[Diagnosis, ...]
+    state: ReportState
+    parts: tuple[Part, ...]
+    fresh: tuple[Part, ...]
+    state_address: str
+
+    @property
+    def href(self) -> str:
+        return f"/runs/{self.run.id}/report"
+
+    @property
+    def version_href(self) -> str:
+        return version_path(self.model.id, self.version.number)
+
+    @property
+    def working_title(self) -> str:
+        """What is being made at the moment; empty where that is not known."""
+        named = self.state.underway.section if self.state.underway is not None else ""
+        return next((section.title for section in self.parts if section.name == named), "")
+
+    @property
+    def any_done(self) -> bool:
+        return any(part.state == "done" for part in self.parts)
+
+    @property
+    def some_failed(self) -> bool:
+        return any(section.state == "failed" for section in self.parts)
+
+    @property
+    def told(self) -> tuple[tuple[Param, str], ...]:
+        """All training settings as they are written."""
+        return tuple((param, param.written(getattr(self.settings, param.name))) for param in FIELDS)
+
+
+async def _run_for(house: House, user: User, run_id: int) -> Run:
+    async with house.database.reading() as session:
+        return await runs.get_run_for(session, user, run_id)
+
+
+def folder_for(house: House, run: Run) -> Path:
+    """The folder of the report of a run that was loaded for its user."""
+    return house.files.path(report_folder(run.id))
+
+
+def state_of_report(house: House, run: Run) -> ReportState:
+    """How far the report of the run is."""
+    folder = folder_for(house, run)
+    states = states_of(folder)
+    underway = report_underway(folder)
+    if underway is None and states and all(state.state in ("done", "failed") for state in states):
+        return ReportState("complete")
+    if house.files.existing(weights_key(run.id)) is None or run.active:
+        return ReportState("impossible", problem=NO_WEIGHTS)
+    if is_gone(run):
+        return ReportState("impossible", problem=NO_PICTURES)
+    if underway is not None:
+        return ReportState("working", underway)
+    if failure := report_failure(folder):
+        return ReportState("failed", problem=failure)
+    if report_stopped(folder):
+        return ReportState("stopped")
+    return ReportState("unwanted")
+
+
+async def look_at_report(house: House, run: Run) -> ReportState:
+    """The state; what is wanted is asked for again at every look: a worker that was killed tells nobody.
+
+    That of a finished run is wanted by whoever looks at it.
+    """
+    state = state_of_report(house, run)
+    if state.kind == "unwanted" and run.status == "finished":
+        ask_for_report(folder_for(house, run))
+        state = state_of_report(house, run)
+    if state.kind == "working":
+        try:
+            await house.queue.enqueue_report(run.id)
+        except BrokerAwayError as error:
+            return ReportState("working", state.underway, error.message)
+    return state
+
+
+async def _page(house: House, visit: Visit, user: User, run_id: int, have: Collection[str] = ()) -> ReportPage:
+    """The page of the user's run; sections that the reader has already are not rendered again."""
+    run = await _run_for(house, user, run_id)
+    dataset = dataset_of(run)
+    settings = msgspec.json.decode(run.settings, type=TrainingSettings)
+    live = live_run(run, settings.epochs)
+    state = await look_at_report(house, run)
+    parts = await to_thread(_parts, house, visit, run, have)
+    ended = ".".join(part.name for part in parts if part.ended)
+    query = query_of({**choices_of(visit.request.query_params), "have": ended})
+    return ReportPage(
+        run=run,
+        model=run.version.model,
+        version=run.version,
+        dataset=dataset,
+        settings=settings,
+        live=live,
+        plot=plot_data(live, []),
+        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
+        state=state,
+        parts=parts,
+        fresh=tuple(section for section in parts if section.name not in have),
+        state_address=f"/runs/{run.id}/report/state?{query}",
+    )
+
+
+def _parts(house: House, visit: Visit, run: Run, have: Collection[str]) -> tuple[Part, ...]:
+    folder, page = folder_for(house, run), f"/runs/{run.id}/report"
+    picture, choices = PictureAddresses(page, folder), choices_of(visit.request.query_params)
+    return tuple(
+        Part(state.name, state.title, state.state)
+        if state.name in have
+        else show_part(house.renderer, visit.language.code, folder, state, picture, Link(page, state.name, choices))
+        for state in states_of(folder)
+    )
+
+
+class ReportController(Controller):
+    path = "/runs/{run_id:int}"
+
+    @get("/report")
+    async def show(self, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[str]:
+        return house.renderer.respond(visit, TEMPLATE, await _page(house, visit, user, run_id))
+
+    @get("/report/state")
+    async def state(
+        self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]
+    ) -> Response[str]:
+        """How far it is, and the sections that the page does not have yet; `?have=` names the others."""
+        have = request.query_params.get("have", "").split(".")
+        page = await _page(house, visit, user, run_id, have)
+        return house.renderer.respond(visit, TEMPLATE, page, block="news")
+
+    @post("/report/make", status_code=200)
+    async def make(self, request: AnyRequest, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Redirect:
+        """Have it made: what is missing or failed, or with `anew` all of it."""
+        form = await read_form(request)
+        run = await _run_for(house, user, run_id)
+        state, folder = state_of_report(house, run), folder_for(house, run)
+        if state.kind == "impossible":
+            raise RefusedError(state.problem or NO_WEIGHTS)
+        if state.can_be_made:
+            if is_gone(run):
+                raise RefusedError(NO_PICTURES)
+            if form.get("anew"):
+                house.files.delete(report_folder(run.id))
+            ask_for_report(folder)
+        await look_at_report(house, run)
+        return Redirect(f"/runs/{run_id}/report", status_code=303)
+
+    @post("/report/stop", status_code=200)
+    async def stop(self, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Redirect:
+        """Have the work on it end; what is there stays."""
+        run = await _run_for(house, user, run_id)
+        ask_to_stop_report(folder_for(house, run))
+        return Redirect(f"/runs/{run_id}/report", status_code=303)
+
+    @get("/report/files/{name:str}")
+    async def file(self, user: SignedIn, house: TheHouse, run_id: FromPath[int], name: FromPath[str]) -> File:
+        """One of the report's pictures, by its plain name."""
+        run = await _run_for(house, user, run_id)
+        try:
+            path = house.files.path(f"{report_folder(run.id)}/{name}")
+        except ValueError:  # no key
+            path = None
+        if path is None or path.suffix != ".png" or not path.is_file():
+            raise NotFoundError(say("There is no such file in this report."))
+        return File(
+            path,
+            filename=name,
+            content_disposition_type="inline",
+            media_type="image/png",
+            headers=_KEPT,
+        )
+
+    @get("/report.html")
+    async def whole(self, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[bytes]:
+        """All that there is of it as one file that needs no server."""
+        run = await _run_for(house, user, run_id)
+        folder = folder_for(house, run)
+        if not any(state.state == "done" for state in states_of(folder)):
+            raise NotFoundError(say("There is no report of this run yet."))
+        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
+        live = live_run(run, settings.epochs)
+        name = f"{run.version.model.name} run {run.id}"
+        text = await to_thread(report_html, house.renderer, visit.language.code, folder, name, live)
+        return Response(
+            text,
+            media_type="text/html; charset=utf-8",
+            headers={"content-disposition": f'attachment; filename="{file_name(name + " report", "html")}"'},
+        )

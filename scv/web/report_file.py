@@ -1,0 +1,38 @@
+"""A report as one HTML file that needs no server: its stylesheet and pictures are inside, and it has no script."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from markupsafe import Markup
+
+from scv.db.tables import now
+from scv.settings import ROOT
+from scv.web.live import LiveRun
+from scv.web.render import Renderer
+from scv.web.report_link import PicturesWithin
+from scv.web.report_parts import Part, show_part, states_of
+
+_STYLES = ("scv.css", "report.css")
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """The file's page. `live` is the training as its run's page shows it, where that is known."""
+
+    name: str
+    style: Markup
+    parts: tuple[Part, ...]
+    live: LiveRun | None
+    made_at: datetime
+
+
+def report_html(renderer: Renderer, language: str, folder: Path, name: str, live: LiveRun | None = None) -> bytes:
+    """The report in `folder`, as far as it is made, about the network of this name, in one of the languages."""
+    parts = tuple(
+        show_part(renderer, language, folder, state, PicturesWithin(folder), None)
+        for state in states_of(folder)
+        if state.state in ("done", "failed")
+    )
+    style = Markup("\n".join((ROOT / "static" / file).read_text() for file in _STYLES))  # noqa: S704 - our own
+    return renderer.document(language, "pages/report_file.html", ReportFile(name, style, parts, live, now())).encode()

@@ -1,0 +1,66 @@
+"""The addresses within a report: of its pictures, and of the same page with other choices."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+LONGEST = 60
+"""Characters of a choice; whatever is longer was made by nobody's click."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Makes addresses that lead to one section of a report's page; `chosen` is what the present address says.
+
+    `link(layer=2, channel=None)` keeps the other choices, sets one and takes one back.
+    """
+
+    page: str
+    section: str
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, **query: object) -> str:
+        wanted = query_of({**self.chosen, **query})
+        return f"{self.page}?{wanted}#part-{self.section}" if wanted else f"{self.page}#part-{self.section}"
+
+
+def query_of(choices: Mapping[str, object]) -> str:
+    """Choices as they stand in an address; None is none."""
+    return urlencode({name: str(value) for name, value in choices.items() if value is not None}, errors="replace")
+
+
+def choices_of(query: Mapping[str, str]) -> dict[str, str]:
+    """The choices that an address names; `have` is the page's own."""
+    named = ((name, value) for name, value in query.items() if name != "have")
+    return {name: value for name, value in named if len(name) <= LONGEST and len(value) <= LONGEST}
+
+
+@dataclass(frozen=True)
+class PictureAddresses:
+    """Where the pictures of a report lie on the server. One that is made anew has another address."""
+
+    page: str
+    folder: Path
+
+    def __call__(self, name: str) -> str:
+        try:
+            version = f"?v={(self.folder / name).stat().st_mtime_ns:x}"
+        except (OSError, ValueError):
+            version = ""
+        return f"{self.page}/files/{name}{version}"
+
+
+@dataclass(frozen=True)
+class PicturesWithin:
+    """The pictures themselves, as addresses that hold them."""
+
+    folder: Path
+
+    def __call__(self, name: str) -> str:
+        try:
+            content = (self.folder / name).read_bytes()
+        except (OSError, ValueError):
+            return "data:,"
+        return f"data:image/png;base64,{b64encode(content).decode()}"

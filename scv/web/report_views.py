@@ -1,0 +1,133 @@
+"""What the templates of a report's sections take: the figures of each with what its reader chose, and its drawings.
+
+A section is a Struct of `blocks.report` and a function that makes its view. The page lets its reader choose by its
+address; the file, which has no server to ask, shows what is most important.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from scv.blocks.report.layers import Layers
+from scv.blocks.report.metrics import Bin, Cell, ClassFigures, Metrics
+from scv.blocks.report.mistakes import Labels, Mistakes
+from scv.blocks.report.summary import Summary
+from scv.web.confusion import LARGEST, Matrix, Square, about, cell_named, confused, map_of, matrix_of, square
+from scv.web.report_sections import EXPLAINED, Around, Named, View
+
+
+@dataclass(frozen=True)
+class ChosenCell:
+    """A cell of the confusion matrix with its pictures."""
+
+    square: Square
+    cell: Cell
+
+
+SORTS: Mapping[str, Callable[[ClassFigures], float | None]] = {
+    "support": lambda row: row.support,
+    "precision": lambda row: row.precision,
+    "recall": lambda row: row.recall,
+    "f1": lambda row: row.f1,
+}
+"""What the table of classes can be sorted by, beside their order."""
+
+FREQUENT = 20
+"""Confusions that are listed where there are many classes."""
+
+IN_FILE = 12
+"""Cells whose pictures are in the file."""
+
+
+@dataclass(frozen=True)
+class MetricsView:
+    """The section. `order` is what the classes are sorted by, `down` whether the largest come first.
+
+    `one` is the class that was chosen, `cells` those whose pictures are shown.
+    """
+
+    figures: Metrics
+    matrix: Matrix
+    shares: bool
+    order: str
+    down: bool
+    one: int | None
+    cells: tuple[ChosenCell, ...]
+
+    @property
+    def many(self) -> bool:
+        """Whether the matrix shows some classes only."""
+        return len(self.figures.classes) > LARGEST
+
+    @property
+    def classes(self) -> tuple[tuple[int, ClassFigures], ...]:
+        """The classes as they are sorted; those that have no such figure come last."""
+        rows = list(enumerate(self.figures.classes))
+        key = SORTS.get(self.order)
+        if key is None:
+            return tuple(reversed(rows) if self.down else rows)
+        known = [row for row in rows if key(row[1]) is not None]
+        unknown = [row for row in rows if key(row[1]) is None]
+        return (*sorted(known, key=lambda row: key(row[1]) or 0, reverse=self.down), *unknown)
+
+    @property
+    def map(self) -> tuple[tuple[str, int, str], ...]:
+        return map_of(self.figures)
+
+    @property
+    def frequent(self) -> tuple[Square, ...]:
+        return confused(self.figures, FREQUENT)
+
+    @property
+    def about(self) -> tuple[tuple[Square, ...], tuple[Square, ...]]:
+        """What the chosen class is taken for, and what is taken for it."""
+        return about(self.figures, self.one or 0)
+
+    def names(self, number: int) -> str:
+        return self.figures.classes[number].name
+
+    def calibrated(self) -> tuple[Bin, ...]:
+        """The bins that hold answers."""
+        return tuple(one for one in self.figures.calibration.bins if one.count)
+
+
+def _metrics(figures: Any, around: Around) -> MetricsView:
+    cells = figures.confusion.cells[:IN_FILE] if around.whole else ()
+    if (named := cell_named(figures, around.chosen.get("cell", ""))) is not None:
+        cells = (named,)
+    return MetricsView(
+        figures=figures,
+        matrix=matrix_of(figures),
+        shares=around.chosen.get("shares") == "yes",
+        order=around.chosen.get("order", ""),
+        down=around.chosen.get("down") == "yes",
+        one=_number(around.chosen.get("of", ""), len(figures.classes)),
+        cells=tuple(ChosenCell(square(figures, cell.label, cell.predicted), cell) for cell in cells),
+    )
+
+
+def _number(text: str, below: int) -> int | None:
+    """A choice that is a number from 0 up to `below`; None where it is not one, or none was made."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else below
+    return number if number < below else None
+
+
+def _named(figures: Any, around: Around) -> Named:
+    return Named(figures, around.name)
+
+
+def _plain(figures: Any, around: Around) -> Any:
+    return figures
+
+
+SECTIONS: Mapping[str, tuple[type[msgspec.Struct], View]] = {
+    "summary": (Summary, _plain),
+    "metrics": (Metrics, _metrics),
+    "mistakes": (Mistakes, _named),
+    "labels": (Labels, _named),
+    "layers": (Layers, _plain),
+    **EXPLAINED,
+}
+"""The sections that can be shown, in the order in which they are read: what their JSON holds, and their view."""
