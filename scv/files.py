@@ -12,11 +12,6 @@ def run_folder(run_id: int) -> str:
     return f"runs/{run_id}"
 
 
-def report_folder(run_id: int) -> str:
-    """The key prefix of a run's report."""
-    return f"{run_folder(run_id)}/report"
-
-
 def draft_folder(dataset_id: int) -> str:
     """The key prefix of pictures that wait to be made into a version of a person's own dataset."""
     return f"drafts/{dataset_id}"

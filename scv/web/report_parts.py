@@ -14,7 +14,8 @@ from scv.blocks.report.contents import CONTENTS, Contents, Failed, SectionState,
 from scv.blocks.report.metrics import Metrics
 from scv.web.render import Renderer
 from scv.web.report_link import Link
-from scv.web.report_views import SECTIONS, Around
+from scv.web.report_sections import Around
+from scv.web.report_views import SECTIONS
 
 DAMAGED = say(
     "What is stored of this part is damaged, or was made by another version of SCV. Have the report made again."
