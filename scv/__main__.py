@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from scv.commands import datasets, doctor, documents, exporting, predicting, serving, starters, training
+    from scv.commands import datasets, doctor, documents, exporting, predicting, reporting, serving, starters, training
     from scv.commands.failure import FAILURES, MisuseError, as_line
     from scv.commands.options import add_settings
     from scv.commands.pictures import add_dataset
@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
     exported = command("export", exporting.export, "Write a trained network as ONNX, safetensors, script or notebook.")
     exporting.add_export(exported)
+    told = command("report", reporting.report, "Write the report of a trained network as one HTML file.")
+    reporting.add_report(told)
     asked = command("predict", predicting.predict, "Ask a trained network about your own pictures.")
     add_weights(asked)
     asked.add_argument("pictures", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")

@@ -1,0 +1,185 @@
+"""Reports of really trained runs are made by themselves, can be stopped and gone on with, and outlive their workers."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scv.blocks.message import Message
+from scv.blocks.report.contents import decode_section, file_of
+from scv.blocks.report.summary import Summary
+from scv.db.engine import Database
+from scv.db.tables import Run
+from scv.files import Files, report_folder, run_folder
+from scv.jobs.queue import Queue
+from scv.jobs.report_state import (
+    ReportStoppedError,
+    ReportTeller,
+    ReportUnderway,
+    ask_for_report,
+    ask_to_stop_report,
+    end_report,
+    report_failure,
+    report_stopped,
+    report_underway,
+)
+from scv.jobs.reporting import result_of
+from scv.settings import Settings
+from scv.web.report_parts import states_of
+from tests.jobs.conftest import StartWorker, add_run, until, until_ended
+
+
+def folder_of(settings: Settings, run: Run) -> Path:
+    return Files(settings.data_dir / "files").path(report_folder(run.id))
+
+
+async def until_reported(settings: Settings, run: Run) -> dict[str, str]:
+    """The states of all sections once the work on them has ended."""
+    folder = folder_of(settings, run)
+
+    async def ended() -> bool:
+        states = states_of(folder)
+        return report_failure(folder) is not None or (bool(states) and report_underway(folder) is None)
+
+    await until(ended, 120)
+    return {state.name: state.state for state in states_of(folder)}
+
+
+async def trained(database: Database, queue: Queue, start_worker: StartWorker) -> Run:
+    run = await add_run(database)
+    worker = await start_worker()
+    await queue.enqueue_training(run.id, 1)
+    done = await until_ended(database, run)
+    await worker.end()
+    assert done.status == "finished"
+    return done
+
+
+async def test_a_run_that_finishes_gets_its_report_by_itself(
+    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+) -> None:
+    run = await add_run(database)
+    await start_worker()
+    await start_worker(queue="interactive")
+    await queue.enqueue_training(run.id, 1)
+    await until_ended(database, run)
+
+    states = await until_reported(settings, run)
+    assert set(states.values()) == {"done"}
+    summary = decode_section((folder_of(settings, run) / file_of("summary")).read_bytes(), Summary)
+    assert isinstance(summary, Summary)
+    async with database.reading() as session:
+        row = await session.get_one(Run, run.id)
+    assert summary.provenance.test_accuracy == row.test_accuracy
+    assert summary.provenance.training_device == row.device
+
+
+async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked_for_again(
+    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+) -> None:
+    run = await trained(database, queue, start_worker)
+    folder = folder_of(settings, run)
+    worker = await start_worker(queue="interactive")
+
+    async def begun() -> bool:
+        return any(state.state == "done" for state in states_of(folder))
+
+    await until(begun)
+    await worker.kill()
+    kept = {state.name for state in states_of(folder) if state.state == "done"} - {"summary"}
+    before = {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept}
+    await start_worker(queue="interactive")
+    if report_underway(folder) is not None:  # as whoever looks at it does
+        await asyncio.sleep(1)
+        await queue.enqueue_report(run.id)
+    assert set((await until_reported(settings, run)).values()) == {"done"}
+    assert {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept} == before
+
+
+async def test_reports_that_are_asked_for_together_are_made_one_after_the_other(
+    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+) -> None:
+    first = await trained(database, queue, start_worker)
+    second = await add_run(database)
+    files = Files(settings.data_dir / "files")
+    shutil.copytree(files.path(run_folder(first.id)), files.path(run_folder(second.id)))
+    ask_for_report(folder_of(settings, second))
+    await queue.enqueue_report(second.id)
+    worker = await start_worker(queue="interactive")
+    assert set((await until_reported(settings, first)).values()) == {"done"}
+    assert set((await until_reported(settings, second)).values()) == {"done"}
+    told = [line for line in worker.log.read_text().splitlines() if "ended with status 0" in line and "report" in line]
+    assert len(told) == 2
+
+
+async def test_damaged_weights_and_deleted_pictures_are_told(
+    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+) -> None:
+    files = Files(settings.data_dir / "files")
+    damaged = await add_run(database)
+    gone = await add_run(database, dataset="own-9-1")
+    first = await trained(database, queue, start_worker)
+    for run in (damaged, gone):
+        files.folder(run_folder(run.id))
+        ask_for_report(folder_of(settings, run))
+    weights = files.path(run_folder(first.id)) / "weights.safetensors"
+    shutil.copy(weights, files.path(run_folder(gone.id)))
+    (files.path(run_folder(damaged.id)) / "weights.safetensors").write_bytes(weights.read_bytes()[:100])
+    for run in (damaged, gone):
+        await queue.enqueue_report(run.id)
+    await start_worker(queue="interactive")
+    await until_reported(settings, damaged)
+    await until_reported(settings, gone)
+    assert "damaged" in str(report_failure(folder_of(settings, damaged)))
+    assert "not on this machine" in str(report_failure(folder_of(settings, gone)))
+
+
+def test_what_is_told_can_be_read_and_a_wish_to_stop_is_heard_at_the_next_word(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    assert report_underway(folder) is None
+    ask_for_report(folder)
+    assert report_underway(folder) == ReportUnderway()
+    tell = ReportTeller(folder)
+    tell("layers", 0.5, 0.25)
+    said = report_underway(folder)
+    assert said is not None
+    assert (said.section, said.share, said.of_all) == ("layers", 0.5, 0.25)
+    ask_to_stop_report(folder)
+    assert report_stopped(folder)
+    with pytest.raises(ReportStoppedError):
+        tell("layers", 0.6, 0.3)
+    ask_for_report(folder)
+    assert not report_stopped(folder)
+    tell("layers", 1.0, 0.4)
+    end_report(folder, Message("It broke"))
+    assert report_underway(folder) is None
+    assert str(report_failure(folder)) == "It broke"
+
+
+def test_a_report_ends_where_its_run_is_deleted(tmp_path: Path) -> None:
+    ask_for_report(tmp_path / "report")
+    tell = ReportTeller(tmp_path / "report")
+    shutil.rmtree(tmp_path / "report")
+    with pytest.raises(ReportStoppedError):
+        tell("layers", 0.1, 0.1)
+    end_report(tmp_path / "report", Message("It broke"))
+    assert not (tmp_path / "report").exists()
+
+
+def test_the_time_left_follows_from_the_pace_since_it_began() -> None:
+    assert ReportUnderway("layers", 0.5, 0.6, began=100, before=0.2, written=110).seconds_left == pytest.approx(10)
+    assert ReportUnderway("layers", 0.5, 0.2, began=100, before=0.2, written=110).seconds_left is None
+    assert ReportUnderway("layers", 0.5, 0.9, began=100, before=0.2, written=101).seconds_left is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b'{"section": 3}'])
+def test_a_torn_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "underway.json").write_bytes(content)
+    (tmp_path / "failure.json").write_bytes(content)
+    assert report_underway(tmp_path) is None
+    assert report_failure(tmp_path) is None
+
+
+def test_only_a_finished_run_has_a_result() -> None:
+    assert result_of(Run(status="stopped", best_epoch=1, metrics=[])) is None
