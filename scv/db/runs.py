@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.blocks.message import Message, say
+from scv.blocks.progress import Result
 from scv.blocks.training import TrainingSettings
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
@@ -118,6 +119,26 @@ async def get_run_for(session: AsyncSession, user: User, run_id: int) -> Run:
     if run is None:
         raise NotFoundError(say("There is no such run."))
     return run
+
+
+def result_of(run: Run) -> Result | None:
+    """The end of a finished run's training, of its row, which is loaded with its metrics; None of any other."""
+    best = next((metric for metric in run.metrics if metric.epoch == run.best_epoch), None)
+    if run.status != "finished" or best is None or run.test_accuracy is None or run.test_loss is None:
+        return None
+    return Result(
+        test_accuracy=run.test_accuracy,
+        test_loss=run.test_loss,
+        epochs=len(run.metrics),
+        best_epoch=best.epoch,
+        validation_accuracy=best.validation_accuracy,
+        seconds=run.seconds or 0.0,
+        parameters=run.parameters or 0,
+        device=run.device or "",
+        dataset_hash=run.dataset_hash or "",
+        libraries=run.libraries or {},
+        weights=run.weights or "",
+    )
 
 
 async def list_runs_for_version(session: AsyncSession, version: Version) -> list[Run]:

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from scv.blocks.message import Message, say
-from scv.blocks.progress import Result
 from scv.db.engine import Database
+from scv.db.runs import result_of
 from scv.db.tables import Run
 from scv.files import Files, report_folder, weights_key
 from scv.jobs.confine import limit_memory
@@ -73,26 +73,6 @@ def _report(settings: Settings, run: Run, folder: Path) -> Message | None:
         traceback.print_exc()
         return INTERNAL
     return None
-
-
-def result_of(run: Run) -> Result | None:
-    """The end of a finished run's training, of its row, which is loaded with its metrics; None of any other."""
-    best = next((metric for metric in run.metrics if metric.epoch == run.best_epoch), None)
-    if run.status != "finished" or best is None:
-        return None
-    return Result(
-        test_accuracy=run.test_accuracy or 0.0,
-        test_loss=run.test_loss or 0.0,
-        epochs=len(run.metrics),
-        best_epoch=best.epoch,
-        validation_accuracy=best.validation_accuracy,
-        seconds=run.seconds or 0.0,
-        parameters=run.parameters or 0,
-        device=run.device or "",
-        dataset_hash=run.dataset_hash or "",
-        libraries=run.libraries or {},
-        weights=run.weights or "",
-    )
 
 
 async def _load(settings: Settings, run_id: int) -> Run | None:

@@ -31,6 +31,7 @@ from scv.web.pages.own import OwnDatasetController
 from scv.web.pages.report import ReportController
 from scv.web.pages.run import RunController
 from scv.web.pages.session import SessionController
+from scv.web.pages.takeaway import TakeAwayController
 from scv.web.pages.version import VersionController
 from scv.web.pages.workers import WorkersController
 from scv.web.render import Renderer
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> Litestar:
             VersionController,
             DocumentController,
             RunController,
+            TakeAwayController,
             ReportController,
             DatasetController,
             OwnDatasetController,

@@ -18,20 +18,20 @@ from scv.web.forms import file_name
 def as_document(name: str, document: Document) -> Response[bytes]:
     """The block document as readable JSON; also one that cannot be trained yet."""
     text = msgspec.json.format(encode(document), indent=2)
-    return _file(text + b"\n", "application/json", file_name(name, "json"))
+    return as_file(text + b"\n", "application/json", file_name(name, "json"))
 
 
 def as_script(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
     """The program that trains it by itself; raises `RefusedError` for a network with errors."""
     file = file_name(name, "py")
     text = _written(lambda: script(document, dataset, settings, title=name, file=file))
-    return _file(text, "text/x-python", file)
+    return as_file(text, "text/x-python", file)
 
 
 def as_notebook(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
     """The same as a Jupyter notebook; raises `RefusedError` for a network with errors."""
     text = _written(lambda: notebook(document, dataset, settings, title=name))
-    return _file(text, "application/x-ipynb+json", file_name(name, "ipynb"))
+    return as_file(text, "application/x-ipynb+json", file_name(name, "ipynb"))
 
 
 def _written(write: Callable[[], str]) -> bytes:
@@ -41,5 +41,6 @@ def _written(write: Callable[[], str]) -> bytes:
         raise RefusedError(error.message) from error
 
 
-def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
+def as_file(content: bytes, media_type: str, name: str) -> Response[bytes]:
+    """Bytes to be saved under a name that `file_name` made."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

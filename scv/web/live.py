@@ -47,7 +47,7 @@ class LiveRun:
 
 def live_run(run: Run, epochs: int, position: int | None = None) -> LiveRun:
     """What the database knows; `epochs` are those of the run's settings."""
-    metrics = tuple(map(_metrics, run.metrics))
+    metrics = tuple(map(metrics_of, run.metrics))
     stages = {
         "queued": say("Waiting for a free worker"),
         "running": say("Training on {device}", device=run.device) if run.device else say("Training"),
@@ -95,7 +95,8 @@ def fold(live: LiveRun, event: RunEvent) -> LiveRun:
     return live
 
 
-def _metrics(row: EpochMetric) -> EpochMetrics:
+def metrics_of(row: EpochMetric) -> EpochMetrics:
+    """A row of the ledger as the event that it was."""
     return EpochMetrics(
         epoch=row.epoch,
         train_loss=row.train_loss,

@@ -1,8 +1,7 @@
 """What the templates of the sections that explain a network take, beside the figures that each one holds.
 
-The page
-lets its reader choose a layer and a channel by its address (`layer`, `channel`); the file, which has no server to ask,
-holds the first channels of every layer, cut out of the report's pictures.
+The page lets its reader choose a layer and a channel by its address (`layer`, `channel`); the file, which has no server
+to ask, holds the first channels of every layer, cut out of the report's pictures.
 """
 
 from base64 import b64encode

@@ -46,7 +46,7 @@ def test_a_person_builds_trains_and_reads_a_network(window: Window) -> None:
     assert download.value.suggested_filename == "digit-reader.py"
     compile(download.value.path().read_text(), "digit-reader.py", "exec")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the weights").click()
+        page.get_by_role("link", name="Weights: safetensors").click()
     assert download.value.path().stat().st_size > 1610 * 4
 
     page.goto(f"{window.base}/models")

@@ -40,6 +40,7 @@ from scv.web.render import AnyRequest, Visit
 from scv.web.report_file import report_html
 from scv.web.report_link import Link, PictureAddresses, choices_of, query_of
 from scv.web.report_parts import Part, show_part, states_of
+from scv.web.takeaway import Offer, offers
 
 TEMPLATE = "pages/report.html"
 
@@ -87,6 +88,7 @@ class ReportPage:
     parts: tuple[Part, ...]
     fresh: tuple[Part, ...]
     state_address: str
+    offers: tuple[Offer, ...]
 
     @property
     def href(self) -> str:
@@ -186,6 +188,7 @@ async def _page(house: House, visit: Visit, user: User, run_id: int, have: Colle
         parts=parts,
         fresh=tuple(section for section in parts if section.name not in have),
         state_address=f"/runs/{run.id}/report/state?{query}",
+        offers=offers(run, house.files),
     )
 
 

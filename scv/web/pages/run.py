@@ -42,6 +42,7 @@ from scv.web.plots import diagnoses, plot_data
 from scv.web.render import AnyRequest, Visit
 from scv.web.series import Series, accuracies_of, series_of
 from scv.web.sse import run_events
+from scv.web.takeaway import Offer, offers
 
 TEMPLATE = "pages/run.html"
 
@@ -71,6 +72,7 @@ class RunPage:
     diagnoses: tuple[Diagnosis, ...]
     plot: str
     series: Series | None
+    offers: tuple[Offer, ...]
 
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
@@ -127,6 +129,7 @@ def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Messag
 
 
 def _page(
+    house: House,
     run: Run,
     position: int | None = None,
     sisters: Sequence[Run] = (),
@@ -150,6 +153,7 @@ def _page(
         diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
         plot=plot_data(live, accuracies_of(run, sisters)),
         series=series_of(sisters),
+        offers=() if run.active or run.held else offers(run, house.files),
     )
 
 
@@ -166,7 +170,7 @@ async def _controls(request: AnyRequest, visit: Visit, house: House, user: User,
     run, _, _ = await _load(house, user, run_id)
     if request.headers.get("hx-request") != "true":
         return Redirect(f"/runs/{run_id}", status_code=303)
-    return house.renderer.respond(visit, "partials/controls.html", _page(run))
+    return house.renderer.respond(visit, "partials/controls.html", _page(house, run))
 
 
 class RunController(Controller):
@@ -183,7 +187,7 @@ class RunController(Controller):
     ) -> Response[str]:
         run, position, sisters = await _load(house, user, run_id)
         block = "ended" if request.headers.get("hx-target") == "run" else None
-        return house.renderer.respond(visit, TEMPLATE, _page(run, position, sisters), block=block)
+        return house.renderer.respond(visit, TEMPLATE, _page(house, run, position, sisters), block=block)
 
     @get("/events")
     async def events(
@@ -291,7 +295,7 @@ class RunController(Controller):
                 text = msgspec.json.encode(settings).decode()
                 new = await runs.repeat_run(session, run, text, house.settings.queued_per_user)
         if refused:
-            return house.renderer.respond(visit, TEMPLATE, _page(run, form=form, refused=refused), status=422)
+            return house.renderer.respond(visit, TEMPLATE, _page(house, run, form=form, refused=refused), status=422)
         await hand_on(house, [(run.id, run.attempt) for run in new])
         return Redirect(f"/runs/{new[0].id}", status_code=303)
 
