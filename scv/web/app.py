@@ -30,6 +30,7 @@ from scv.web.pages.model import ModelController
 from scv.web.pages.own import OwnDatasetController
 from scv.web.pages.run import RunController
 from scv.web.pages.session import SessionController
+from scv.web.pages.trying import TryController
 from scv.web.pages.version import VersionController
 from scv.web.pages.workers import WorkersController
 from scv.web.render import Renderer
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> Litestar:
             VersionController,
             DocumentController,
             RunController,
+            TryController,
             DatasetController,
             OwnDatasetController,
             CollectController,
