@@ -49,15 +49,10 @@ class Outcome:
     away: bool = False
 
     @property
-    def sureness(self) -> float:
-        """0 where each class is as probable as the others, 1 where the network is sure."""
-        told = self.answer.prediction
-        return 0.0 if told is None or not told.most_entropy else 1 - min(1.0, told.entropy / told.most_entropy)
-
-    @property
     def spread(self) -> float:
-        """The entropy as a share of the most that it can be."""
-        return 1 - self.sureness
+        """The entropy as a share of the most that it can be: 0 where the network is sure."""
+        told = self.answer.prediction
+        return 0.0 if told is None or not told.most_entropy else min(1.0, told.entropy / told.most_entropy)
 
 
 @dataclass(frozen=True, kw_only=True)
