@@ -23,7 +23,7 @@ from scv.data.strokes import fitted, placed, unslanted
 from scv.data.summary import read_summary
 
 _LOOK = 640  # pixels: strokes are looked for on a picture so large
-_SHOWN = 320  # pixels: the steps are shown so large
+_SHOWN = 240  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the picture: beside the ink, where it is cut out to be shown
 _UPRIGHT = 1  # in the EXIF field Orientation
 _ORIENTATION = 0x0112
