@@ -82,7 +82,7 @@
       box.classList.remove("recording");
     }
 
-    onOff.addEventListener("click", () => (stream ? (off(), say("")) : on()));
+    onOff.addEventListener("click", () => (stream ? (off(), say("off")) : on()));
     choice.addEventListener("change", on);
     addEventListener("pagehide", off);
     document.addEventListener("visibilitychange", () => {
@@ -90,7 +90,7 @@
       else if (live) begin();
     });
     /* The answer to a picture from elsewhere would be gone with the next one of the camera. */
-    if (live) document.addEventListener("give", (event) => stream && event.detail.source !== box && (off(), say("")));
+    if (live) document.addEventListener("give", (event) => stream && event.detail.source !== box && (off(), say("off")));
     if (!hold) return;
     const pressed = (event) => event.key === " " || event.key === "Enter";
     hold.addEventListener("pointerdown", (event) => {

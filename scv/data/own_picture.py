@@ -138,13 +138,20 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
 
 def _made_plain(image: Image.Image, mode: str, steps: list[Step]) -> Image.Image:
     """Grey or in colour, and nothing transparent."""
-    clear, colored = image.has_transparency_data, image.mode not in ("L", "1", "LA", "I;16", "I;16B", "I;16L")
+    clear, colored = _is_clear(image), image.mode not in ("L", "1", "LA", "I;16", "I;16B", "I;16L")
     image = plain(image, mode)
     if clear:
         steps.append(Step(say("What is transparent becomes white."), _shown(image)))
     if mode == "L" and colored:
         steps.append(Step(say("In shades of grey."), _shown(image)))
     return image
+
+
+def _is_clear(image: Image.Image) -> bool:
+    """Whether something of it is transparent: that it could be, as whatever is drawn in a browser, says nothing."""
+    if image.mode in ("RGBA", "LA"):
+        return int(np.asarray(image.getchannel("A")).min()) < 255
+    return image.has_transparency_data
 
 
 def _handwriting(

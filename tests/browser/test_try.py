@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
-from scv.blocks.starters import STARTERS
 from scv.db.engine import Database
 from scv.db.tables import User
 from tests.browser.conftest import FLAGS, PATIENCE, Server, Window
@@ -42,10 +41,7 @@ def run_id(server: Server, signed_in: StorageState) -> int:
         try:
             async with database.reading() as session:
                 user = await session.get_one(User, 1)
-            lenet = STARTERS["lenet"].build((1, 28, 28), 10)
-            run = await add_trained_run(
-                database, server.settings.data_dir, user, dataset="mnist", document=lenet, epochs=1
-            )
+            run = await add_trained_run(database, server.settings.data_dir, user)
         finally:
             await database.close()
         return run.id
@@ -217,6 +213,8 @@ def test_nothing_moves_or_overflows_while_answers_change(page: Page, width: int,
     draw(page, FOUR)
     expect(page.locator(".verdict b")).to_have_text("4")
     assert places() == before
+    page.wait_for_function("!document.querySelector('.htmx-request')")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if folder := os.environ.get("SCV_SCREENSHOTS"):
+        page.wait_for_timeout(1000)
         page.screenshot(path=Path(folder) / f"try-{scheme}-{width}.png", full_page=True)

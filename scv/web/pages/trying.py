@@ -86,6 +86,11 @@ class TryPage:
         return max((metric.validation_accuracy for metric in self.run.metrics), default=None)
 
     @property
+    def short(self) -> bool:
+        """Whether the classes have such short names that their column may be narrow."""
+        return max(map(len, self.dataset.class_names)) <= 3
+
+    @property
     def tools(self) -> tuple[Tool, ...]:
         """The ways to a picture, the one first that suits the dataset: grey ones are drawn, things are held up."""
         if self.dataset.shape[0] == 1 and not self.dataset.backdrop:
