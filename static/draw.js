@@ -37,14 +37,16 @@
       strokes.forEach(line);
       for (const name of ["undo", "clear", "add"]) part(name)?.toggleAttribute("disabled", strokes.length === 0);
       if (live && strokes.length > 0) timer ??= setTimeout(give, EVERY);
+      else if (live && number > 0) form.dispatchEvent(new CustomEvent("withdraw", { bubbles: true }));
     }
 
     function give() {
       timer = null;
       if (strokes.length === 0) return;
       canvas.toBlob((blob) => {
+        if (live && strokes.length === 0) return; // cleared meanwhile
         const file = new File([blob], `drawing-${++number}.png`, { type: "image/png" });
-        form.dispatchEvent(new CustomEvent("give", { bubbles: true, detail: { files: [file], latest: live } }));
+        form.dispatchEvent(new CustomEvent("give", { bubbles: true, detail: { files: [file], latest: live, source: box } }));
       }, "image/png");
     }
 

@@ -1,5 +1,5 @@
 /* Files on their way to the server: dropped, pasted, drawn or chosen, gathered while others are sent, with progress.
-   Whoever has files sends a `give` event to a form; what may be sent, and what becomes of it, the server says. */
+   Whoever has files sends a `give` event to a form, and `withdraw` where they are not to be sent after all; what may be sent, and what becomes of it, the server says. */
 "use strict";
 (() => {
   const AT_ONCE = 50; // files of one request
@@ -94,12 +94,15 @@
     next(form);
   });
 
+  function withdraw(form) {
+    waiting.delete(form);
+    htmx.trigger(form, "htmx:abort");
+  }
+
+  document.addEventListener("withdraw", (event) => withdraw(event.target));
   document.addEventListener("click", (event) => {
     const form = event.target.closest("[data-abort]")?.form;
-    if (form) {
-      waiting.delete(form);
-      htmx.trigger(form, "htmx:abort");
-    }
+    if (form) withdraw(form);
   });
 
   /* Dropping ---------------------------------------------------------------------------------- */

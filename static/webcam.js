@@ -61,16 +61,17 @@
       canvas.height = Math.round(height * scale);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
       canvas.toBlob((blob) => {
+        if (live && timer === null) return; // ended meanwhile
         const file = new File([blob], `camera-${++number}.jpg`, { type: "image/jpeg" });
-        form.dispatchEvent(new CustomEvent("give", { bubbles: true, detail: { files: [file], latest: live } }));
+        form.dispatchEvent(new CustomEvent("give", { bubbles: true, detail: { files: [file], latest: live, source: box } }));
       }, "image/jpeg", 0.92);
     }
 
     function begin() {
       if (timer !== null || !stream) return;
       box.classList.add("recording");
-      give();
       timer = setInterval(give, EVERY);
+      give();
     }
 
     function end() {
@@ -86,6 +87,8 @@
       if (document.hidden) end();
       else if (live) begin();
     });
+    /* The answer to a picture from elsewhere would be gone with the next one of the camera. */
+    if (live) document.addEventListener("give", (event) => stream && event.detail.source !== box && (off(), say("off")));
     if (!hold) return;
     const pressed = (event) => event.key === " " || event.key === "Enter";
     hold.addEventListener("pointerdown", (event) => {

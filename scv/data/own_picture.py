@@ -23,7 +23,7 @@ from scv.data.strokes import fitted, placed, unslanted
 from scv.data.summary import read_summary
 
 _LOOK = 640  # pixels: strokes are looked for on a picture so large
-_SHOWN = 320  # pixels: the steps are shown so large
+_SHOWN = 240  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the picture: beside the ink, where it is cut out to be shown
 _UPRIGHT = 1  # in the EXIF field Orientation
 _ORIENTATION = 0x0112
@@ -138,13 +138,20 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
 
 def _made_plain(image: Image.Image, mode: str, steps: list[Step]) -> Image.Image:
     """Grey or in colour, and nothing transparent."""
-    clear, colored = image.has_transparency_data, image.mode not in ("L", "1", "LA", "I;16", "I;16B", "I;16L")
+    clear, colored = _is_clear(image), image.mode not in ("L", "1", "LA", "I;16", "I;16B", "I;16L")
     image = plain(image, mode)
     if clear:
         steps.append(Step(say("What is transparent becomes white."), _shown(image)))
     if mode == "L" and colored:
         steps.append(Step(say("In shades of grey."), _shown(image)))
     return image
+
+
+def _is_clear(image: Image.Image) -> bool:
+    """Whether something of it is transparent: that it could be, as whatever is drawn in a browser, says nothing."""
+    if image.mode in ("RGBA", "LA"):
+        return int(np.asarray(image.getchannel("A")).min()) < 255
+    return image.has_transparency_data
 
 
 def _handwriting(

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from scv.jobs.asking import Answer, ask
 from scv.jobs.events import RunEvent, broker_needed, publish
 from scv.jobs.presence import WorkerState, list_workers
 from scv.settings import Settings
@@ -115,6 +116,13 @@ class Queue:
                 "make", version, _job_id=f"make:{version}", _queue_name=INTERACTIVE_QUEUE
             )
         return job is not None
+
+    async def ask(self, weights: str, picture: bytes) -> Answer:
+        """What the network whose weights have this key says of a picture, a file's bytes, which is stored nowhere.
+
+        Raises `TooLargeError`, `PredictorAwayError` and `BrokerAwayError`. When it is cancelled nothing is computed.
+        """
+        return await ask(self.redis, weights, picture)
 
     async def enqueue_report(self, run_id: int) -> bool:
         """Have the report of a run be made, or gone on with. False when that is under way already.

@@ -21,6 +21,7 @@ from scv.db.tables import now
 from scv.jobs.children import Spare
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
+from scv.jobs.keeper import keep_predictor
 from scv.jobs.lifeline import end_with_parent
 from scv.jobs.maker import make
 from scv.jobs.presence import WorkerState, announce_for_ever, look
@@ -74,7 +75,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
         stack.push_async_callback(end_task, reaper)
         trainers: list[Trainer] = []
-        preparing: set[int] = set()
+        processes: set[int] = set()
         if name == "train":
             for device in devices:
                 spare = Spare()
@@ -90,12 +91,14 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
             with suppress(BrokerAwayError):
                 for version in wanted:
                     await queue.enqueue_making(version)
-            worker = _interactive_worker(settings, database, queue, preparing)
+            predicting = asyncio.create_task(keep_predictor(settings, processes))
+            stack.push_async_callback(end_task, predicting)
+            worker = _interactive_worker(settings, database, queue, processes)
 
         def state() -> WorkerState:
             seats = [trainer.seat for trainer in trainers]
             children = (pid for trainer in trainers for pid in trainer.processes)
-            return look(name, since, seats, (*children, *preparing))
+            return look(name, since, seats, (*children, *processes))
 
         # As long as its lease: where the one has run out, so has the other.
         announcing = asyncio.create_task(announce_for_ever(queue.redis, state, settings.lease_seconds))
@@ -149,9 +152,9 @@ def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
     )
 
 
-def _interactive_worker(settings: Settings, database: Database, queue: Queue, preparing: set[int]) -> Worker:
-    """`preparing` holds the ids of the processes that work on datasets and reports at the moment."""
-    reporter = Reporter(settings, queue, preparing)
+def _interactive_worker(settings: Settings, database: Database, queue: Queue, processes: set[int]) -> Worker:
+    """`processes` holds the ids of the worker's processes at the moment."""
+    reporter = Reporter(settings, queue, processes)
 
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
@@ -164,20 +167,20 @@ def _interactive_worker(settings: Settings, database: Database, queue: Queue, pr
             env={**os.environ, **settings.environment()},
             preexec_fn=end_with_parent(),
         )
-        preparing.add(process.pid)
+        processes.add(process.pid)
         try:
             status = await process.wait()
             log.info("%s: prepared with status %s", dataset, status)
             if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
                 keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
         finally:
-            preparing.discard(process.pid)
+            processes.discard(process.pid)
             if process.returncode is None:
                 process.kill()
                 await process.wait()
 
     async def make_version(ctx: dict[Any, Any], name: str) -> None:
-        await make(settings, database, name, preparing)
+        await make(settings, database, name, processes)
 
     async def report(ctx: dict[Any, Any], run_id: int) -> None:
         await reporter.make(run_id)

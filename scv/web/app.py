@@ -32,6 +32,7 @@ from scv.web.pages.report import ReportController
 from scv.web.pages.run import RunController
 from scv.web.pages.session import SessionController
 from scv.web.pages.takeaway import TakeAwayController
+from scv.web.pages.trying import TryController
 from scv.web.pages.version import VersionController
 from scv.web.pages.workers import WorkersController
 from scv.web.render import Renderer
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> Litestar:
             RunController,
             TakeAwayController,
             ReportController,
+            TryController,
             DatasetController,
             OwnDatasetController,
             CollectController,

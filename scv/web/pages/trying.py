@@ -1,0 +1,182 @@
+"""A trained network is tried on somebody's own pictures: sent, drawn or from a camera; nothing of them is stored."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from litestar import Controller, Response, get, post
+from litestar.exceptions import ClientException
+from litestar.params import FromPath
+
+from scv.blocks.message import Message, foreign, say
+from scv.data.catalogue import DatasetInfo
+from scv.db import runs
+from scv.db.tables import Model, Run, User, Version
+from scv.errors import RefusedError, SCVError
+from scv.jobs.asking import Answer, Picture, PredictorAwayError
+from scv.jobs.events import BrokerAwayError
+from scv.web.dependencies import SignedIn, TheHouse, TheVisit
+from scv.web.house import House
+from scv.web.larder import dataset_of
+from scv.web.place import version_path
+from scv.web.render import AnyRequest
+from scv.web.security import STREAMED
+from scv.web.uploads import Held, HeldFile, held_by
+
+TEMPLATE = "pages/try.html"
+
+MOST_PICTURES = 20
+"""So many are answered at once."""
+
+MOST_BYTES = 48 * 2**20
+"""So much may be sent at once."""
+
+_TOO_LARGE = say("These pictures are too large to be sent at once: {size} MB are the most.", size=MOST_BYTES // 2**20)
+
+Tool = Literal["draw", "files", "camera"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one picture, by the name of its file; what it says is in `answer` or in `problem`."""
+
+    name: str
+    answer: Answer
+    away: bool = False
+
+    @property
+    def spread(self) -> float:
+        """The entropy as a share of the most that it can be: 0 where the network is sure."""
+        told = self.answer.prediction
+        return 0.0 if told is None or not told.most_entropy else min(1.0, told.entropy / told.most_entropy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryPage:
+    """A run to be tried, and what it said of the pictures that were sent; `more` pictures were left out."""
+
+    run: Run
+    model: Model
+    version: Version
+    dataset: DatasetInfo
+    outcomes: tuple[Outcome, ...] = ()
+    problem: Message | None = None
+    more: int = 0
+    live: bool = False
+
+    most = MOST_BYTES
+    too_large = _TOO_LARGE
+    most_pictures = MOST_PICTURES
+
+    @property
+    def here(self) -> str:
+        return f"/runs/{self.run.id}/try"
+
+    @property
+    def version_href(self) -> str:
+        return version_path(self.model.id, self.version.number)
+
+    @property
+    def validated(self) -> float | None:
+        """The best accuracy on the validation pictures: what is known of a run that was stopped."""
+        return max((metric.validation_accuracy for metric in self.run.metrics), default=None)
+
+    @property
+    def short(self) -> bool:
+        """Whether the classes have such short names that their column may be narrow."""
+        return max(map(len, self.dataset.class_names)) <= 3
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The ways to a picture, the one first that suits the dataset: grey ones are drawn, things are held up."""
+        if self.dataset.shape[0] == 1 and not self.dataset.backdrop:
+            return ("draw", "files", "camera")
+        return ("camera", "files", "draw")
+
+    def source(self, picture: Picture) -> str:
+        """A picture within the page itself: it has no address, since it is kept nowhere."""
+        return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+
+
+class TryController(Controller):
+    path = "/runs/{run_id:int}/try"
+
+    @get()
+    async def show(self, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[str]:
+        run, _ = await _load(house, user, run_id)
+        return house.renderer.respond(visit, TEMPLATE, _page(run))
+
+    @post(status_code=200, opt=STREAMED, request_max_body_size=None)
+    async def ask(
+        self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]
+    ) -> Response[Any]:
+        """Answer each picture by itself; of what is sent live, a picture without an answer is nothing unusual."""
+        run, weights = await _load(house, user, run_id)
+        sent = await held_by(request, user.id, MOST_BYTES, _TOO_LARGE)
+        live = bool(sent.fields.get("live"))
+        htmx = request.headers.get("hx-request") == "true"
+        problem = None if sent.files else say("Choose a picture first.")
+        outcomes = await _unless_gone(request, _ask(house, weights, sent))
+        page = _page(run, outcomes=outcomes, problem=problem, more=max(0, len(sent.files) - MOST_PICTURES), live=live)
+        status = 200
+        if any(outcome.away for outcome in outcomes):
+            status = 503
+        elif not live and all(outcome.answer.prediction is None for outcome in outcomes):
+            status = 422
+        return house.renderer.respond(visit, TEMPLATE, page, block="answers" if htmx else None, status=status)
+
+
+def _page(run: Run, **told: Any) -> TryPage:
+    return TryPage(run=run, model=run.version.model, version=run.version, dataset=dataset_of(run), **told)
+
+
+async def _load(house: House, user: User, run_id: int) -> tuple[Run, str]:
+    """The user's run and the key of its weights. Raises `NotFoundError`, and `RefusedError` where it has none."""
+    async with house.database.reading() as session:
+        run = await runs.get_run_for(session, user, run_id)
+    try:
+        weights = house.files.existing(run.weights) if run.weights else None
+    except ValueError:  # no key of ours
+        weights = None
+    if weights is None:
+        raise RefusedError(
+            say("This run has no weights that could answer. Let it train to its end, or stop it after its first epoch.")
+        )
+    return run, weights
+
+
+async def _ask(house: House, weights: str, sent: Held) -> tuple[Outcome, ...]:
+    """One after the other, so that others who ask have their turn between them."""
+    return tuple([await _ask_about(house, weights, file) for file in sent.files[:MOST_PICTURES]])
+
+
+async def _ask_about(house: House, weights: str, file: HeldFile) -> Outcome:
+    name = foreign(file.name)
+    try:
+        return Outcome(name, await house.queue.ask(weights, file.content))
+    except SCVError as error:
+        away = isinstance(error, PredictorAwayError | BrokerAwayError)
+        return Outcome(name, Answer(problem=error.message), away)
+
+
+async def _unless_gone(request: AnyRequest, work: Awaitable[T]) -> T:
+    """What the work gives; it is cancelled when the browser waits no more."""
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientException  # to nobody
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _gone(request: AnyRequest) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
