@@ -10,6 +10,10 @@ LONGEST = 60
 """Characters of a choice; whatever is longer was made by nobody's click."""
 
 
+OF_THE_PAGE = ("have", "planned")
+"""What the page says of itself when it asks for news: the sections that it shows, and that it has room for all."""
+
+
 @dataclass(frozen=True)
 class Link:
     """Makes addresses that lead to one section of a report's page; `chosen` is what the present address says.
@@ -32,8 +36,8 @@ def query_of(choices: Mapping[str, object]) -> str:
 
 
 def choices_of(query: Mapping[str, str]) -> dict[str, str]:
-    """The choices that an address names; `have` is the page's own."""
-    named = ((name, value) for name, value in query.items() if name != "have")
+    """The choices that an address names, but for what the page itself says of its state."""
+    named = ((name, value) for name, value in query.items() if name not in OF_THE_PAGE)
     return {name: value for name, value in named if len(name) <= LONGEST and len(value) <= LONGEST}
 
 

@@ -109,8 +109,11 @@ async def test_reports_that_are_asked_for_together_are_made_one_after_the_other(
     worker = await start_worker(queue="interactive")
     assert set((await until_reported(settings, first)).values()) == {"done"}
     assert set((await until_reported(settings, second)).values()) == {"done"}
-    told = [line for line in worker.log.read_text().splitlines() if "ended with status 0" in line and "report" in line]
-    assert len(told) == 2
+
+    async def both_told() -> bool:
+        return worker.log.read_text().count("ended with status 0") == 2
+
+    await until(both_told)
 
 
 async def test_damaged_weights_and_deleted_pictures_are_told(

@@ -196,10 +196,24 @@ async def test_a_run_without_weights_has_no_report(owner: Visitor) -> None:
 
 async def test_news_hold_only_what_the_page_does_not_have_yet(owner: Visitor, made: Path) -> None:
     run = await run_with(owner, made)
-    news = (await owner.get(f"/runs/{run.id}/report/state?have=summary.metrics", target="report-state")).text
+    news = (
+        await owner.get(f"/runs/{run.id}/report/state?planned=yes&have=summary.metrics", target="report-state")
+    ).text
     assert 'id="part-layers"' in news
     assert 'id="part-metrics"' not in news
     assert "<html" not in news
+
+
+async def test_a_page_from_before_the_plan_gets_room_for_all_sections(owner: Visitor, made: Path) -> None:
+    run = await run_with(owner)
+    early = (await owner.get(f"/runs/{run.id}/report")).text
+    assert "planned=yes" not in early
+    assert 'id="parts-list"' in early
+    shutil.copytree(made, folder_of(owner, run), dirs_exist_ok=True)
+    news = (await owner.get(f"/runs/{run.id}/report/state?have=", target="report-state")).text
+    assert 'id="parts-list" class="parts" hx-swap-oob="true"' in news
+    assert news.count(' id="part-') == len(msgspec.json.decode((made / CONTENTS).read_bytes(), type=Contents).sections)
+    assert "planned=yes" in news
 
 
 async def test_making_it_anew_throws_away_what_is_there(owner: Visitor, made: Path) -> None:

@@ -2,7 +2,7 @@
 
 from asyncio import to_thread
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +74,10 @@ class ReportState:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A run's report. `fresh` are the sections that the reader's page does not have yet, all of them for a new one."""
+    """A run's report. `fresh` are the sections that the reader's page does not have yet, all of them for a new one.
+
+    `unplanned`: the reader's page is from before it was known which sections there will be.
+    """
 
     run: Run
     model: Model
@@ -89,6 +92,7 @@ class ReportPage:
     fresh: tuple[Part, ...]
     state_address: str
     offers: tuple[Offer, ...]
+    unplanned: bool = False
 
     @property
     def href(self) -> str:
@@ -174,7 +178,7 @@ async def _page(house: House, visit: Visit, user: User, run_id: int, have: Colle
     state = await look_at_report(house, run)
     parts = await to_thread(_parts, house, visit, run, have)
     ended = ".".join(part.name for part in parts if part.ended)
-    query = query_of({**choices_of(visit.request.query_params), "have": ended})
+    query = query_of({**choices_of(visit.request.query_params), "have": ended, "planned": "yes" if parts else None})
     return ReportPage(
         run=run,
         model=run.version.model,
@@ -215,8 +219,9 @@ class ReportController(Controller):
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]
     ) -> Response[str]:
         """How far it is, and the sections that the page does not have yet; `?have=` names the others."""
-        have = request.query_params.get("have", "").split(".")
-        page = await _page(house, visit, user, run_id, have)
+        unplanned = "planned" not in request.query_params
+        have = () if unplanned else request.query_params.get("have", "").split(".")
+        page = replace(await _page(house, visit, user, run_id, have), unplanned=unplanned)
         return house.renderer.respond(visit, TEMPLATE, page, block="news")
 
     @post("/report/make", status_code=200)
