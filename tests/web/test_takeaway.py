@@ -288,3 +288,12 @@ async def test_a_name_in_another_script_still_makes_a_file_name(owner: Visitor, 
 
 def test_the_result_is_that_of_finished_runs_only() -> None:
     assert result_of(Run(id=1, status="stopped", best_epoch=1, metrics=[])) is None
+
+
+async def test_the_reports_page_offers_the_same(owner: Visitor, trained: Path) -> None:
+    await finished(owner, trained)
+    run, report = (await owner.get("/runs/1")).text, (await owner.get("/runs/1/report")).text
+    offered = [re.findall(r'<a class="btn" href="(/runs/1/[^"]+)" download', page) for page in (run, report)]
+    assert offered[0]
+    assert set(offered[0]) <= set(offered[1])
+    assert report.count('id="takeaway"') == 1
