@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -62,6 +63,7 @@ class Familiar:
                 share_beyond=SHARE_BEYOND,
                 energy=energy,
                 distance=distance,
+                by=_by(self.facts, energy, distance),
             )
             for energy, distance in zip(energies.tolist(), distances.tolist(), strict=True)
             for strangeness in [_strangeness(self.facts, energy, distance) / self.facts.limit]
@@ -181,12 +183,25 @@ def _scale(scores: Tensor) -> tuple[float, float]:
     return float(np.median(values)), float(np.quantile(values, _END))
 
 
+def _scores(facts: _Facts, energy: float, distance: float) -> tuple[float, float]:
+    """Both scores, each 0 at the median and 1 at the end of what test images have."""
+    return _scaled(energy, facts.energy), _scaled(distance, facts.distance)
+
+
+def _scaled(score: float, scale: tuple[float, float]) -> float:
+    median, end = scale
+    return (score - median) / max(1e-6, end - median)
+
+
+def _by(facts: _Facts, energy: float, distance: float) -> Literal["energy", "distance"]:
+    """Which of both is the larger."""
+    ours, theirs = _scores(facts, energy, distance)
+    return "energy" if ours >= theirs else "distance"
+
+
 def _strangeness(facts: _Facts, energy: float, distance: float) -> float:
-    """The larger of both scores, each 0 at the median and 1 at the end of what test images have."""
-    return max(
-        (score - median) / max(1e-6, end - median)
-        for score, (median, end) in ((energy, facts.energy), (distance, facts.distance))
-    )
+    """The larger of both."""
+    return max(_scores(facts, energy, distance))
 
 
 def _digest(trained: Trained) -> str:

@@ -13,6 +13,11 @@ from scv.ml.trained import Trained
 
 GUESSES = 5
 
+_BECAUSE = {
+    "energy": say("The reason: no class stands out among its scores as one does for pictures like those."),
+    "distance": say("The reason: what its last layer is given is unlike what any training picture gives it."),
+}
+
 
 def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | None = None) -> Prediction:
     """Ask the network about one picture, uint8 (C, H, W); with `familiar` also whether it learned from such ones.
@@ -36,6 +41,7 @@ def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | No
                 percent=f"{100 * judged.share_beyond:g}",
             )
         )
+        notes.append(_BECAUSE[judged.by])
     return Prediction(
         probabilities=tuple(shares),
         guesses=tuple(Guess(label=label, name=names[label], probability=shares[label]) for label in best),

@@ -213,7 +213,7 @@ def test_nothing_moves_or_overflows_while_answers_change(page: Page, width: int,
     draw(page, FOUR)
     expect(page.locator(".verdict b")).to_have_text("4")
     assert places() == before
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    expect(page.locator(".htmx-request")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if folder := os.environ.get("SCV_SCREENSHOTS"):
         page.wait_for_timeout(1000)

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from litestar.testing import AsyncTestClient
-from PIL import Image
+from PIL import Image, ImageDraw
 from sqlalchemy import func, select
 
 from scv.db.migrate import migrate
@@ -151,14 +151,17 @@ async def test_a_plain_form_gets_the_whole_page_with_an_answer_for_each_picture(
     many = await ask(owner, run, *[b"nothing"] * (MOST_PICTURES + 2))
     assert many.text.count("<article") == MOST_PICTURES
     assert f"The first {MOST_PICTURES} pictures were answered" in many.text
-    none = await ask(owner, run)
+    none = await send(owner, f"/runs/{run.id}/try", [("pictures", ("", b""))])  # as browsers send no file
     assert (none.status_code, "Choose a picture first." in none.text) == (422, True)
 
 
 @pytest.mark.usefixtures("predictor")
 async def test_a_strange_picture_is_called_strange(owner: Visitor, run: Run) -> None:
-    checks = np.kron(np.indices((6, 6)).sum(0) % 2, np.ones((30, 30))).astype(np.uint8) * 255
-    answer = await ask(owner, run, saved(Image.fromarray(checks), "PNG"))
+    scribble = Image.new("L", (240, 240), 255)
+    places = np.random.default_rng(3).uniform(20, 220, (14, 2))
+    ImageDraw.Draw(scribble).line([(float(x), float(y)) for x, y in places], fill=0, width=10)
+    answer = await ask(owner, run, saved(scribble, "PNG"))
+    assert "The reason:" in answer.text
     assert "not like those that the network was trained on" in answer.text
 
 
@@ -189,10 +192,9 @@ async def test_a_strangers_run_is_not_found_and_one_without_weights_says_so(
     owner: Visitor, run: Run, settings: Settings
 ) -> None:
     waiting = await add_run(owner, await add_version(owner), status="stopped")
-    for path in (f"/runs/{waiting.id}/try",):
-        page = await owner.get(path)
-        assert (page.status_code, "has no weights" in page.text) == (422, True)
-        assert (await ask(owner, waiting, digit(1))).status_code == 422
+    page = await owner.get(f"/runs/{waiting.id}/try")
+    assert (page.status_code, "has no weights" in page.text) == (422, True)
+    assert (await ask(owner, waiting, digit(1))).status_code == 422
     assert "/try" not in (await owner.get(f"/runs/{waiting.id}")).text
     (settings.data_dir / "files" / (run.weights or "")).unlink()
     assert (await ask(owner, run, digit(1))).status_code == 422

@@ -1,5 +1,7 @@
 """What a network says of one picture."""
 
+from typing import Literal
+
 import msgspec
 
 from scv.blocks.message import Message
@@ -17,7 +19,8 @@ class Familiarity(msgspec.Struct, frozen=True, kw_only=True):
     """How far a picture is from those that the network learned from.
 
     `strangeness` is 1 at the limit, which `share_beyond` of the test images exceed; 0 is usual for them. `energy` (in
-    nats) and `distance` (0 to 2, of directions of features) are the two scores that it is made of.
+    nats) and `distance` (0 to 2, of directions of features) are the two scores that it is made of, of which the one
+    called `by` counts: the one that is more unusual.
     """
 
     strangeness: float
@@ -25,6 +28,7 @@ class Familiarity(msgspec.Struct, frozen=True, kw_only=True):
     share_beyond: float
     energy: float
     distance: float
+    by: Literal["energy", "distance"] = "energy"
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
