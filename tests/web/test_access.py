@@ -52,7 +52,7 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
     async with owner.database.writing() as session:
         dataset = await create_dataset(session, other, "Faces of my family")
         await begin_version(session, await get_own_dataset_for(session, other, dataset.id), "{}")
-    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "dataset_id": dataset.id}
+    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "dataset_id": dataset.id, "name": "a.png"}
     seen = 0
     for method, path in routes(app):
         if "_id:" not in path or path.startswith(OWNERS):
