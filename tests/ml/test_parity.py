@@ -18,9 +18,10 @@ from scv.blocks.recipe import data_code
 from scv.blocks.report.parity import TOLERANCE, Pair, Parity
 from scv.blocks.starters import STARTERS
 from scv.blocks.training import TrainingSettings
+from scv.data.catalogue import find
 from scv.data.resident import Resident
 from scv.ml.onnx_export import onnx_bytes
-from scv.ml.parity import IMAGES, ONNX, compare, make_parity, noise_images, script_logits, test_images
+from scv.ml.parity import IMAGES, ONNX, compare, make_parity, noise_images, script_dataset, script_logits, test_images
 from scv.ml.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
 from scv.ml.weights import content_hash
@@ -101,8 +102,8 @@ def test_it_is_the_scripts_own_normalization_that_is_compared(
     trained: Trained, digits: Resident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = onnx_bytes(trained)
-    wrong = data_code(trained.info.settings).replace("/ 255 - mean", "/ 256 - mean")
-    monkeypatch.setattr("scv.blocks.script.data_code", lambda settings: wrong)
+    wrong = data_code(trained.info.settings, script_dataset(trained.info)).replace("/ 255 - mean", "/ 256 - mean")
+    monkeypatch.setattr("scv.blocks.script.data_code", lambda settings, dataset: wrong)
 
     made = compare(trained, test_images(digits), digits.hash, file)
 
@@ -130,7 +131,7 @@ def test_mean_and_spread_in_the_weights_are_what_the_script_finds_out(
 ) -> None:
     resident: Resident = request.getfixturevalue(dataset)
     space: dict[str, Any] = {"torch": torch}
-    exec(data_code(TrainingSettings()), space)  # noqa: S102 - our own source
+    exec(data_code(TrainingSettings(), find(dataset)), space)  # noqa: S102 - our own source
 
     mean, std = space["statistics"](torch.from_numpy(np.array(resident.train_images)))
 

@@ -72,7 +72,7 @@ async def test_the_owner_sees_which_worker_trains_what_for_whom(owner: Visitor, 
     assert f"{worker.host}, process {worker.pid}" in said
     assert f"cuda:0: run {run.id}" in said
     assert f"for {worker.cores} cores" in said
-    assert "MB" in said
+    assert re.search(r"\d (MB|GB)", said)
     assert f"Eve&#39;s net Eve cuda · {worker.host}, {worker.pid} 2 of 3" in said
     assert f'href="/runs/{run.id}"' not in page  # what is not his own is not shown to him
     assert 'hx-trigger="every 3s"' in page
