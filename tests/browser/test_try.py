@@ -79,17 +79,17 @@ def photograph(number: int, kind: object = pen_on_paper) -> tuple[int, bytes]:
 
 def test_a_digit_that_is_drawn_is_recognised_while_the_pen_moves(page: Page) -> None:
     draw(page, SEVEN)
-    expect(page.locator(".verdict b")).to_have_text("7")
+    expect(page.locator(".best-guess b")).to_have_text("7")
     expect(page.locator(".strip li")).not_to_have_count(0)
     expect(page.locator(".strip li").last).to_contain_text("what the network sees")
     expect(page.locator(".bars li")).to_have_count(5)
     assert page.locator(".looked img").evaluate("image => image.naturalWidth") >= 84
     expect(page.locator("#said")).to_have_text("7")
     page.get_by_role("button", name="Clear").click()
-    expect(page.locator(".verdict")).to_have_count(0)
+    expect(page.locator(".best-guess")).to_have_count(0)
     expect(page.locator("#answers")).to_contain_text("Here the answer will stand")
     draw(page, FOUR)
-    expect(page.locator(".verdict b")).to_have_text("4")
+    expect(page.locator(".best-guess b")).to_have_text("4")
     expect(page.locator("#said")).to_have_text("4")
 
 
@@ -102,11 +102,11 @@ def test_many_files_are_answered_each_by_itself(window: Window, page: Page, tmp_
         names[-1].write_bytes(content)
     page.locator("#ask input[type=file]").set_input_files([*names])
     expect(page.locator("article.outcome")).to_have_count(3)
-    assert page.locator(".verdict b").all_inner_texts() == [name.name[0] for name in names]
+    assert page.locator(".best-guess b").all_inner_texts() == [name.name[0] for name in names]
     broken = tmp_path / "notes.png"
     broken.write_text("no picture at all")
     page.locator("#ask input[type=file]").set_input_files(broken)
-    expect(page.locator(".verdict.problem")).to_contain_text("no picture that can be read")
+    expect(page.locator(".best-guess.problem")).to_contain_text("no picture that can be read")
 
 
 def test_a_picture_is_pasted(page: Page) -> None:
@@ -119,7 +119,7 @@ def test_a_picture_is_pasted(page: Page) -> None:
         }""",
         list(content),
     )
-    expect(page.locator(".verdict b")).to_have_text(str(label))
+    expect(page.locator(".best-guess b")).to_have_text(str(label))
 
 
 def test_a_picture_is_dropped_on_the_answer(page: Page) -> None:
@@ -134,7 +134,7 @@ def test_a_picture_is_dropped_on_the_answer(page: Page) -> None:
         }""",
         list(content),
     )
-    expect(page.locator(".verdict b")).to_have_text(str(label))
+    expect(page.locator(".best-guess b")).to_have_text(str(label))
 
 
 def test_the_camera_is_answered_again_and_again_but_never_before_the_last_answer(page: Page) -> None:
@@ -169,10 +169,10 @@ def test_the_camera_is_answered_again_and_again_but_never_before_the_last_answer
     page.locator("#ask input[type=file]").set_input_files(
         {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": content}
     )
-    expect(page.locator(".verdict b")).to_have_text(str(label))
+    expect(page.locator(".best-guess b")).to_have_text(str(label))
     expect(page.locator(".webcam.on")).to_have_count(0)
     page.wait_for_timeout(500)
-    expect(page.locator(".verdict b")).to_have_text(str(label))
+    expect(page.locator(".best-guess b")).to_have_text(str(label))
 
 
 def test_the_form_works_without_javascript_and_by_keyboard(
@@ -190,7 +190,7 @@ def test_the_form_works_without_javascript_and_by_keyboard(
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Ask")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator(".verdict b")).to_have_text(str(label), timeout=PATIENCE)
+    expect(page.locator(".best-guess b")).to_have_text(str(label), timeout=PATIENCE)
     context.close()
 
 
@@ -207,11 +207,11 @@ def test_nothing_moves_or_overflows_while_answers_change(page: Page, width: int,
 
     page.locator("canvas").scroll_into_view_if_needed()
     draw(page, SEVEN[:1])
-    expect(page.locator(".verdict b")).to_have_text("7")
+    expect(page.locator(".best-guess b")).to_have_text("7")
     before = places()
     page.get_by_role("button", name="Clear").click()
     draw(page, FOUR)
-    expect(page.locator(".verdict b")).to_have_text("4")
+    expect(page.locator(".best-guess b")).to_have_text("4")
     assert places() == before
     expect(page.locator(".htmx-request")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
