@@ -12,12 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "img"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 BLOCKS = ("Conv2d", "ReLU", "MaxPool2d", "Linear")
+SEVEN = ((0.28, 0.2), (0.7, 0.2), (0.58, 0.45), (0.42, 0.85))
 
 
 def main() -> None:
@@ -71,6 +72,27 @@ def take(browser: Browser, link: str) -> None:
     page.wait_for_url("**/runs/*")
     page.wait_for_selector("text=test accuracy", timeout=60_000)
     page.screenshot(path=PICTURES / "run-light.png")
+    run = page.url
+    page.goto(f"{run}/try")
+    draw_a_seven(page)
+    page.wait_for_selector(".best-guess b", timeout=60_000)
+    page.wait_for_timeout(2000)  # for what the network is familiar with
+    page.screenshot(path=PICTURES / "try-light.png")
+    page.goto(f"{run}/report")
+    page.wait_for_selector("text=The report is complete", timeout=300_000)
+    page.screenshot(path=PICTURES / "report-light.png")
+
+
+def draw_a_seven(page: Page) -> None:
+    """As one does with a mouse."""
+    box = page.locator("canvas").first.bounding_box()
+    assert box is not None
+    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in SEVEN]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
 
 
 if __name__ == "__main__":
