@@ -42,7 +42,7 @@ def test_a_person_builds_trains_and_reads_a_network(window: Window) -> None:
     expect(page.locator(".code")).to_contain_text("self.conv1 = nn.Conv2d(1, 16, kernel_size=3)")
     expect(page.locator(".facts")).to_contain_text("sha256:")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download as .py").click()
+        page.get_by_role("link", name="Program: Script").click()
     assert download.value.suggested_filename == "digit-reader.py"
     compile(download.value.path().read_text(), "digit-reader.py", "exec")
     with page.expect_download() as download:

@@ -73,7 +73,8 @@ async def test_a_run_is_trained_recorded_and_told(
     assert await epochs_of(database, run) == [1, 2, 3]
     files = Files(settings.data_dir / "files")
     assert files.path(weights_key(run.id)).is_file()
-    assert [path.name for path in files.path(run_folder(run.id)).iterdir()] == ["weights.safetensors"]
+    left = sorted(path.name for path in files.path(run_folder(run.id)).iterdir())
+    assert left == ["report", "weights.safetensors"], "the report is asked for, and all else is cleared away"
 
     told = await events_of(queue, run)
     assert isinstance(told[0], Started)
