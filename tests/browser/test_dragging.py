@@ -9,7 +9,10 @@ pytestmark = pytest.mark.browser
 
 
 def carry(window: Window, kind: str, x: float, y: float) -> None:
-    """Pick a block of the palette up and move it over the canvas, then to a point, without letting go."""
+    """Pick a block of the palette up, move it over the end of the stack, then to a point, without letting go.
+
+    It is never held over the exact middle of a block: there a pixel decides which side of it is shown as the place.
+    """
     chip = window.page.locator(f"#add-{kind}").bounding_box()
     stack = window.page.locator("#stack").bounding_box()
     assert chip is not None
@@ -18,8 +21,8 @@ def carry(window: Window, kind: str, x: float, y: float) -> None:
     mouse.move(chip["x"] + 20, chip["y"] + 10)
     mouse.down()
     mouse.move(chip["x"] + 40, chip["y"] + 20, steps=5)
-    mouse.move(stack["x"] + stack["width"] / 2, stack["y"] + stack["height"] / 2, steps=15)
-    window.page.wait_for_timeout(150)
+    mouse.move(stack["x"] + stack["width"] / 2, stack["y"] + stack["height"] * 0.85, steps=15)
+    expect(window.page.locator("#stack > .sortable-ghost:last-child")).to_have_count(1)
     mouse.move(x, y, steps=10)
     window.page.wait_for_timeout(100)
 
@@ -38,7 +41,7 @@ def test_a_block_that_is_let_go_off_the_canvas_is_not_added(window: Window, plac
     expect(window.page.locator("#add-ReLU")).to_have_count(1)
 
 
-def test_a_block_that_is_let_go_beside_the_column_is_appended(window: Window) -> None:
+def test_a_block_that_is_let_go_beside_the_column_takes_the_place_that_was_shown(window: Window) -> None:
     window.new_model("Beside the column")
     window.drag_chip("Conv2d")
     window.settled("Conv2d")
