@@ -34,7 +34,7 @@ format: .venv/.installed-dev  ## put the code into its standard form
 
 messages: .venv/.installed  ## bring translations/ up to date with the texts in the code; new ones come empty
 	@mkdir -p build
-	@$(BIN)/pybabel --quiet extract --no-location -F babel.cfg -k say -k mark -o build/scv.pot .
+	@$(BIN)/pybabel --quiet extract --no-location --sort-output -F babel.cfg -k say -k mark -o build/scv.pot .
 	@for file in translations/*/LC_MESSAGES/scv.po; do \
 	  $(BIN)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --no-wrap -i build/scv.pot -o $$file \
 	    -l $$(basename $$(dirname $$(dirname $$file))); done
