@@ -141,7 +141,7 @@ def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
     except Exception:  # noqa: BLE001 - the answer is there without it
         traceback.print_exc()
     explained = explain(warm.trained, seen.pixels, familiar)
-    overlay = None if explained.overlay is None else _png(Image.fromarray(explained.overlay))
+    overlay = None if explained.overlay is None else _png(Image.fromarray(explained.overlay.transpose(1, 2, 0)))
     return Answer(
         steps=_drawn(seen.steps),
         notes=(*notes, *explained.prediction.notes),

@@ -160,7 +160,6 @@ class _Found:
             for number in range(self.shown)
         )
         pictures = write_sprite(folder, f"{name}-pictures", thumbnails(images, chosen.reshape(-1), size))
-        assert pictures is not None, "every layer has a channel"  # noqa: S101
         return Details(
             channels,
             pictures,

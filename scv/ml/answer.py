@@ -19,7 +19,7 @@ _NOTHING = say("Nothing in the last feature maps speaks for the answer, so Grad-
 
 
 class Explained(NamedTuple):
-    """`overlay` is Grad-CAM's map over the picture, uint8 (h, w, 3); `about` says how to read it, or why it lacks."""
+    """`overlay` is Grad-CAM's map over the picture, uint8 (3, h, w); `about` says how to read it, or why it lacks."""
 
     prediction: Prediction
     overlay: NDArray[np.uint8] | None

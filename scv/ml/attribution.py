@@ -4,7 +4,6 @@ All three explain the score of one class, before any Softmax. Each takes picture
 float (B, C, H, W), and the class of each, int64 (B,). They agree with Captum's to float precision (the tests compare).
 """
 
-from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +15,15 @@ from torch import Tensor, nn
 
 from scv.blocks.codegen import named_calls
 from scv.blocks.message import say
-from scv.blocks.report.attribution import Attribution, Example, Method
-from scv.blocks.report.tiles import Tiles
+from scv.blocks.report.attribution import Attribution, Method
+from scv.blocks.report.sprites import Sprite
 from scv.blocks.shapes import Shape, is_tensor
 from scv.data.resident import Resident
-from scv.data.splits import probes
-from scv.ml.paint import SEQUENTIAL, SIGNED, enlarge, heat, legend, save_tiles, unit
-from scv.ml.scores import Tell, background, background_text, cost_of, gradient, score_layers, scores, slices
+from scv.ml.inside import Tell
+from scv.ml.outcomes import Outcomes
+from scv.ml.paint import SEQUENTIAL, SIGNED, enlarge, heat, legend, unit
+from scv.ml.scores import background, background_text, cost_of, gradient, score_layers, scores, slices
+from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
 GAP = 0.01
@@ -33,11 +34,10 @@ STEPS = (16, 32, 64, 128, 256)
 _EXAMPLES = 32
 _RIGHT_PER_CLASS = 2
 _COLUMNS = 8
-_LOOK_AT = 10_000
 _COARSE = 7
 """Maps of fewer points a side than the 7 × 7 of the paper's residual networks are called coarse."""
 _BUDGET = 3e11
-"""Multiply-adds that looking for examples may take, and explaining them: about ten seconds on one core."""
+"""Multiply-adds that explaining the examples may take: about ten seconds on one core."""
 
 
 class CamLayer(NamedTuple):
@@ -186,61 +186,29 @@ def _windows(sides: tuple[int, ...], window: tuple[int, int], strides: tuple[int
     return (rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)[:, None]
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Test pictures: their indices in the test set, what they are, what was answered, how surely, at which score."""
-
-    indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    own_scores: NDArray[np.float64]
-    """Of the class that each one is."""
-
-    def at(self, places: NDArray[np.intp]) -> "Chosen":
-        """Some of them, by their places here."""
-        return Chosen(
-            self.indices[places],
-            self.labels[places],
-            self.predicted[places],
-            self.probabilities[places],
-            self.own_scores[places],
-        )
-
-
-def look(trained: Trained, resident: Resident, count: int) -> Chosen:
-    """The network's answers to a stratified choice of `count` test pictures, the same on every machine."""
-    indices = probes(resident.test_labels, count)
-    answers = torch.cat([scores(trained, pixels_of(resident, indices[some])) for some in slices(len(indices), 1000)])
-    probability, predicted = answers.softmax(1).max(1)
-    labels = np.asarray(resident.test_labels[indices])
-    own = answers.gather(1, torch.from_numpy(labels)[:, None])[:, 0]
-    return Chosen(indices, labels, predicted.numpy(), probability.double().numpy(), own.double().numpy())
-
-
 def pixels_of(resident: Resident, indices: NDArray[np.int64]) -> Tensor:
     """Test pictures as a tensor, uint8 (B, C, H, W)."""
     return torch.from_numpy(np.array(resident.test_images[indices]))
 
 
-def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Attribution:
-    """The section: examples of the classes and the surest mistakes, each explained in every way there is."""
-    cost = cost_of(trained)
-    every = look(trained, resident, cost.affordable(_BUDGET, 3, 200, _LOOK_AT))
-    tell(0.1)
+def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: Tell, outcomes: Outcomes) -> Attribution:
+    """The section: examples of the classes and the surest mistakes, each explained in every way there is.
+
+    `outcomes` are those of the test images.
+    """
     places = occlusion_places(resident.shape)
-    chosen = _examples(every, cost.affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
-    pixels, targets = pixels_of(resident, chosen.indices), torch.from_numpy(chosen.predicted)
+    chosen = _examples(outcomes, cost_of(trained).affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
+    pixels, targets = pixels_of(resident, outcomes.indices[chosen]), torch.from_numpy(outcomes.predictions[chosen])
     pictures = [enlarge(picture) for picture in pixels.numpy()]
     methods = []
     layer = cam_layer(trained)
     maps = None if layer is None else grad_cam(trained, pixels, targets)
     methods.append(_cam_method(layer, resident.shape, _paint(folder, "grad_cam", maps, pixels)))
-    tell(0.2)
+    tell(0.1)
     parts = []
     for number in range(len(pixels)):
         parts.append(integrated_gradients(trained, pixels[number : number + 1], targets[number : number + 1]))
-        tell(0.2 + 0.5 * (number + 1) / len(pixels))
+        tell(0.1 + 0.5 * (number + 1) / len(pixels))
     values = torch.cat([part.values for part in parts]).sum(1)
     steps = max(int(part.steps.max()) for part in parts)
     gap = max(float(part.gaps.max()) for part in parts)
@@ -250,51 +218,49 @@ def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: T
     falls = []
     for number in range(len(pixels)):
         falls.append(occlusion(trained, pixels[number : number + 1], targets[number : number + 1]))
-        tell(0.7 + 0.3 * (number + 1) / len(pixels))
+        tell(0.6 + 0.4 * (number + 1) / len(pixels))
     methods.append(_occlusion_method(resident.shape, _paint(folder, "occlusion", torch.cat(falls), pixels)))
     return Attribution(
         target=say("the score, before any Softmax, of the class that the network chose"),
         background=background_text(trained),
-        examples=tuple(
-            Example(image=int(image), label=int(label), predicted=int(predicted), probability=float(probability))
-            for image, label, predicted, probability in zip(
-                chosen.indices, chosen.labels, chosen.predicted, chosen.probabilities, strict=True
-            )
-        ),
-        looked_at=len(every.indices),
-        pictures=save_tiles(folder, "attribution_pictures.png", pictures, _COLUMNS),
+        examples=tuple(outcomes.example(int(position)) for position in chosen),
+        pictures=write_sprite(folder, "attribution-pictures", np.stack(pictures), columns=_COLUMNS),
         methods=tuple(methods),
         steps=steps,
         gap=gap,
     )
 
 
-def _examples(every: Chosen, most: int) -> Chosen:
-    """For each class its first right pictures, then the surest mistakes; where classes are many, some of them."""
-    right = every.labels == every.predicted
-    wrong = np.flatnonzero(~right)
-    wrong = wrong[np.argsort(-every.probabilities[wrong], kind="stable")][: max(1, most // 4)]
+def _examples(outcomes: Outcomes, most: int) -> NDArray[np.intp]:
+    """For each class its first right pictures, then the surest mistakes; where classes are many, some of them.
+
+    The result is their positions among the outcomes.
+    """
+    right = ~outcomes.wrong
+    wrong = np.flatnonzero(outcomes.wrong)
+    wrong = wrong[np.argsort(-outcomes.confidences[wrong], kind="stable")][: max(1, most // 4)]
     room = most - len(wrong)
-    classes = np.unique(every.labels[right])
+    classes = np.unique(outcomes.labels[right])
     shown = (
         classes[np.unique(np.linspace(0, len(classes) - 1, min(len(classes), room)).astype(int))]
         if len(classes)
         else classes
     )
     each = min(_RIGHT_PER_CLASS, max(1, room // max(1, len(shown))))
-    first = [np.flatnonzero(right & (every.labels == label))[:each] for label in shown]
-    return every.at(np.concatenate([*first, wrong]))
+    first = [np.flatnonzero(right & (outcomes.labels == label))[:each] for label in shown]
+    return np.concatenate([*first, wrong])
 
 
-def _paint(folder: Path, name: str, maps: Tensor | None, pixels: Tensor) -> Tiles | None:
+def _paint(folder: Path, name: str, maps: Tensor | None, pixels: Tensor) -> Sprite | None:
     if maps is None:
         return None
     signed = name != "grad_cam"
     pairs = zip(unit(maps.double().numpy()), pixels.numpy(), strict=True)
-    return save_tiles(folder, f"attribution_{name}.png", [heat(*pair, signed=signed) for pair in pairs], _COLUMNS)
+    tiles = np.stack([heat(*pair, signed=signed) for pair in pairs])
+    return write_sprite(folder, f"attribution-{name}", tiles, columns=_COLUMNS)
 
 
-def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Tiles | None) -> Method:
+def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Sprite | None) -> Method:
     notes = []
     if layer is None:
         notes.append(
@@ -333,7 +299,7 @@ def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Tiles | None) -> Me
     )
 
 
-def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Tiles | None) -> Method:
+def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Sprite | None) -> Method:
     notes = []
     if not gap <= GAP:
         notes.append(
@@ -353,7 +319,7 @@ def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Tiles | None)
     )
 
 
-def _occlusion_method(shape: Shape, tiles: Tiles | None) -> Method:
+def _occlusion_method(shape: Shape, tiles: Sprite | None) -> Method:
     (height, width), (down, right) = occlusion_window(shape)
     return Method(
         name="occlusion",

@@ -1,17 +1,15 @@
-"""Numbers as colours, and pictures as PNG files.
+"""Numbers as colours, and pictures that are large enough to be looked at.
 
 Both colour maps are straight lines in OKLab (Ottosson 2020, "A perceptual color space for image processing"), in
 which equal distances look equally different. They run from blue to yellow and from blue over grey to orange: pairs
 that people with any of the common colour deficiencies tell apart, and the signed one is equally light at both ends.
 """
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scv.blocks.report.tiles import Legend, Tiles
+from scv.blocks.report.attribution import Legend
 
 Lab = tuple[float, float, float]
 
@@ -47,7 +45,7 @@ def heat(values: NDArray[np.float64], pixels: NDArray[np.uint8], *, signed: bool
     """A map (H', W') in colours over its picture (C, H, W) in grey.
 
     Numbers are from 0 to 1, or −1 to 1 where `signed`. A coarser map is drawn smoothly between its cells. The result
-    is uint8 (h, w, 3), enlarged by a whole number.
+    is uint8 (3, h, w), enlarged by a whole number.
     """
     size = _enlarged(pixels)
     picture = Image.fromarray(_hwc(pixels)).convert("L").resize(size, Image.Resampling.NEAREST)
@@ -58,13 +56,13 @@ def heat(values: NDArray[np.float64], pixels: NDArray[np.uint8], *, signed: bool
     shown = colours((field + 1) / 2 if signed else field, SIGNED if signed else SEQUENTIAL)
     share = np.sqrt(np.abs(field)).clip(0, 1)[..., None] if signed else _COVER
     over: NDArray[np.float64] = (1 - share) * grey[..., None] + share * shown
-    return over.round().astype(np.uint8)
+    return over.round().astype(np.uint8).transpose(2, 0, 1)
 
 
 def enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (C, H, W) as it is, (h, w, 3), enlarged by a whole number so that single pixels can be seen."""
+    """A picture (C, H, W) as it is, (3, h, w), enlarged by a whole number so that single pixels can be seen."""
     image = Image.fromarray(_hwc(pixels)).convert("RGB")
-    return np.asarray(image.resize(_enlarged(pixels), Image.Resampling.NEAREST))
+    return np.asarray(image.resize(_enlarged(pixels), Image.Resampling.NEAREST)).transpose(2, 0, 1)
 
 
 def unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,18 +71,6 @@ def unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = np.abs(finite).max(axis=(1, 2), keepdims=True)
     scaled: NDArray[np.float64] = np.divide(finite, largest, out=np.zeros_like(finite), where=largest > 0)
     return scaled
-
-
-def save_tiles(folder: Path, file: str, pictures: list[NDArray[np.uint8]], columns: int) -> Tiles:
-    """Write pictures of equal size, uint8 (h, w, 3), as one PNG."""
-    height, width, _ = pictures[0].shape
-    columns = min(columns, len(pictures))
-    plate = np.zeros((-(-len(pictures) // columns) * height, columns * width, 3), np.uint8)
-    for number, picture in enumerate(pictures):
-        top, left = number // columns * height, number % columns * width
-        plate[top : top + height, left : left + width] = picture
-    Image.fromarray(plate).save(folder / file)
-    return Tiles(file=file, width=width, height=height, columns=columns, count=len(pictures))
 
 
 def _hwc(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -96,13 +96,18 @@ def alone(make: Callable[[Trained, Resident, Path, Tell], msgspec.Struct]) -> Ca
     return lambda work, tell: make(work.trained, work.resident, work.folder, tell)
 
 
+def of_answers(
+    make: Callable[[Trained, Resident, Path, Tell, Outcomes], msgspec.Struct],
+) -> Callable[[Work, Tell], msgspec.Struct]:
+    """A maker that needs the answers to the test images as well."""
+    return lambda work, tell: make(
+        work.trained, work.resident, work.folder, tell, work.outcomes(lambda done: tell(0.0))
+    )
+
+
 def _metrics(work: Work, tell: Tell) -> Metrics:
     outcomes = work.outcomes(lambda done: tell(0.9 * done))
     return make_metrics(work.trained, work.resident, work.folder, tell, outcomes)
-
-
-def _mistakes(work: Work, tell: Tell) -> Mistakes:
-    return make_mistakes(work.trained, work.resident, work.folder, tell, work.outcomes(tell))
 
 
 def _summary(work: Work, tell: Tell) -> msgspec.Struct:
@@ -116,14 +121,14 @@ def _summary(work: Work, tell: Tell) -> msgspec.Struct:
 SECTIONS: tuple[Section, ...] = (
     Section("layers", mark("Layers"), alone(make_layers), 1),
     Section("metrics", mark("How good it is"), _metrics, 3),
-    Section("mistakes", mark("What it gets wrong"), _mistakes, 0.1),
+    Section("mistakes", mark("What it gets wrong"), of_answers(make_mistakes), 0.1),
     Section("summary", mark("Summary"), _summary, 0.1, kept=False),
     Section("similarity", mark("How alike its layers are"), alone(make_similarity), 2),
-    Section("activation", mark("What excites its channels"), alone(make_activation), 8),
-    Section("attribution", mark("Where it looks"), alone(make_attribution), 6),
     Section("maximization", mark("What it would like to see"), alone(make_maximization), 10),
+    Section("activation", mark("What excites its channels"), alone(make_activation), 8),
+    Section("attribution", mark("Where it looks"), of_answers(make_attribution), 6),
     Section("robustness", mark("When pictures become worse"), alone(make_robustness), 6),
-    Section("validity", mark("Whether the explanations can be trusted"), alone(make_validity), 8),
+    Section("validity", mark("Whether the explanations can be trusted"), of_answers(make_validity), 8),
     Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
     Section("parity", mark("Whether what is taken away answers the same"), alone(make_parity), 2),
 )

@@ -23,8 +23,10 @@ from scv.blocks.report.robustness import Corruption, CorruptionName, Level, Robu
 from scv.data.resident import Resident
 from scv.data.splits import probes
 from scv.ml.attribution import pixels_of
-from scv.ml.paint import enlarge, save_tiles
-from scv.ml.scores import Tell, background, cost_of, scores, slices
+from scv.ml.inside import Tell
+from scv.ml.paint import enlarge
+from scv.ml.scores import background, cost_of, scores, slices
+from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
 LEVELS = 5
@@ -229,7 +231,9 @@ def make_robustness(trained: Trained, resident: Resident, folder: Path, tell: Te
             levels=tuple(
                 _level(amount, answers[number * LEVELS + level + 1], labels) for level, amount in enumerate(way.amounts)
             ),
-            tiles=save_tiles(folder, f"robustness_{way.name}.png", list(chain(*tiles[way.name])), LEVELS + 1),
+            tiles=write_sprite(
+                folder, f"robustness-{way.name}", np.stack(list(chain(*tiles[way.name]))), columns=LEVELS + 1
+            ),
         )
         for number, way in enumerate(ways)
     )

@@ -1,6 +1,6 @@
 """What all explanations of a network begin with: its scores, what stands for nothing, and what a look at it costs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -10,9 +10,6 @@ from torch import Tensor, nn
 from scv.blocks.check import check
 from scv.blocks.message import Message, say
 from scv.ml.trained import Trained
-
-Tell = Callable[[float], None]
-"""Told the share of a section that is done, 0 to 1; what it raises ends the section."""
 
 _NUMBERS_AT_ONCE = 24_000_000
 """So many activations are held at a time: 96 MB, and their gradients as many again."""

@@ -25,13 +25,14 @@ _AT_ONCE = 256
 _COMPRESSION = 3  # of 9: half the time for a tenth more bytes
 
 
-def write_sprite(folder: Path, name: str, tiles: Tiles, *, scale: int = 1) -> Sprite | None:
-    """Write tiles as `{name}.png`, each pixel as `scale` × `scale` ones; None for no tiles."""
+def write_sprite(folder: Path, name: str, tiles: Tiles, *, scale: int = 1, columns: int | None = None) -> Sprite:
+    """Write tiles, one at least, as `{name}.png`, each pixel as `scale` × `scale` ones.
+
+    They are in rows of `columns` at most, of so many that the whole is about square where that is not said.
+    """
     count, _, height, width = tiles.shape
-    if not count:
-        return None
     shown = tiles if tiles.shape[1] == 3 else tiles[:, :1]
-    columns = max(1, min(count, round(sqrt(count * height / width))))
+    columns = max(1, min(count, columns or round(sqrt(count * height / width))))
     rows = ceil(count / columns)
     sheet = np.zeros((rows * columns, *shown.shape[1:]), np.uint8)
     sheet[:count] = shown
@@ -73,5 +74,7 @@ def _shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tiles:
 
 def write_thumbnails(folder: Path, name: str, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> Sprite | None:
     """A sprite of the images at `indices`, as large as the pixels of one sprite allow; None for no images."""
+    if not len(indices):
+        return None
     size = thumbnail_size(images.shape[2], images.shape[3], len(indices))
     return write_sprite(folder, name, thumbnails(images, indices, size))

@@ -23,9 +23,13 @@ from scv.blocks.message import Message, say
 from scv.blocks.report.attribution import MethodName
 from scv.blocks.report.validity import Curve, Deletion, Grade, Randomization, Step, Validity
 from scv.data.resident import Resident
-from scv.ml.attribution import cam_layer, grad_cam, integrated_gradients, look, occlusion, occlusion_places, pixels_of
-from scv.ml.paint import heat, save_tiles, unit
-from scv.ml.scores import Tell, background, background_text, cost_of, scores
+from scv.data.splits import probes
+from scv.ml.attribution import cam_layer, grad_cam, integrated_gradients, occlusion, occlusion_places, pixels_of
+from scv.ml.inside import Tell
+from scv.ml.outcomes import Outcomes
+from scv.ml.paint import heat, unit
+from scv.ml.scores import background, background_text, cost_of, scores
+from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
 SHARES = tuple(n / 20 for n in range(21))
@@ -133,13 +137,13 @@ def area(curve: Tensor) -> Tensor:
     return torch.trapezoid(curve, torch.tensor(SHARES), dim=1)
 
 
-def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Validity:
-    """The section: both checks for each way to attribute."""
+def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell, outcomes: Outcomes) -> Validity:
+    """The section: both checks for each way to attribute. `outcomes` are those of the test images."""
     methods, cost = methods_of(trained), cost_of(trained)
     of_a_map = 3 * _STEPS + occlusion_places(resident.shape)
     looks = of_a_map + 2 * len(SHARES) * (len(methods) + _RANDOM_ORDERS)
-    some = look(trained, resident, cost.affordable(_BUDGET, looks, 4, 100))
-    pixels, targets = pixels_of(resident, some.indices), torch.from_numpy(some.predicted)
+    some = probes(resident.test_labels, cost.affordable(_BUDGET, looks, 4, 100))
+    pixels, targets = pixels_of(resident, some), torch.from_numpy(outcomes.predictions[some])
     maps = {}
     for number, method in enumerate(methods):
         maps[method] = attribute(method, trained, pixels, targets)
@@ -236,7 +240,7 @@ def _randomization(
         steps=tuple(steps),
         grade=grade,
         verdict=verdict,
-        tiles=save_tiles(folder, f"validity_{method}.png", tiles, len(tiles)),
+        tiles=write_sprite(folder, f"validity-{method}", np.stack(tiles), columns=len(tiles)),
     )
 
 

@@ -18,13 +18,13 @@ from PIL import Image
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.report.activation import Activation, ChannelActivations, Details, LayerActivations
-from scv.blocks.report.attribution import Attribution, Example
+from scv.blocks.report.attribution import Attribution
 from scv.blocks.report.contents import Failed, decode_section, file_of
-from scv.blocks.report.maximization import Maximization
+from scv.blocks.report.maximization import ChannelImages, Maximization
 from scv.blocks.report.parity import Parity
 from scv.blocks.report.robustness import Robustness
 from scv.blocks.report.similarity import Similarity
-from scv.blocks.report.sprites import Sprite
+from scv.blocks.report.sprites import Example, Sprite
 from scv.blocks.report.validity import Deletion, Randomization, Validity
 from scv.web.report_figures import (
     Alike,
@@ -110,11 +110,15 @@ class ChosenLayer:
 
 @dataclass(frozen=True)
 class ActivationView:
-    """The section, the layers that are shown in full, and which channel of the one that was chosen."""
+    """The section, the layers that are shown in full, and which channel of the one that was chosen.
+
+    `made` are the pictures made out of noise, where that section of the report is there.
+    """
 
     figures: Activation
     layers: tuple[ChosenLayer, ...]
     channel: int
+    made: Maximization | None
 
     @property
     def current(self) -> ChosenLayer:
@@ -126,6 +130,13 @@ class ActivationView:
         """What the chosen channel answers."""
         details = self.current.details
         return details.channels[self.channel] if details else None
+
+    @property
+    def liked(self) -> ChannelImages | None:
+        """The pictures made for this layer's channels, where there is one for the chosen channel."""
+        layers = self.made.layers if self.made else ()
+        path = self.current.layer.path
+        return next((one for one in layers if one.path == path and self.channel < len(one.answers)), None)
 
     @staticmethod
     def category(layer: LayerActivations) -> str:
@@ -225,7 +236,7 @@ def _activation(made: Any, around: Around) -> ActivationView:
                 tuple(range(first, min(first + PAGE, layer.shown))),
             )
         )
-    return ActivationView(figures, tuple(layers), channel)
+    return ActivationView(figures, tuple(layers), channel, _other(around.folder, "maximization", Maximization))
 
 
 def _lively(details: Details | None) -> int:

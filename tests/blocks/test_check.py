@@ -6,7 +6,7 @@ from scv.blocks.check import MAX_NUMBERS, check
 from scv.blocks.codegen import InvalidDocumentError, in_place, named_calls
 from scv.blocks.document import Block, Document
 from scv.blocks.findings import Check, Problem, errors
-from scv.blocks.operations import apply
+from scv.blocks.operations import SetParams, apply
 from scv.blocks.shapes import Shape
 from scv.blocks.tree import walk
 from tests.blocks.generate import documents, repaired, trees
@@ -170,6 +170,15 @@ def test_what_needs_a_tensor_moves_above_the_flatten_of_its_chain(kind: str) -> 
     mended, left = after_first_fix(document)
     assert [block.id for block in mended.blocks] == ["c", "x", "f", "l"]
     assert left == []
+
+
+def test_groups_of_a_single_number_are_refused_since_torch_takes_them_for_several_pictures_only() -> None:
+    document = chain(Block("f", "Flatten"), Block("l", "Linear", {"out_features": 8}), Block("x", "GroupNorm"))
+    grouped = apply(document, SetParams("x", {"num_groups": 8}))
+    found = check(grouped, *MNIST).blocks[2].problems[0]
+    assert found.code == "group_of_one"
+    assert [str(fix.label) for fix in found.fixes] == ["Set groups to 4"]
+    assert not [problem for problem in check(document, *MNIST).blocks[2].problems if problem.code == "group_of_one"]
 
 
 def test_a_normalization_behind_flatten_can_also_become_one_for_vectors() -> None:

@@ -14,6 +14,7 @@ from scv.blocks.training import TrainingSettings
 from scv.data.resident import Arrays, Resident, write_resident
 from scv.ml.build import build
 from scv.ml.device import Normalize
+from scv.ml.outcomes import Outcomes, answers_to
 from scv.ml.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
 from tests.ml.conftest import Listener, document, lenet, never
@@ -125,3 +126,8 @@ class Told:
     def sound(self) -> bool:
         """They rise from 0 to 1, and end there."""
         return self.shares == sorted(self.shares) and self.shares[0] >= 0 and abs(self.shares[-1] - 1) < 1e-9
+
+
+def answers(trained: Trained, resident: Resident) -> Outcomes:
+    """To all test pictures."""
+    return answers_to(trained, resident.test_images, resident.test_labels, Told())

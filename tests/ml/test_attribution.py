@@ -27,7 +27,7 @@ from scv.ml.scores import background, score_layers, scores
 from scv.ml.trained import Trained
 from tests.blocks.generate import nested_documents
 from tests.ml.conftest import document
-from tests.ml.explaining import NETWORKS, Told, learned, pictures, sample, unlearned
+from tests.ml.explaining import NETWORKS, Told, answers, learned, pictures, sample, unlearned
 
 
 @pytest.fixture(params=list(NETWORKS))
@@ -203,17 +203,17 @@ def test_the_window_follows_the_picture() -> None:
 def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None:
     trained, told = learned(name, mnist), Told()
 
-    made = make_attribution(trained, mnist, tmp_path, told)
+    made = make_attribution(trained, mnist, tmp_path, told, answers(trained, mnist))
 
     assert told.sound
     assert msgspec.json.decode(msgspec.json.encode(made), type=Attribution) == made
     right = [example for example in made.examples if example.label == example.predicted]
     wrong = [example for example in made.examples if example.label != example.predicted]
     assert {example.label for example in right} == set(range(10))
-    assert wrong == sorted(wrong, key=lambda example: -example.probability)
+    assert wrong == sorted(wrong, key=lambda example: -example.confidence)
     assert wrong
     for example in made.examples:
-        assert mnist.test_labels[example.image] == example.label
+        assert mnist.test_labels[example.index] == example.label
     assert [method.tiles is not None for method in made.methods] == [name != "perceptron", True, True]
     for tiles in (made.pictures, *(method.tiles for method in made.methods if method.tiles)):
         with Image.open(tmp_path / tiles.file) as plate:
@@ -230,10 +230,12 @@ def test_many_classes_and_colour_make_a_section_too(tmp_path: Path) -> None:
     resident = pictures(tmp_path, (3, 9, 10), 200, 400)
     network = document(("Conv2d", {"out_channels": 4}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
 
-    made = make_attribution(unlearned(network, (3, 9, 10), 200), resident, tmp_path, Told())
+    trained = unlearned(network, (3, 9, 10), 200)
+
+    made = make_attribution(trained, resident, tmp_path, Told(), answers(trained, resident))
 
     assert 0 < len(made.examples) <= 32
-    assert np.isfinite([example.probability for example in made.examples]).all()
+    assert np.isfinite([example.confidence for example in made.examples]).all()
 
 
 def test_what_tell_raises_ends_the_section(mnist: Resident, tmp_path: Path) -> None:
@@ -243,8 +245,10 @@ def test_what_tell_raises_ends_the_section(mnist: Resident, tmp_path: Path) -> N
     def stop(share: float) -> None:
         raise Enough
 
+    trained = learned("lenet", mnist)
+    outcomes = answers(trained, mnist)
     with pytest.raises(Enough):
-        make_attribution(learned("lenet", mnist), mnist, tmp_path, stop)
+        make_attribution(trained, mnist, tmp_path, stop, outcomes)
 
 
 def test_the_scores_are_the_networks_own(trained: Trained, mnist: Resident) -> None:

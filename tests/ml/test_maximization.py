@@ -11,7 +11,9 @@ from PIL import Image
 from scv.blocks.check import check
 from scv.blocks.report.maximization import Maximization
 from scv.data.resident import Arrays, Resident, write_resident
-from scv.ml.maximization import make_channel_images, make_maximization, maximize
+from scv.ml.ascent import maximize
+from scv.ml.inside import layers_of, watching
+from scv.ml.maximization import make_maximization
 from scv.ml.scores import scores
 from tests.blocks.generate import nested_documents
 from tests.ml.conftest import document
@@ -117,30 +119,46 @@ def test_the_same_is_made_again_and_no_generator_is_touched(mnist: Resident) -> 
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("layer", ["conv2", "linear1"])
-def test_the_channels_of_a_layer_are_answered_more_than_to_test_pictures(
-    layer: str, mnist: Resident, tmp_path: Path
-) -> None:
-    trained, told = learned("lenet", mnist), Told()
+@pytest.mark.parametrize("name", ["lenet", "residual"])
+def test_channels_are_answered_more_than_to_any_test_picture(name: str, mnist: Resident, tmp_path: Path) -> None:
+    trained = learned(name, mnist)
 
-    made = make_channel_images(trained, layer, tmp_path, told, budget=1e10)
+    made = make_maximization(trained, mnist, tmp_path, Told())
 
-    assert told.sound
-    place = [name for name, _ in trained.network.named_children()].index(layer)
-    with torch.no_grad():
-        found = trained.network[: place + 1](trained.normalize(torch.from_numpy(mnist.test_images[:1000].copy())))
-    means = found.flatten(2).mean(2) if found.dim() == 4 else found
-    assert len(made.channels) + made.left_out == means.shape[1]
-    outdone = [
-        answer > float(means[:, channel].max()) for channel, answer in zip(made.channels, made.answers, strict=True)
-    ]
-    assert sum(outdone) > 0.9 * len(outdone)
-    assert made.tiles.count == len(made.channels)
+    wanted = {"lenet": ["conv1", "conv2", "linear1"], "residual": ["conv1", "residual1.main.0", "linear1"]}[name]
+    assert [layer.path for layer in made.layers][: len(wanted)] == wanted[: len(made.layers)]
+    layers = {layer.path: layer for layer in layers_of(trained)}
+    for shown in made.layers:
+        peaks: list[torch.Tensor] = []
+        with watching([layers[shown.path]], lambda number, output, peaks=peaks: peaks.append(output)):  # type: ignore[misc]
+            scores(trained, torch.from_numpy(mnist.test_images.copy()))
+        found = torch.cat([output.flatten(2).amax(2) if output.dim() == 4 else output for output in peaks]).amax(0)
+        assert shown.channels == len(found) == len(shown.answers) == len(shown.best_real) == shown.tiles.count
+        assert shown.best_real == pytest.approx(found.tolist(), abs=1e-4)
+        outdone = sum(answer > 0.97 * real for answer, real in zip(shown.answers, shown.best_real, strict=True))
+        assert outdone >= 0.9 * shown.channels
+        assert shown.sees == ((5, 5) if shown.path == "conv1" and name == "lenet" else shown.sees)
+        with Image.open(tmp_path / shown.tiles.file) as plate:
+            assert plate.size[0] == shown.tiles.columns * shown.tiles.width
+    assert made.layers_left_out == 0
 
 
-def test_a_layer_that_is_not_there_is_refused(mnist: Resident, tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="conv9"):
-        make_channel_images(learned("lenet", mnist), "conv9", tmp_path, Told())
+def test_a_channels_picture_is_what_its_kernel_looks_for(mnist: Resident) -> None:
+    """The middle number of a first convolution is largest for white where its kernel adds, black where not."""
+    trained = learned("lenet", mnist)
+    first = layers_of(trained)[0]
+    kernels = trained.network[0].weight.detach()  # (6, 1, 5, 5), padding 2
+    made = maximize(trained, range(len(kernels)), 1, 128, layer=first).pixels[:, 0, 0].float() / 255
+    middle = made[:, 12:17, 12:17]
+    strong = kernels[:, 0].abs() > 0.5 * kernels[:, 0].abs().amax((1, 2), keepdim=True)
+    assert ((middle > 0.5) == (kernels[:, 0] > 0))[strong].float().mean() > 0.9
+
+
+def test_a_network_of_one_layer_has_no_channels_but_its_classes(digits: Resident, tmp_path: Path) -> None:
+    network = document("Flatten", ("Linear", {"out_features": 10}))
+    made = make_maximization(unlearned(network, (1, 8, 8), 10), digits, tmp_path, Told())
+    assert made.layers == ()
+    assert made.layers_left_out == 0
 
 
 def test_of_very_many_classes_some_are_shown(tmp_path: Path) -> None:
@@ -153,6 +171,10 @@ def test_of_very_many_classes_some_are_shown(tmp_path: Path) -> None:
     assert made.seeds == 1
     assert 4 <= len(made.classes) == 200 - made.left_out < 20
     assert (made.classes[0].target, made.classes[-1].target) == (0, 199)
+    assert [len(layer.answers) for layer in made.layers] == sorted(
+        (len(layer.answers) for layer in made.layers), reverse=True
+    ), "where not all can be made, the first layers have the most"
+    assert 0 < sum(len(layer.answers) for layer in made.layers) < 3 * 64
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -169,5 +191,5 @@ def test_every_network_that_can_be_trained_makes_pictures(data: st.DataObject) -
     made = maximize(trained, [0, classes - 1], 2, 4, goals=torch.zeros(2))
 
     assert made.pixels.shape == (2, 2, *shape)
-    name = next(iter(trained.network.named_children()))[0]
-    assert maximize(trained, [0], 1, 3, layer=name).pixels.shape == (1, 1, *shape)
+    for layer in layers_of(trained):
+        assert maximize(trained, [0], 1, 3, layer=layer).pixels.shape == (1, 1, *shape)

@@ -24,7 +24,7 @@ from scv.ml.validity import (
     rank_correlation,
 )
 from tests.ml.conftest import document
-from tests.ml.explaining import NETWORKS, Told, learned, pictures, sample, unlearned
+from tests.ml.explaining import NETWORKS, Told, answers, learned, pictures, sample, unlearned
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "integrated_gradients", "occlusion"])
@@ -139,7 +139,7 @@ def test_what_was_learned_makes_the_maps_and_a_map_of_the_picture_alone_would_be
 def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None:
     trained, told = learned(name, mnist), Told()
 
-    made = make_validity(trained, mnist, tmp_path, told)
+    made = make_validity(trained, mnist, tmp_path, told, answers(trained, mnist))
 
     assert told.sound
     assert msgspec.json.decode(msgspec.json.encode(made), type=Validity) == made
@@ -158,5 +158,6 @@ def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None
 def test_a_network_that_knows_nothing_makes_a_section_too(tmp_path: Path) -> None:
     resident = pictures(tmp_path, (3, 8, 9), 2, 20)
     network = document("Flatten", ("Linear", {"out_features": 2}), "Softmax")
-    made = make_validity(unlearned(network, (3, 8, 9), 2), resident, tmp_path, Told())
+    trained = unlearned(network, (3, 8, 9), 2)
+    made = make_validity(trained, resident, tmp_path, Told(), answers(trained, resident))
     assert made.pictures == 20

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
-from scv.blocks.block import BlockType, Call, ReplaceHere, SetHere, ShapeError
+from scv.blocks.block import BlockType, Call, RemoveHere, ReplaceHere, SetHere, ShapeError
 from scv.blocks.message import mark, say
 from scv.blocks.params import Decimal, Flag, Integer, Param, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
@@ -137,20 +137,28 @@ class GroupNorm(_Normalization):
 
     def output(self, p: Values, shape: Shape) -> Shape:
         groups, channels = p["num_groups"], shape[0]
-        if channels % groups == 0:
-            return shape
-        fitting = max(n for n in range(1, groups) if channels % n == 0)
-        raise ShapeError(
-            "groups_do_not_divide",
-            say(
-                "{groups} groups of {type} do not divide the {channels} channels that arrive.",
-                groups=groups,
-                type=self.type,
-                channels=channels,
-            ),
-            say("{channels} mod {groups} = {rest}", channels=channels, groups=groups, rest=channels % groups),
-            [SetHere(say("Set groups to {groups}", groups=fitting), {"num_groups": fitting})],
-        )
+        fitting = max((n for n in range(1, groups) if channels % n == 0), default=0)
+        fewer = SetHere(say("Set groups to {groups}", groups=fitting), {"num_groups": fitting})
+        if channels % groups:
+            raise ShapeError(
+                "groups_do_not_divide",
+                say(
+                    "{groups} groups of {type} do not divide the {channels} channels that arrive.",
+                    groups=groups,
+                    type=self.type,
+                    channels=channels,
+                ),
+                say("{channels} mod {groups} = {rest}", channels=channels, groups=groups, rest=channels % groups),
+                [fewer],
+            )
+        if size(shape) == groups:  # torch refuses it as well, but only when a single picture comes
+            raise ShapeError(
+                "group_of_one",
+                say("Each group of {type} holds a single number, which becomes 0 whatever it was.", type=self.type),
+                say("{numbers} / {groups} = 1", numbers=size(shape), groups=groups),
+                [fewer] if fitting else [RemoveHere(say("Remove {type}", type=self.type))],
+            )
+        return shape
 
     def parameters(self, p: Values, shape: Shape) -> int:
         return 2 * shape[0] if p["affine"] else 0

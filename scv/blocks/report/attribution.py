@@ -5,18 +5,17 @@ from typing import Literal
 import msgspec
 
 from scv.blocks.message import Message
-from scv.blocks.report.tiles import Legend, Tiles
+from scv.blocks.report.sprites import Example, Sprite
 
 MethodName = Literal["grad_cam", "integrated_gradients", "occlusion"]
 
 
-class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """A test picture: `image` is its index in the test set, `probability` what the network gave its answer."""
+class Legend(msgspec.Struct, frozen=True, kw_only=True):
+    """Which colour stands for which number: `colours` (`#rrggbb`) are at equal distances from `low` to `high`."""
 
-    image: int
-    label: int
-    predicted: int
-    probability: float
+    colours: tuple[str, ...]
+    low: float
+    high: float
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +32,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     legend: Legend
     rows: int
     columns: int
-    tiles: Tiles | None = None
+    tiles: Sprite | None = None
     notes: tuple[Message, ...] = ()
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """Examples class by class, first those that are right, then the mistakes it is surest of; the class that is
-    explained is the predicted one. `looked_at` counts the test pictures among which they were chosen.
+    explained is the predicted one.
 
     `steps` and `gap` are the most that integrated gradients took and the largest share that they missed.
     """
@@ -47,8 +46,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     target: Message
     background: Message
     examples: tuple[Example, ...]
-    looked_at: int
-    pictures: Tiles
+    pictures: Sprite
     methods: tuple[Method, ...]
     steps: int
     gap: float

@@ -3,7 +3,7 @@
 import msgspec
 
 from scv.blocks.message import Message
-from scv.blocks.report.tiles import Tiles
+from scv.blocks.report.sprites import Sprite
 
 
 class Imagined(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,10 +18,29 @@ class Imagined(msgspec.Struct, frozen=True, kw_only=True):
     best_real: float | None
 
 
+class ChannelImages(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures of the first channels of a layer, or of the units of its vector: tile n is that of channel n.
+
+    `channels` is how many the layer has. `answers` is what each channel gives in the middle of its picture, or a unit
+    for its picture; `best_real` the largest number that it gives anywhere in a test picture. Tiles show no more of the
+    picture than that depends on, `sees` pixels high and wide.
+    """
+
+    block: str
+    type: str
+    path: str
+    channels: int
+    answers: tuple[float, ...]
+    best_real: tuple[float, ...]
+    sees: tuple[int, int]
+    tiles: Sprite
+
+
 class Maximization(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of classes. Tile n · seeds + s is that of class n of `classes` from seed s.
+    """Pictures of classes, and of channels. Tile n · seeds + s is that of class n of `classes` from seed s.
 
     `left_out` classes would have taken too long. `looked_at` counts the test pictures that they had to outdo.
+    `layers` are those that have weights of their own to put channels together, but for `layers_left_out`.
     """
 
     classes: tuple[Imagined, ...]
@@ -29,21 +48,8 @@ class Maximization(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     steps: int
     looked_at: int
-    tiles: Tiles
+    tiles: Sprite
     method: Message
     notes: tuple[Message, ...] = ()
-
-
-class ChannelImages(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of the channels of one trunk layer, of a layer of vectors those of its numbers; one tile each.
-
-    `answers` are the channels' means over the picture. `left_out` channels would have taken too long.
-    """
-
-    layer: str
-    channels: tuple[int, ...]
-    answers: tuple[float, ...]
-    left_out: int
-    steps: int
-    tiles: Tiles
-    method: Message
+    layers: tuple[ChannelImages, ...] = ()
+    layers_left_out: int = 0

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from scv.blocks.message import Message
-from scv.blocks.report.tiles import Tiles
+from scv.blocks.report.sprites import Sprite
 
 CorruptionName = Literal["noise", "blur", "shift", "rotation", "contrast", "occlusion"]
 
@@ -31,7 +31,7 @@ class Corruption(msgspec.Struct, frozen=True, kw_only=True):
     definition: Message
     unit: Message
     levels: tuple[Level, ...]
-    tiles: Tiles
+    tiles: Sprite
 
 
 class Robustness(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from scv.blocks.message import Message
 from scv.blocks.report.attribution import MethodName
-from scv.blocks.report.tiles import Tiles
+from scv.blocks.report.sprites import Sprite
 
 Grade = Literal["good", "fair", "poor"]
 
@@ -28,7 +28,7 @@ class Randomization(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     grade: Grade
     verdict: Message
-    tiles: Tiles
+    tiles: Sprite
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
