@@ -234,6 +234,12 @@ async def delete_version(session: AsyncSession, dataset: Dataset, number: int) -
     return version.name
 
 
+async def runs_on(session: AsyncSession, dataset: Dataset) -> list[int]:
+    """The runs, whoever has them, that learned from any version."""
+    names = [version.name for version in dataset.versions]
+    return list(await session.scalars(select(Run.id).where(Run.dataset.in_(names))))
+
+
 async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model, str]]:
     """The models, whoever has them, that learn or have learned from any version, with their owners' names."""
     names = [version.name for version in dataset.versions]

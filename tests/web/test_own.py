@@ -16,7 +16,7 @@ from scv.data.importing import PictureOptions, import_pictures
 from scv.data.resident import open_resident
 from scv.db import datasets, models, versions
 from scv.db.tables import Dataset, DatasetVersion, Run, User
-from scv.files import draft_folder
+from scv.files import draft_folder, report_folder
 from scv.jobs.maker import make
 from scv.settings import Settings
 from tests.data.pictures import classes, noise, saved, write_folder, write_zip
@@ -253,12 +253,19 @@ async def test_an_exported_dataset_imported_again_is_the_same(
 async def test_of_a_deleted_dataset_nothing_is_left_and_its_models_stay(owner: Visitor, settings: Settings) -> None:
     dataset = await add_dataset(owner, settings)
     created = await owner.post("/models/new", {"name": "Reader", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
+    async with owner.database.reading() as session:
+        version = await versions.get_version_for(session, await owner.user(), 1, 1)
+    run = await add_run(owner, version, dataset=f"own-{dataset.id}-1")
+    report = settings.data_dir / "files" / report_folder(run.id)
+    report.mkdir(parents=True)
+    (report / "mistakes.png").write_bytes(saved(noise(1)))
     asked = (await owner.get(f"/datasets/own/{dataset.id}/delete")).text
     assert ">Reader<" in asked
     await owner.post(f"/datasets/own/{dataset.id}/delete", {})
     assert "Pets" not in (await owner.get("/datasets")).text
     assert not list((settings.data_dir / DATA).glob("*own*"))
     assert not draft(settings, dataset.id).exists()
+    assert not report.exists(), "it shows the pictures"
     assert b"Pets" not in b"".join(path.read_bytes() for path in settings.data_dir.glob("scv.sqlite3"))
     page = await owner.get(created.url.path)
     assert "These pictures were deleted" in page.text

@@ -19,7 +19,7 @@ from scv.data.summary import Summary, taken, warnings_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
-from scv.files import draft_folder
+from scv.files import draft_folder, report_folder
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.underway import Underway, ask_to_stop, underway
 from scv.web.browsing import ClassRow, count, opened
@@ -241,9 +241,12 @@ class OwnDatasetController(Controller):
         """Delete it for good, then every file of it."""
         async with house.database.writing() as session:
             dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
             remove_resident(house.settings.data_dir, name)
+        for run_id in reports:  # they show the pictures
+            house.files.delete(report_folder(run_id))
         house.files.delete(draft_folder(dataset_id))
         return Redirect("/datasets", status_code=303)
 
