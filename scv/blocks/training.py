@@ -60,11 +60,18 @@ class TrainingData(Protocol):
     def epochs(self) -> int: ...
     @property
     def mirrored(self) -> bool: ...
+    @property
+    def train_size(self) -> int: ...
 
 
 def defaults(dataset: TrainingData) -> TrainingSettings:
-    """What a new model of the dataset starts with. Pictures are flipped only where that leaves their class."""
-    return TrainingSettings(epochs=dataset.epochs, flip=dataset.mirrored)
+    """What a new model of the dataset starts with. Pictures are flipped only where that leaves their class.
+
+    Of few pictures a batch takes a quarter at most, as a power of two, so that an epoch is some steps.
+    """
+    quarter = max(1, dataset.train_size // 4)
+    batch = min(TrainingSettings().batch_size, 2 ** (quarter.bit_length() - 1))
+    return TrainingSettings(epochs=dataset.epochs, flip=dataset.mirrored, batch_size=batch)
 
 
 CUSTOMARY_RATES: dict[str, float] = {"Adam": 0.001, "AdamW": 0.001, "SGD": 0.02, "RMSprop": 0.001}
