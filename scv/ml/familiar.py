@@ -23,7 +23,8 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 
 from scv.blocks.report.prediction import Familiarity
 from scv.data.resident import Resident, ResidentError, open_resident
-from scv.ml.evaluate import BATCH
+from scv.ml.inside import batch_size, batches
+from scv.ml.scores import score_layers
 from scv.ml.trained import Trained
 from scv.ml.weights import read_tensors, write_tensors
 
@@ -126,16 +127,17 @@ def familiar_of(weights: Path, trained: Trained, data_dir: Path) -> Familiar | N
 
 
 def features_and_logits(trained: Trained, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """What goes into the last layer that has weights, (B, D), and the logits, (B, classes), of uint8 (B, C, H, W).
+    """What goes into the last layer that has weights, (B, D), and the scores before any Softmax, (B, classes), of
+    uint8 (B, C, H, W).
 
     Feature maps are averaged over their places. More than 1,024 features are sketched into as many sums with random
     signs, which keeps the angles between them (Charikar et al. 2002).
     """
-    layers = list(trained.network.children())
+    layers = score_layers(trained)
     last = max((index for index, layer in enumerate(layers) if _has_weights(layer)), default=len(layers) - 1)
     with torch.inference_mode():
-        features = trained.network[:last](trained.normalize(pixels))
-        logits: Tensor = trained.network[last:](features)
+        features = layers[:last](trained.normalize(pixels))
+        logits: Tensor = layers[last:](features)
         flat = features.mean((2, 3)) if features.ndim == 4 else features.flatten(1)
         return _sketched(flat), logits
 
@@ -155,8 +157,8 @@ def _sketched(features: Tensor) -> Tensor:
 
 
 def _passes(trained: Trained, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(indices), BATCH):
-        yield features_and_logits(trained, torch.from_numpy(np.array(images[indices[start : start + BATCH]])))
+    for _, pixels in batches(images, batch_size(trained), indices):
+        yield features_and_logits(trained, pixels)
 
 
 def _some_of_each_class(labels: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -52,7 +52,7 @@ def make_layers(trained: Trained, resident: Resident, folder: Path, tell: Tell) 
         images=len(sample),
         parameters=whole.parameters,
         multiply_adds=whole.multiply_adds,
-        layers=tuple(_figures(layer, watch) for layer, watch in zip(layers, watches, strict=True)),
+        layers=tuple(_figures(layer, watch, len(sample)) for layer, watch in zip(layers, watches, strict=True)),
         kernels=kernels,
         no_kernels=reason,
     )
@@ -101,9 +101,10 @@ class _Watch:
         return [int(number) for number in torch.nonzero(self.highs - self.lows <= _NEARLY * largest)]
 
 
-def _figures(layer: Layer, watch: _Watch) -> LayerFigures:
+def _figures(layer: Layer, watch: _Watch, images: int) -> LayerFigures:
     checked = layer.checked
-    dead = watch.dead()
+    # Of one picture every number is the same, and what a Dropout gives it was given.
+    dead = watch.dead() if images > 1 and CATALOGUE[checked.type].category != "regularization" else []
     return LayerFigures(
         block=checked.id,
         type=checked.type,

@@ -99,7 +99,7 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, tell: Tell) -> Maxi
     flat = made.pixels.flatten(0, 1)
     probabilities = scores(trained, flat).softmax(1).view(len(shown), seeds, -1)
     notes = []
-    missed = int((made.answers.amax(1) <= goals).sum())
+    missed = int((known & (made.answers.amax(1) <= goals)).sum())
     if missed:
         notes.append(say("{count} of the classes stay below their best test picture.", count=missed))
     return Maximization(
@@ -118,8 +118,8 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, tell: Tell) -> Maxi
         looked_at=real.looked_at,
         tiles=_written(folder, "maximization", flat, seeds * 4),
         method=say(
-            "From noise, {steps} steps uphill: the plainest picture found whose score outdoes every test picture of "
-            "the class. It shows what this network goes by, which need not be what people see.",
+            "From noise, {steps} steps uphill: the plainest picture found whose score outdoes all test pictures of "
+            "the class that were looked at. It shows what this network goes by, which need not be what people see.",
             steps=STEPS,
         ),
         notes=tuple(notes),

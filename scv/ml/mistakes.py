@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.sprites import Gallery
 from scv.data.resident import Resident
-from scv.data.splits import split
 from scv.ml.inside import Tell, multiply_adds
 from scv.ml.outcomes import Outcomes, answers_to
 from scv.ml.sprites import write_thumbnails
@@ -40,11 +39,7 @@ def make_mistakes(
 def make_labels(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Labels:
     """The section `labels`."""
     settings = trained.info.settings
-    parts = split(
-        resident.train_labels,
-        train_percent=settings.train_percent,
-        validation_percent=settings.validation_percent,
-    )
+    parts = resident.split(train_percent=settings.train_percent, validation_percent=settings.validation_percent)
     images = len(resident.train_labels)
     chosen = _chosen(parts.train, images, max(_FEWEST, _WORK // multiply_adds(trained)))
     found = answers_to(trained, resident.train_images, resident.train_labels, tell, chosen)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scv.blocks.report.sprites import Example
 from scv.ml.inside import Tell, batch_size, batches
+from scv.ml.scores import score_layers
 from scv.ml.trained import Trained
 
 _HUGE = 1e30
@@ -84,13 +85,17 @@ def answers_to(
     tell: Tell,
     indices: NDArray[np.intp] | None = None,
 ) -> Outcomes:
-    """Show the network the images, or those at `indices`. Memory holds a batch of images and all logits."""
+    """Show the network the images, or those at `indices`. Memory holds a batch of images and all logits.
+
+    The logits are the scores before any Softmax, so that probabilities are those that the network gives.
+    """
+    layers = score_layers(trained)
     chosen = np.arange(len(images)) if indices is None else indices
     logits = np.empty((len(chosen), trained.info.classes), np.float32)
     done = 0
     with torch.inference_mode():
         for part, pixels in batches(images, batch_size(trained), chosen):
-            logits[done : done + len(part)] = trained.logits(pixels).numpy()
+            logits[done : done + len(part)] = layers(trained.normalize(pixels)).numpy()
             done += len(part)
             tell(done / len(chosen))
     not_finite = int((~np.isfinite(logits)).any(1).sum())

@@ -34,10 +34,10 @@ def make_summary(
         message = say("For {count} test pictures its answer is no number at all.", count=f"{metrics.not_finite:,}")
         sentences.append(Sentence("metrics", "bad", message))
     if result is not None:
-        sentences.append(_validation(metrics, result))
+        sentences.append(_validation(metrics, result, trained, resident))
     sentences += [*_confused(metrics), *_classes(metrics), _calibration(metrics)]
     if mistakes is not None:
-        sentences += _suspects(mistakes)
+        sentences += _suspects(mistakes) if _good(metrics) else []
     if layers is not None:
         sentences += _dead(layers)
     provenance = _provenance(trained, resident, result)
@@ -60,7 +60,7 @@ def _accuracy(metrics: Metrics) -> Sentence:
     classes = len(metrics.classes)
     chance = max(1 / classes, metrics.most_frequent)
     values = {"accuracy": percent(metrics.accuracy), "images": f"{metrics.images:,}", "chance": percent(chance)}
-    if metrics.accuracy < max(guessing(classes), metrics.most_frequent):
+    if metrics.accuracy < guessing(classes) or metrics.accuracy <= metrics.most_frequent:
         message = say(
             "It gets {accuracy} of {images} test pictures right, no more than by always naming the same class "
             "({chance}) or by guessing.",
@@ -83,10 +83,14 @@ def _certainty(metrics: Metrics) -> Sentence:
     return Sentence("metrics", "good" if metrics.high - metrics.low < 0.05 else "fair", message)
 
 
-def _validation(metrics: Metrics, result: Result) -> Sentence:
+def _validation(metrics: Metrics, result: Result, trained: Trained, resident: Resident) -> Sentence:
+    settings = trained.info.settings
+    parts = resident.split(train_percent=settings.train_percent, validation_percent=settings.validation_percent)
+    promised, images = result.validation_accuracy, max(1, len(parts.validation))
+    chance = sqrt(_deviation(metrics) ** 2 + promised * (1 - promised) / images)
     values = {"validation": percent(result.validation_accuracy), "test": percent(metrics.accuracy)}
     apart = metrics.accuracy - result.validation_accuracy
-    if abs(apart) <= max(_APART, 2 * _deviation(metrics)):
+    if abs(apart) <= max(_APART, 2 * chance):
         message = say("Validation promised {validation}, the test gives {test}: as expected.", **values)
         return Sentence("summary", "good", message)
     if apart > 0:
@@ -106,6 +110,8 @@ def _confused(metrics: Metrics) -> list[Sentence]:
     cell = metrics.confusion.cells[0]
     if cell.label == cell.predicted:
         return [Sentence("metrics", "good", say("It makes no mistake on the test pictures."))]
+    if cell.count == 1 and not _good(metrics):
+        return []
     if cell.count == 1:
         message = say("No mistake happens twice: it confuses no two classes more than others.")
         return [Sentence("metrics", "good", message)]
@@ -193,8 +199,13 @@ def _dead(layers: Layers) -> list[Sentence]:
 
 
 def _deviation(metrics: Metrics) -> float:
-    """Of the accuracy, by the chance that picked the test pictures."""
-    return sqrt(metrics.accuracy * (1 - metrics.accuracy) / metrics.images)
+    """Of the accuracy, by the chance that picked the test pictures: half of Wilson's interval is 1.96 of it."""
+    return (metrics.high - metrics.low) / (2 * 1.96)
+
+
+def _good(metrics: Metrics) -> bool:
+    """Whether most answers are right, for certain: else single mistakes say nothing."""
+    return metrics.low > 0.5
 
 
 def _provenance(trained: Trained, resident: Resident, result: Result | None) -> Provenance:

@@ -39,6 +39,8 @@ _BUDGET = 2.5e11
 _STEPS = 32
 _MOST_STAGES = 8
 _RANDOM_ORDERS = 4
+_FEWEST = 8
+"""Of fewer pictures two standard errors are passed by chance far more often than once in twenty."""
 _UNRELATED, _RELATED = 0.3, 0.6
 """Mean rank correlations up to the first are called unrelated, beyond the second the same map."""
 _SEED = 20260
@@ -65,8 +67,18 @@ def randomized(trained: Trained, seed: int = _SEED) -> Iterator[tuple[str, Train
     A step is a trunk layer that holds a convolution or a Linear, with the normalizations above it; of deep networks
     several layers are a step. Weights are drawn as before a training; measured means and spreads are kept.
     """
+    places = {name: number for number, (name, _) in enumerate(trained.network.named_children())}
+    network = deepcopy(trained.network)
+    for lowest, names in _stages(trained):
+        for name in names:
+            _randomize(network.get_submodule(name), seed + places[name])
+        yield lowest, replace(trained, network=deepcopy(network))
+
+
+def _stages(trained: Trained) -> list[tuple[str, list[str]]]:
+    """The lowest layer of each step, and all that become random with it, from the top."""
     layers = dict(trained.network.named_children())
-    stages: list[tuple[str, list[str]]] = []  # the layer that gives a stage its name, and all that it holds
+    stages: list[tuple[str, list[str]]] = []
     above: list[str] = []
     for name, layer in reversed(layers.items()):
         above.append(name)
@@ -76,11 +88,8 @@ def randomized(trained: Trained, seed: int = _SEED) -> Iterator[tuple[str, Train
     if above:  # what stands below the lowest of them belongs to it, or is all there is
         lowest, others = stages.pop() if stages else (above[-1], [])
         stages.append((lowest, others + above))
-    network = deepcopy(trained.network)
-    for group in np.array_split(np.arange(len(stages)), min(len(stages), _MOST_STAGES)):
-        for name in (name for stage in group for name in stages[stage][1]):
-            _randomize(network.get_submodule(name), seed + list(layers).index(name))
-        yield stages[group[-1]][0], replace(trained, network=deepcopy(network))
+    groups = np.array_split(np.arange(len(stages)), min(len(stages), _MOST_STAGES))
+    return [(stages[group[-1]][0], [name for stage in group for name in stages[stage][1]]) for group in groups]
 
 
 def _randomize(layer: nn.Module, seed: int) -> None:
@@ -149,7 +158,7 @@ def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell
         maps[method] = attribute(method, trained, pixels, targets)
         tell(0.15 * (number + 1) / len(methods))
     random, deletions = _deletions(trained, pixels, targets, maps, lambda done: tell(0.15 + 0.35 * done))
-    stages = len(list(randomized(trained)))
+    stages = len(_stages(trained))
     few = min(len(pixels), cost.affordable(_BUDGET, of_a_map * stages, 2, 32))
     first = {method: found[:few] for method, found in maps.items()}
     steps: dict[MethodName, list[Step]] = {method: [] for method in methods}
@@ -192,8 +201,8 @@ def _deletions(
     for number, (method, made) in enumerate(maps.items()):
         by_map = torch.stack(curves(trained, pixels, targets, orders_by(made, sides)))
         gains = area(random[0]) - area(by_map[0])  # (B,)
-        advantage, error = float(gains.mean()), float(gains.std(correction=0)) / sqrt(len(gains))
-        grade, verdict = _deletion_verdict(advantage, error)
+        advantage, error = float(gains.mean()), _standard_error(gains)
+        grade, verdict = _deletion_verdict(advantage, error, len(gains))
         found.append(
             Deletion(
                 method=method, curve=_curve(by_map), advantage=advantage, error=error, grade=grade, verdict=verdict
@@ -213,7 +222,13 @@ def _curve(both: Tensor) -> Curve:
     )
 
 
-def _deletion_verdict(advantage: float, error: float) -> tuple[Grade, Message]:
+def _standard_error(gains: Tensor) -> float:
+    return float(gains.std()) / sqrt(len(gains)) if len(gains) > 1 else 0.0
+
+
+def _deletion_verdict(advantage: float, error: float, pictures: int) -> tuple[Grade, Message]:
+    if pictures < _FEWEST:
+        return "fair", say("Nothing can be told from {pictures} pictures.", pictures=pictures)
     if advantage > 2 * error:
         return "good", say("It finds what counts: deleting its pixels first lowers the answer sooner than chance does.")
     if advantage < -2 * error:

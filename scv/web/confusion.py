@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from scv.blocks.report.metrics import Cell, Metrics
 
@@ -92,7 +93,7 @@ def _frequent(squares: Sequence[Square]) -> tuple[Square, ...]:
 def map_of(figures: Metrics) -> tuple[tuple[str, int, str], ...]:
     """All classes as SVG paths of unit squares: whether they are right or wrong, their shade, and the path."""
     paths: dict[tuple[str, int], list[str]] = {}
-    for cell in figures.confusion.cells[:MOST_POINTS]:
+    for cell in nlargest(MOST_POINTS, figures.confusion.cells, key=lambda cell: cell.count):
         one = square(figures, cell.label, cell.predicted)
         kind = ("right" if one.right else "wrong", one.shade)
         paths.setdefault(kind, []).append(f"M{one.predicted} {one.label}h1v1h-1z")

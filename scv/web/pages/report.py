@@ -17,7 +17,7 @@ from scv.blocks.params import Param
 from scv.blocks.training import FIELDS, TrainingSettings
 from scv.data.catalogue import DatasetInfo
 from scv.db import runs
-from scv.db.tables import Model, Run, User, Version
+from scv.db.tables import ACTIVE, Model, Run, User, Version
 from scv.errors import NotFoundError, RefusedError
 from scv.files import report_folder, weights_key
 from scv.jobs.events import BrokerAwayError
@@ -49,6 +49,7 @@ _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
 
 NO_WEIGHTS = say("This run has no weights, so there is nothing to report on.")
+GOES_ON = say("The test pictures are for the end: the report is made when the run has ended.")
 NO_PICTURES = say(
     "The pictures that it learned from were deleted. What is missing of the report cannot be made any more."
 )
@@ -139,7 +140,9 @@ def state_of_report(house: House, run: Run) -> ReportState:
     underway = report_underway(folder)
     if underway is None and states and all(state.state in ("done", "failed") for state in states):
         return ReportState("complete")
-    if house.files.existing(weights_key(run.id)) is None or run.active:
+    if run.status in ACTIVE:
+        return ReportState("impossible", problem=GOES_ON)
+    if house.files.existing(weights_key(run.id)) is None:
         return ReportState("impossible", problem=NO_WEIGHTS)
     if is_gone(run):
         return ReportState("impossible", problem=NO_PICTURES)
