@@ -36,31 +36,32 @@ async def make(settings: Settings, database: Database, name: str, processes: set
     """Make the version of this name, if it is still wanted. `processes` holds the ids of those at work."""
     async with database.reading() as session:
         version = await datasets.version_to_make(session, name)
-    if version is None:
-        return
+    if version is not None:
+        await _make(settings, database, version, processes)
+    async with database.reading() as session:
+        known = await datasets.has_version(session, name)
+    if not known:  # given up, or deleted, perhaps while it was made
+        remove_resident(settings.data_dir, name)
+
+
+async def _make(settings: Settings, database: Database, version: DatasetVersion, processes: set[int]) -> None:
     files = Files(settings.data_dir / "files")
     changes = msgspec.json.decode(version.changes or "{}", type=Changes)
     source = _source(files, version) if changes.draft else None
     status = await _run(settings, _making(version, changes, source), processes)
-    log.info("%s: made with status %s", name, status)
-    figures = _figures(settings.data_dir, name)
+    log.info("%s: made with status %s", version.name, status)
+    figures = _figures(settings.data_dir, version.name)
     if figures is not None:
         async with database.writing() as session:
-            kept = await datasets.finish_version(session, name, **figures)
-        if not kept:  # deleted, or stopped, while it was made
-            remove_resident(settings.data_dir, name)
-        elif changes.draft:
-            files.delete(draft_folder(version.dataset_id))
-        return
-    why = preparation_failure(settings.data_dir, name) or LOST
-    remove_resident(settings.data_dir, name)
-    # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
-    uploaded = source is not None and source.is_file()
-    async with database.writing() as session:
-        still = await datasets.version_to_make(session, name)
-        if still is not None:
-            await datasets.give_up_version(session, still, why, forget=uploaded)
-    if still is not None and uploaded:
+            done = await datasets.finish_version(session, version.name, **figures)
+        useless = changes.draft
+    else:
+        why = preparation_failure(settings.data_dir, version.name) or LOST
+        # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
+        useless = source is not None and source.is_file()
+        async with database.writing() as session:
+            done = await datasets.give_up_version(session, version, why, forget=useless)
+    if done and useless:
         files.delete(draft_folder(version.dataset_id))
 
 

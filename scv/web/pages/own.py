@@ -132,11 +132,13 @@ class OwnDatasetController(Controller):
     @post("/stop")
     async def stop(self, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
-        async with house.database.reading() as session:
+        async with house.database.writing() as session:
             dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-        for version in dataset.versions:
-            if version.status == "making":
-                await _give_up(house, version)
+            making = [version for version in dataset.versions if version.status == "making"]
+            for version in making:
+                await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
+        for version in making:  # not before: a worker whose process ends gives up a version that is still wanted
+            ask_to_stop(house.settings.data_dir, version.name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/rename", status_code=200)
@@ -319,11 +321,3 @@ async def _look_at_making(house: House, dataset: Dataset) -> Making | None:
     except BrokerAwayError as error:
         return replace(making, problem=error.message)
     return making
-
-
-async def _give_up(house: House, version: DatasetVersion) -> None:
-    ask_to_stop(house.settings.data_dir, version.name)
-    async with house.database.writing() as session:
-        waiting = await datasets.version_to_make(session, version.name)
-        if waiting is not None:
-            await datasets.give_up_version(session, waiting, say("It was stopped."), forget=False)
