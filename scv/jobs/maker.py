@@ -25,6 +25,7 @@ from scv.db.tables import DatasetVersion
 from scv.files import Files, draft_folder
 from scv.jobs.failures import preparation_failure
 from scv.jobs.lifeline import end_with_parent
+from scv.jobs.making import REFUSED
 from scv.settings import ROOT, Settings
 
 LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
@@ -57,8 +58,9 @@ async def _make(settings: Settings, database: Database, version: DatasetVersion,
         useless = changes.draft
     else:
         why = preparation_failure(settings.data_dir, version.name) or LOST
-        # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
-        useless = source is not None and source.is_file()
+        # An archive that cannot be taken is not worth keeping. What was collected picture by picture is, and what a
+        # process that was lost, or a full disk, says nothing about.
+        useless = status == REFUSED and source is not None and source.is_file()
         async with database.writing() as session:
             done = await datasets.give_up_version(session, version, why, forget=useless)
     if done and useless:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import re
+import resource
 import signal
 import sqlite3
 import threading
@@ -401,3 +402,27 @@ async def test_a_version_is_given_up_before_its_process_is_told_to_stop(owner: V
     assert told == [False], "while the row could not be given up yet"
     assert wish.exists()
     assert await versions_of(owner, dataset) == []
+
+
+async def test_what_was_sent_is_kept_where_the_disk_is_full(owner: Visitor, settings: Settings) -> None:
+    """It is not the archive that is at fault."""
+    dataset = await begin(owner, await owner.user(), "Pets", changes=Changes(draft=True))
+    draft(settings, dataset.id).mkdir(parents=True)
+    write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, 100))
+    at_work: set[int] = set()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        making = asyncio.create_task(make(settings, owner.database, f"own-{dataset.id}-1", at_work))
+        while not at_work:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.01)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await making
+    assert (draft(settings, dataset.id) / "upload.zip").exists()
+    assert await versions_of(owner, dataset) == []
+    page = (await owner.get(f"/datasets/own/{dataset.id}")).text
+    assert "The pictures could not be written: file too large." in page
+    await owner.post(f"/datasets/own/{dataset.id}/make", {"size": "28", "color": "1", "fit": "crop"})
+    await make_next(owner, settings, dataset, 2)
+    assert [version.status for version in await versions_of(owner, dataset)] == ["ready"]

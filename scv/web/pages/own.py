@@ -26,7 +26,7 @@ from scv.web.browsing import ClassRow, count, opened
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.forms import file_name, read_form
 from scv.web.house import House
-from scv.web.larder import newest_of, own_info
+from scv.web.larder import failure_of, newest_of, own_info
 from scv.web.own_card import page_of
 from scv.web.render import AnyRequest, Visit
 from scv.web.zipping import zip_of
@@ -71,8 +71,7 @@ class OwnPage:
 
     @property
     def failure(self) -> Message | None:
-        """Why the last version could not be made."""
-        return None if self.dataset.failure is None else msgspec.json.decode(self.dataset.failure, type=Message)
+        return failure_of(self.dataset)
 
     @property
     def ready(self) -> tuple[DatasetVersion, ...]:
