@@ -66,11 +66,14 @@ async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
 
 
 async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
-    """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`."""
+    """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`.
+
+    One that is still being made is not there yet: where that fails, nothing of it stays.
+    """
     found = await session.scalar(
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, _seen_by(user))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", _seen_by(user))
         .options(contains_eager(DatasetVersion.dataset))
     )
     if found is None:

@@ -22,7 +22,7 @@ from scv.data.changes import Changes
 from scv.data.importing import PictureOptions, import_pictures
 from scv.data.resident import open_resident
 from scv.db import datasets, models, versions
-from scv.db.tables import Dataset, DatasetVersion, Run, User
+from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.files import draft_folder
 from scv.jobs.maker import make
 from scv.jobs.underway import ask_for
@@ -426,3 +426,16 @@ async def test_what_was_sent_is_kept_where_the_disk_is_full(owner: Visitor, sett
     await owner.post(f"/datasets/own/{dataset.id}/make", {"size": "28", "color": "1", "fit": "crop"})
     await make_next(owner, settings, dataset, 2)
     assert [version.status for version in await versions_of(owner, dataset)] == ["ready"]
+
+
+async def test_no_model_learns_from_a_version_that_is_still_being_made(owner: Visitor, settings: Settings) -> None:
+    dataset = await add_dataset(owner, settings)
+    await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
+    await owner.post(f"/datasets/own/{dataset.id}/drop", {"version": 1, "picture": "train-0"})
+    name = f"own-{dataset.id}-2"
+    ask_for(settings.data_dir, name)  # what is at work on it says how far it is
+    assert (await owner.post("/models/new", {"name": "R", "dataset": name, "starter": "lenet"})).status_code == 422
+    assert (await owner.post("/models/1/dataset", {"dataset": name})).status_code == 422
+    assert (await owner.get(f"/datasets/{name}")).status_code == 404
+    async with owner.database.reading() as session:
+        assert list(await session.scalars(select(Model.dataset))) == [f"own-{dataset.id}-1"]
