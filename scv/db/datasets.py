@@ -189,6 +189,11 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
     return True
 
 
+async def has_notices(session: AsyncSession, user: User) -> bool:
+    """Whether there is anything that the user has not been told yet."""
+    return await session.scalar(select(Notice.id).where(Notice.user_id == user.id).limit(1)) is not None
+
+
 async def take_notices(session: AsyncSession, user: User) -> list[Message]:
     """What the user has not been told yet; afterwards they have."""
     taken = await session.scalars(delete(Notice).where(Notice.user_id == user.id).returning(Notice.text))

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -439,3 +440,12 @@ async def test_no_model_learns_from_a_version_that_is_still_being_made(owner: Vi
     assert (await owner.get(f"/datasets/{name}")).status_code == 404
     async with owner.database.reading() as session:
         assert list(await session.scalars(select(Model.dataset))) == [f"own-{dataset.id}-1"]
+
+
+async def test_the_list_of_datasets_is_there_while_somebody_writes(owner: Visitor, settings: Settings) -> None:
+    await add_dataset(owner, settings)
+    with closing(sqlite3.connect(settings.data_dir / "scv.sqlite3", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        answer = await owner.get("/datasets")
+    assert answer.status_code == 200
+    assert "Pets" in answer.text

@@ -145,12 +145,15 @@ class OwnDatasetController(Controller):
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
     ) -> Response[Any]:
         form = await read_form(request)
+        problem: Message | None = None
         async with house.database.writing() as session:
             dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
-                return await _respond(house, visit, user, dataset, newest_of(dataset), error.message)
+                problem = error.message
+        if problem is not None:
+            return await _respond(house, visit, user, dataset, newest_of(dataset), problem)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/names", status_code=200)
@@ -260,6 +263,7 @@ async def _change(
     house: House, visit: Visit, user: User, dataset_id: int, seen: object, changes_of: Any
 ) -> Response[Any]:
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
+    refusal: ConflictError | PicturesError | RefusedError | None = None
     async with house.database.writing() as session:
         dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
         newest = newest_of(dataset)
@@ -271,8 +275,10 @@ async def _change(
                 raise RefusedError(say("Nothing was chosen or changed."))
             version = await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
         except (ConflictError, PicturesError, RefusedError) as error:
-            status = 409 if isinstance(error, ConflictError) else 422
-            return await _respond(house, visit, user, dataset, newest, error.message, status=status)
+            refusal = error
+    if refusal is not None:
+        status = 409 if isinstance(refusal, ConflictError) else 422
+        return await _respond(house, visit, user, dataset, newest, refusal.message, status=status)
     with suppress(BrokerAwayError):  # the page asks for it again
         await house.queue.enqueue_making(version.name)
     return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
