@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from scv.blocks.message import say
 from scv.files import Files, report_folder
+from scv.jobs.events import BrokerAwayError
 from scv.jobs.lifeline import end_with_parent
 from scv.jobs.queue import Queue
 from scv.jobs.report_state import end_report, report_underway
@@ -40,9 +42,19 @@ class Reporter:
             await self._make(run_id)
         finally:
             self._busy = False
-        for following in tuple(self._waiting)[:1]:
-            del self._waiting[following]
+            with suppress(BrokerAwayError):  # it still waits, and comes after the next one
+                await self._enqueue_following()
+
+    async def _enqueue_following(self) -> None:
+        following = next(iter(self._waiting), None)
+        if following is None:
+            return
+        del self._waiting[following]
+        try:
             await self._queue.enqueue_report(following)
+        except BaseException:
+            self._waiting[following] = None
+            raise
 
     async def _make(self, run_id: int) -> None:
         folder = Files(self._settings.data_dir / "files").path(report_folder(run_id))

@@ -143,7 +143,7 @@ def test_a_camera_that_was_asked_for_twice_is_off_when_it_is_turned_off(window: 
     expect(page.locator("[data-said]")).to_have_text("The camera is on.")
     page.get_by_role("button", name="Turn it off").click()
     expect(page.locator("[data-said]")).to_have_text("The camera is off.")
-    states = page.evaluate("() => window.given.flatMap((stream) => stream.getTracks()).map((track) => track.readyState)")
+    states = page.evaluate("() => window.given.flatMap((stream) => stream.getTracks()).map((one) => one.readyState)")
     assert states == ["ended", "ended"]
 
 
