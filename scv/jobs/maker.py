@@ -3,11 +3,7 @@
 The database is the record: a version is there once its row says so, and a folder that no row knows is taken away.
 """
 
-import asyncio
 import logging
-import os
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Literal, cast
 
@@ -23,10 +19,10 @@ from scv.db import datasets
 from scv.db.engine import Database
 from scv.db.tables import DatasetVersion
 from scv.files import Files, draft_folder
+from scv.jobs.beside import run_beside
 from scv.jobs.failures import preparation_failure
-from scv.jobs.lifeline import end_with_parent
 from scv.jobs.making import REFUSED
-from scv.settings import ROOT, Settings
+from scv.settings import Settings
 
 LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
 
@@ -49,7 +45,8 @@ async def _make(settings: Settings, database: Database, version: DatasetVersion,
     files = Files(settings.data_dir / "files")
     changes = msgspec.json.decode(version.changes or "{}", type=Changes)
     source = _source(files, version) if changes.draft else None
-    status = await _run(settings, _making(version, changes, source), processes)
+    how = msgspec.json.encode(_making(version, changes, source))
+    status = await run_beside(settings, processes, "scv.jobs.making", said=how)
     log.info("%s: made with status %s", version.name, status)
     figures = _figures(settings.data_dir, version.name)
     if figures is not None:
@@ -86,27 +83,6 @@ def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> M
         dropped_train=tuple(changes.dropped.get("train", ())),
         dropped_test=tuple(changes.dropped.get("test", ())),
     )
-
-
-async def _run(settings: Settings, making: Making, processes: set[int]) -> int:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "scv.jobs.making",
-        stdin=PIPE,
-        cwd=ROOT,
-        env={**os.environ, **settings.environment()},
-        preexec_fn=end_with_parent(),
-    )
-    processes.add(process.pid)
-    try:
-        await process.communicate(msgspec.json.encode(making))
-        return process.returncode or 0
-    finally:
-        processes.discard(process.pid)
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 def _figures(data_dir: Path, name: str) -> dict[str, object] | None:
