@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -18,9 +17,9 @@ from scv.db.engine import Database
 from scv.db.migrate import migrate
 from scv.db.users import create_signin_link
 from scv.errors import RefusedError
+from scv.jobs.beside import start
 from scv.jobs.broker import Broker, is_embedded
-from scv.jobs.lifeline import end_with_parent
-from scv.settings import ROOT, Settings
+from scv.settings import Settings
 from scv.starting import make_data_dir, refuse_busy_port
 
 START_SECONDS = 60.0
@@ -195,19 +194,15 @@ class _Program:
     async def _start(self) -> Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
+            return await start(
                 "scv",
                 *self._arguments,
+                environment=self._settings.environment(),
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=ROOT,
-                env={**os.environ, **self._settings.environment()},
                 # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which sees to the rest.
                 start_new_session=True,
-                preexec_fn=end_with_parent(),
             )
 
 

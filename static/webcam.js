@@ -14,12 +14,16 @@
     let stream = null;
     let timer = null;
     let number = 0;
+    let turn = 0; // goes up whenever the camera is turned on or off: what was asked for before is not wanted then
 
     const say = (what) => (part("said").textContent = box.dataset[what]);
 
+    const stop = (given) => given?.getTracks().forEach((track) => track.stop());
+
     function off() {
+      turn += 1;
       end();
-      for (const track of stream?.getTracks() ?? []) track.stop();
+      stop(stream);
       stream = video.srcObject = null;
       box.classList.remove("on");
       hold?.setAttribute("disabled", "");
@@ -29,14 +33,19 @@
       off();
       if (!navigator.mediaDevices?.getUserMedia) return say("insecure");
       say("asking");
+      const mine = turn;
       try {
         const wanted = choice.value ? { deviceId: { exact: choice.value } } : { facingMode: "user" };
-        stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+        const given = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+        if (mine !== turn) return stop(given);
+        stream = video.srcObject = given;
+        await video.play();
       } catch (error) {
+        if (mine !== turn) return;
+        off();
         return say({ NotAllowedError: "denied", NotFoundError: "none", OverconstrainedError: "none" }[error.name] ?? "busy");
       }
-      video.srcObject = stream;
-      await video.play();
+      if (mine !== turn) return;
       stream.getVideoTracks()[0].addEventListener("ended", () => (off(), say("busy")));
       box.classList.add("on");
       hold?.removeAttribute("disabled");

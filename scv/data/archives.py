@@ -32,10 +32,14 @@ class PicturesError(Exception):
         super().__init__(str(message))
 
 
-def unwritable(error: OSError) -> PicturesError:
+class UnwritableError(PicturesError):
+    """The disk is full, or not to be written to: no fault of the pictures."""
+
+
+def unwritable(error: OSError) -> UnwritableError:
     """What is said where the disk is full, or not to be written to."""
     reason = foreign((error.strerror or "unknown reason").lower())
-    return PicturesError(say("The pictures could not be written: {reason}.", reason=reason))
+    return UnwritableError(say("The pictures could not be written: {reason}.", reason=reason))
 
 
 class Entry(NamedTuple):

@@ -82,7 +82,7 @@ class Draft:
             raise PicturesError(
                 say("There are collected pictures here already. Import or discard them before you send a zip file.")
             )
-        refuse_classes(sorted({*before, *(found.name for found in _found(path, _stamp(path)).classes)}))
+        check_zip(path, before)
         self.folder.mkdir(parents=True, exist_ok=True)
         path.replace(self.zip)
 
@@ -205,6 +205,14 @@ class Draft:
         if file not in _files(folder):
             raise KeyError(file)
         return folder / file
+
+
+def check_zip(path: Path, before: Iterable[str] = ()) -> None:
+    """Raise `PicturesError` where the file cannot be a draft's archive. The second time that costs nothing.
+
+    `before` are the classes of the version that it will be added to.
+    """
+    refuse_classes(sorted({*before, *(found.name for found in _found(path, _stamp(path)).classes)}))
 
 
 def _files(folder: Path) -> list[str]:

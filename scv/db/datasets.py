@@ -66,11 +66,14 @@ async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
 
 
 async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
-    """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`."""
+    """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`.
+
+    One that is still being made is not there yet: where that fails, nothing of it stays.
+    """
     found = await session.scalar(
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, _seen_by(user))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", _seen_by(user))
         .options(contains_eager(DatasetVersion.dataset))
     )
     if found is None:
@@ -116,7 +119,9 @@ async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -
     """
     if any(version.status == "making" for version in dataset.versions):
         raise ConflictError(say("A version of it is being made already. Wait until that is done."))
-    number = max((version.number for version in dataset.versions), default=0) + 1
+    # That of one that was given up is not given again: whoever is still at work on that must not meet this one.
+    dataset.last_number += 1
+    number = dataset.last_number
     version = DatasetVersion(
         dataset_id=dataset.id, number=number, name=resident_name(dataset.id, number), changes=changes
     )
@@ -143,6 +148,11 @@ async def version_to_make(session: AsyncSession, name: str) -> DatasetVersion | 
     return found
 
 
+async def has_version(session: AsyncSession, name: str) -> bool:
+    """Whether there is a version of this name, made or waiting."""
+    return await session.scalar(select(DatasetVersion.id).where(DatasetVersion.name == name)) is not None
+
+
 async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bool:
     """It has been made; `figures` are columns of the version. False where it was deleted meanwhile."""
     made = await session.scalar(
@@ -156,19 +166,32 @@ async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bo
     return made is not None
 
 
-async def give_up_version(session: AsyncSession, version: DatasetVersion, why: Message, *, forget: bool) -> None:
-    """It could not be made, and nothing of it stays.
+async def give_up_version(session: AsyncSession, version: DatasetVersion, why: Message, *, forget: bool) -> bool:
+    """It could not be made, and nothing of it stays. False where it was made, given up or deleted meanwhile.
 
-    `forget` says that the dataset goes as well, if that was to be its first version: its owner is told later.
+    `version` is loaded with its dataset and the dataset's versions. `forget` says that the dataset goes as well, if
+    that was to be its first version: its owner is told later.
     """
+    given_up = await session.scalar(
+        delete(DatasetVersion)
+        .where(DatasetVersion.name == version.name, DatasetVersion.status == "making")
+        .returning(DatasetVersion.id)
+    )
+    if given_up is None:
+        return False
     dataset, text = version.dataset, msgspec.json.encode(why).decode()
-    await session.execute(delete(DatasetVersion).where(DatasetVersion.id == version.id))
-    if forget and version.number == 1:
+    if forget and len(dataset.versions) == 1:
         told = say("The pictures of {name} could not be taken. {why}", name=dataset.name, why=why)
         session.add(Notice(user_id=dataset.user_id, text=msgspec.json.encode(told).decode()))
         await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
     else:
         await session.execute(update(Dataset).where(Dataset.id == dataset.id).values(failure=text))
+    return True
+
+
+async def has_notices(session: AsyncSession, user: User) -> bool:
+    """Whether there is anything that the user has not been told yet."""
+    return await session.scalar(select(Notice.id).where(Notice.user_id == user.id).limit(1)) is not None
 
 
 async def take_notices(session: AsyncSession, user: User) -> list[Message]:

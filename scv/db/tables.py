@@ -134,9 +134,9 @@ class Dataset(Base):
     """A person's own pictures; those that can be trained on are in its versions.
 
     Size (pixels), colour and fit are those that every version has: they can be changed until there is one.
-    `failure` says why the last version could not be made, as JSON. Of a deleted one the row stays, without a name,
-    so that the models and runs that used it can still be looked at. Ids are never used again, since folders are
-    named after them.
+    `failure` says why the last version could not be made, as JSON. `last_number` is the highest that a version has had.
+    Of a deleted one the row stays, without a name, so that the models and runs that used it can still be looked at.
+    Ids and numbers are never used again, since folders are named after them.
     """
 
     __tablename__ = "datasets"
@@ -149,6 +149,7 @@ class Dataset(Base):
     color: Mapped[bool] = mapped_column(default=True)
     fit: Mapped[str] = mapped_column(String(8), default="crop")
     failure: Mapped[str | None] = mapped_column(Text)
+    last_number: Mapped[int] = mapped_column(default=0, server_default="0")
     published_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,9 +10,8 @@ from contextlib import suppress
 import msgspec
 
 from scv.blocks.progress import Event
-from scv.jobs.lifeline import end_with_parent
+from scv.jobs.beside import start
 from scv.jobs.protocol import Pause, Ready, Renewed, Stop, Train, line, read_from_child
-from scv.settings import ROOT
 
 STOP_SECONDS = 0.8
 """How long a child may take to stop when asked; then it gets SIGTERM, and after `TERM_SECONDS` SIGKILL."""
@@ -37,17 +34,8 @@ class Child:
 
     @classmethod
     async def start(cls) -> "Child":
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "scv.jobs.child",
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_LINE_LIMIT,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            preexec_fn=end_with_parent(),
-        )
+        unbuffered = {"PYTHONUNBUFFERED": "1"}
+        process = await start("scv.jobs.child", environment=unbuffered, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT)
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a child was started without pipes")
         return cls(process, process.stdin, process.stdout)

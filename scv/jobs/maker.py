@@ -3,11 +3,7 @@
 The database is the record: a version is there once its row says so, and a folder that no row knows is taken away.
 """
 
-import asyncio
 import logging
-import os
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Literal, cast
 
@@ -23,9 +19,10 @@ from scv.db import datasets
 from scv.db.engine import Database
 from scv.db.tables import DatasetVersion
 from scv.files import Files, draft_folder
+from scv.jobs.beside import run_beside
 from scv.jobs.failures import preparation_failure
-from scv.jobs.lifeline import end_with_parent
-from scv.settings import ROOT, Settings
+from scv.jobs.making import REFUSED
+from scv.settings import Settings
 
 LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
 
@@ -36,31 +33,34 @@ async def make(settings: Settings, database: Database, name: str, processes: set
     """Make the version of this name, if it is still wanted. `processes` holds the ids of those at work."""
     async with database.reading() as session:
         version = await datasets.version_to_make(session, name)
-    if version is None:
-        return
+    if version is not None:
+        await _make(settings, database, version, processes)
+    async with database.reading() as session:
+        known = await datasets.has_version(session, name)
+    if not known:  # given up, or deleted, perhaps while it was made
+        remove_resident(settings.data_dir, name)
+
+
+async def _make(settings: Settings, database: Database, version: DatasetVersion, processes: set[int]) -> None:
     files = Files(settings.data_dir / "files")
     changes = msgspec.json.decode(version.changes or "{}", type=Changes)
     source = _source(files, version) if changes.draft else None
-    status = await _run(settings, _making(version, changes, source), processes)
-    log.info("%s: made with status %s", name, status)
-    figures = _figures(settings.data_dir, name)
+    how = msgspec.json.encode(_making(version, changes, source))
+    status = await run_beside(settings, processes, "scv.jobs.making", said=how)
+    log.info("%s: made with status %s", version.name, status)
+    figures = _figures(settings.data_dir, version.name)
     if figures is not None:
         async with database.writing() as session:
-            kept = await datasets.finish_version(session, name, **figures)
-        if not kept:  # deleted, or stopped, while it was made
-            remove_resident(settings.data_dir, name)
-        elif changes.draft:
-            files.delete(draft_folder(version.dataset_id))
-        return
-    why = preparation_failure(settings.data_dir, name) or LOST
-    remove_resident(settings.data_dir, name)
-    # What was collected picture by picture is worth keeping; an archive that cannot be taken is not.
-    uploaded = source is not None and source.is_file()
-    async with database.writing() as session:
-        still = await datasets.version_to_make(session, name)
-        if still is not None:
-            await datasets.give_up_version(session, still, why, forget=uploaded)
-    if still is not None and uploaded:
+            done = await datasets.finish_version(session, version.name, **figures)
+        useless = changes.draft
+    else:
+        why = preparation_failure(settings.data_dir, version.name) or LOST
+        # An archive that cannot be taken is not worth keeping. What was collected picture by picture is, and what a
+        # process that was lost, or a full disk, says nothing about.
+        useless = status == REFUSED and source is not None and source.is_file()
+        async with database.writing() as session:
+            done = await datasets.give_up_version(session, version, why, forget=useless)
+    if done and useless:
         files.delete(draft_folder(version.dataset_id))
 
 
@@ -83,27 +83,6 @@ def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> M
         dropped_train=tuple(changes.dropped.get("train", ())),
         dropped_test=tuple(changes.dropped.get("test", ())),
     )
-
-
-async def _run(settings: Settings, making: Making, processes: set[int]) -> int:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "scv.jobs.making",
-        stdin=PIPE,
-        cwd=ROOT,
-        env={**os.environ, **settings.environment()},
-        preexec_fn=end_with_parent(),
-    )
-    processes.add(process.pid)
-    try:
-        await process.communicate(msgspec.json.encode(making))
-        return process.returncode or 0
-    finally:
-        processes.discard(process.pid)
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 def _figures(data_dir: Path, name: str) -> dict[str, object] | None:

@@ -1,7 +1,7 @@
 """`python -m scv.jobs.making`: make a version of a person's own dataset, in a process of its own.
 
 It reads from standard input how (`scv.data.making.Making`, as JSON). The version's page can tell how far it has come,
-and the worker why it failed.
+and the worker why it failed. Its exit status is `REFUSED` where that is the pictures' fault.
 """
 
 import sys
@@ -10,11 +10,14 @@ import msgspec
 
 from scv.blocks.message import say
 from scv.blocks.stage import Stage
-from scv.data.archives import PicturesError
+from scv.data.archives import PicturesError, UnwritableError
 from scv.data.making import Making, make_version
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure
 from scv.jobs.underway import StoppedError, Teller, forget_progress
 from scv.settings import Settings
+
+REFUSED = 3
+"""No version can be made of these pictures; 1 is what any error in a program ends with."""
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ def main() -> int:
         return 0  # as somebody wished
     except PicturesError as error:
         keep_preparation_failure(data_dir, making.target, error.message)
-        return 1
+        return 1 if isinstance(error, UnwritableError) else REFUSED
     finally:
         forget_progress(data_dir, making.target)
     return 0

@@ -1,16 +1,15 @@
 """Reports from a worker's side: one after the other, each by a process of its own that ends with the worker."""
 
-import asyncio
 import logging
-import os
-import sys
+from contextlib import suppress
 
 from scv.blocks.message import say
 from scv.files import Files, report_folder
-from scv.jobs.lifeline import end_with_parent
+from scv.jobs.beside import run_beside
+from scv.jobs.events import BrokerAwayError
 from scv.jobs.queue import Queue
 from scv.jobs.report_state import end_report, report_underway
-from scv.settings import ROOT, Settings
+from scv.settings import Settings
 
 LOST = say("The work on the report ended unexpectedly. The interactive worker's log has the details.")
 
@@ -40,31 +39,25 @@ class Reporter:
             await self._make(run_id)
         finally:
             self._busy = False
-        for following in tuple(self._waiting)[:1]:
-            del self._waiting[following]
+            with suppress(BrokerAwayError):  # it still waits, and comes after the next one
+                await self._enqueue_following()
+
+    async def _enqueue_following(self) -> None:
+        following = next(iter(self._waiting), None)
+        if following is None:
+            return
+        del self._waiting[following]
+        try:
             await self._queue.enqueue_report(following)
+        except BaseException:
+            self._waiting[following] = None
+            raise
 
     async def _make(self, run_id: int) -> None:
         folder = Files(self._settings.data_dir / "files").path(report_folder(run_id))
         if report_underway(folder) is None:  # stopped, or deleted, while it waited
             return
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "scv.jobs.reporting",
-            str(run_id),
-            cwd=ROOT,
-            env={**os.environ, **self._settings.environment()},
-            preexec_fn=end_with_parent(),
-        )
-        self._processes.add(process.pid)
-        try:
-            status = await process.wait()
-            log.info("report of run %s: ended with status %s", run_id, status)
-            if report_underway(folder) is not None:  # it could say nothing more itself
-                end_report(folder, LOST)
-        finally:
-            self._processes.discard(process.pid)
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        status = await run_beside(self._settings, self._processes, "scv.jobs.reporting", str(run_id))
+        log.info("report of run %s: ended with status %s", run_id, status)
+        if report_underway(folder) is not None:  # it could say nothing more itself
+            end_report(folder, LOST)

@@ -5,8 +5,6 @@ They never share a queue: arq keeps its mark on a job for as long as the longest
 
 import asyncio
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -18,11 +16,11 @@ from scv.blocks.message import say
 from scv.db.datasets import versions_to_make
 from scv.db.engine import Database
 from scv.db.tables import now
+from scv.jobs.beside import run_beside
 from scv.jobs.children import Spare
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
 from scv.jobs.keeper import keep_predictor
-from scv.jobs.lifeline import end_with_parent
 from scv.jobs.maker import make
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
@@ -37,7 +35,7 @@ from scv.jobs.queue import (
 from scv.jobs.reaper import reap_for_ever
 from scv.jobs.reporter import Reporter
 from scv.jobs.trainer import Trainer
-from scv.settings import ROOT, Settings
+from scv.settings import Settings
 
 QueueName = Literal["train", "interactive"]
 
@@ -158,26 +156,10 @@ def _interactive_worker(settings: Settings, database: Database, queue: Queue, pr
 
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "scv.jobs.preparation",
-            dataset,
-            cwd=ROOT,
-            env={**os.environ, **settings.environment()},
-            preexec_fn=end_with_parent(),
-        )
-        processes.add(process.pid)
-        try:
-            status = await process.wait()
-            log.info("%s: prepared with status %s", dataset, status)
-            if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
-                keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
-        finally:
-            processes.discard(process.pid)
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        status = await run_beside(settings, processes, "scv.jobs.preparation", dataset)
+        log.info("%s: prepared with status %s", dataset, status)
+        if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
+            keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
 
     async def make_version(ctx: dict[Any, Any], name: str) -> None:
         await make(settings, database, name, processes)

@@ -14,7 +14,7 @@ from scv.data.importing import LEAST_OF_A_CLASS, SIZES, PictureOptions
 from scv.data.summary import left_out
 from scv.db.tables import Dataset
 from scv.errors import RefusedError
-from scv.web.larder import newest_of, options_of
+from scv.web.larder import failure_of, newest_of, options_of
 from scv.web.quota import Room
 
 OFFERED = (28, 32, 64, 96, 128, 224)
@@ -66,6 +66,10 @@ class CollectPage:
     def here(self) -> str:
         """The address that all addresses of the draft begin with."""
         return f"/datasets/own/{self.dataset.id}"
+
+    @property
+    def failure(self) -> Message | None:
+        return failure_of(self.dataset)
 
     @property
     def pictures(self) -> int:

@@ -2,7 +2,9 @@
 
 from typing import Literal, cast
 
-from scv.blocks.message import say
+import msgspec
+
+from scv.blocks.message import Message, say
 from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.importing import PictureOptions
 from scv.data.own import default_epochs, loader_of
@@ -108,6 +110,11 @@ def refuse_without_pictures(user: User, thing: Model | Run) -> None:
         raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
     if not may_train(user, thing):
         raise RefusedError(say("Its pictures are private again. Have the model learn from others."))
+
+
+def failure_of(dataset: Dataset) -> Message | None:
+    """Why the dataset's last version could not be made."""
+    return None if dataset.failure is None else msgspec.json.decode(dataset.failure, type=Message)
 
 
 def newest_of(dataset: Dataset) -> DatasetVersion | None:

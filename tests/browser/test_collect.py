@@ -124,6 +124,29 @@ def test_the_camera_gives_pictures_as_long_as_the_button_is_held(window: Window,
     expect(hold).to_be_disabled()
 
 
+def test_a_camera_that_was_asked_for_twice_is_off_when_it_is_turned_off(window: Window) -> None:
+    page = window.page
+    begin(window, "rock")
+    page.evaluate("""() => {
+        window.given = [];
+        const devices = navigator.mediaDevices, ask = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (wanted) => {
+            const stream = await ask(wanted);
+            window.given.push(stream);
+            return stream;
+        };
+        const button = document.querySelector("[data-start]");
+        button.click();
+        button.click();
+    }""")
+    page.wait_for_function("() => window.given.length === 2")
+    expect(page.locator("[data-said]")).to_have_text("The camera is on.")
+    page.get_by_role("button", name="Turn it off").click()
+    expect(page.locator("[data-said]")).to_have_text("The camera is off.")
+    states = page.evaluate("() => window.given.flatMap((stream) => stream.getTracks()).map((one) => one.readyState)")
+    assert states == ["ended", "ended"]
+
+
 def test_a_camera_that_may_not_be_used_is_told(browser: Browser, signed_in: StorageState, server: Server) -> None:
     context = browser.new_context(storage_state=signed_in, locale="en-US")
     window = Window(context.new_page(), server.base)

@@ -10,7 +10,7 @@ from scv.data.changes import Changes
 from scv.data.resident import open_resident
 from scv.db import datasets
 from scv.db.engine import Database
-from scv.db.tables import Dataset, DatasetVersion, User
+from scv.db.tables import DatasetVersion, User
 from scv.files import Files, draft_folder
 from scv.jobs.queue import Queue
 from scv.settings import Settings
@@ -73,7 +73,7 @@ async def test_what_a_killed_worker_was_making_is_made_by_the_next(
     assert not list(beside.glob(f".{version.name}-*")), "what the killed one left is swept away"
 
 
-async def test_a_process_that_is_lost_is_told_and_leaves_nothing(
+async def test_a_process_that_is_lost_is_told_and_what_was_sent_is_kept(
     start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
 ) -> None:
     version = await wanted(database, settings, 400)
@@ -91,14 +91,16 @@ async def test_a_process_that_is_lost_is_told_and_leaves_nothing(
 
     await until(killed)
 
-    async def gone() -> bool:
+    async def given_up() -> bool:
         async with database.reading() as session:
-            return await session.get(Dataset, version.dataset_id) is None
+            return await session.get(DatasetVersion, version.id) is None
 
-    await until(gone)
-    assert not (settings.data_dir / "files" / draft_folder(version.dataset_id)).exists()
-    assert not (settings.data_dir / "datasets" / version.name).exists()
-    async with database.reading() as session:
-        user = await session.get_one(User, 1)
+    await until(given_up)
     async with database.writing() as session:
-        assert "ended unexpectedly" in str((await datasets.take_notices(session, user))[0])
+        user = await session.get_one(User, 1)
+        dataset = await datasets.get_own_dataset_for(session, user, version.dataset_id)
+        assert "ended unexpectedly" in (dataset.failure or "")
+        again = await datasets.begin_version(session, dataset, version.changes or "")
+    assert not (settings.data_dir / "datasets" / version.name).exists()
+    await queue.enqueue_making(again.name)
+    await until(lambda: ready(database, again))

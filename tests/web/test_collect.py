@@ -12,7 +12,7 @@ from scv.data.changes import Changes
 from scv.data.digits import read
 from scv.data.pictures import picture
 from scv.db import datasets
-from scv.db.tables import Dataset, DatasetVersion
+from scv.db.tables import Dataset
 from scv.settings import Settings
 from tests.data.pictures import classes, noise, saved
 from tests.web.conftest import Visitor
@@ -193,7 +193,9 @@ async def test_a_draft_on_top_of_a_version_keeps_its_form_and_needs_no_second_cl
 ) -> None:
     here = await begin(owner)
     async with owner.database.writing() as session:
-        session.add(DatasetVersion(dataset_id=1, number=1, name="own-1-1", status="ready", class_names=["cat", "dog"]))
+        dataset = await datasets.get_own_dataset_for(session, await owner.user(), 1)
+        version = await datasets.begin_version(session, dataset, "{}")
+        await datasets.finish_version(session, version.name, class_names=["cat", "dog"])
     await owner.post(f"{here}/classes", {"name": "cat"})
     await send(owner, f"{here}/pictures", pictures(2), {"class": "cat"})
     answer = await owner.post(f"{here}/options", {"size": "32", "fit": "pad"})

@@ -17,7 +17,7 @@ from litestar.response import Redirect
 from scv.blocks.message import Message, foreign, say
 from scv.data.archives import PicturesError
 from scv.data.changes import Changes
-from scv.data.draft import Draft
+from scv.data.draft import Draft, check_zip
 from scv.data.pictures import RefusedError as PictureRefusedError
 from scv.data.summary import Names, left_out
 from scv.db import datasets
@@ -320,6 +320,7 @@ def _the_file(sent: Sent) -> Path:
 
 async def _create_with(house: House, user: User, name: str, archive: Path) -> int:
     """A new dataset with its draft: both are there, or none."""
+    await _in_thread(lambda: check_zip(archive))  # which takes a while: nobody else can write within the block below
     draft: Draft | None = None
     try:
         async with house.database.writing() as session:

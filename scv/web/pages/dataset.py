@@ -78,10 +78,13 @@ class DatasetController(Controller):
 
     @get()
     async def index(self, visit: TheVisit, user: SignedIn, house: TheHouse) -> Response[str]:
-        async with house.database.writing() as session:
-            notices = await datasets.take_notices(session, user)
         async with house.database.reading() as session:
             found = await datasets.list_datasets_for(session, user)
+            told = await datasets.has_notices(session, user)
+        notices: list[Message] = []
+        if told:
+            async with house.database.writing() as session:
+                notices = await datasets.take_notices(session, user)
         cards = [own_card(dataset) for dataset in found]
         page = DatasetsPage(
             states=tuple(state_of(house.settings.data_dir, dataset) for dataset in DATASETS.values()),

@@ -189,6 +189,7 @@ class DocumentController(Controller):
     ) -> Response[Any]:
         """Put a starter in the place of the network; undo brings that back."""
         form = await read_form(request)
+        refusal: ConflictError | RefusedError | None = None
         async with house.database.writing() as session:
             version = await versions.get_editable_version_for(session, user, model_id, number)
             dataset = dataset_of(version.model)
@@ -197,9 +198,11 @@ class DocumentController(Controller):
                     raise RefusedError(say("There is no such network to start from."))
                 await _save(session, version, form, STARTERS[form["starter"]].build(dataset.shape, dataset.classes))
             except (ConflictError, RefusedError) as error:
-                page = _starters_page(version, Place.read(form), error.message)
-                status = 409 if isinstance(error, ConflictError) else 422
-                return house.renderer.respond(visit, "pages/starters.html", page, status=status)
+                refusal = error
+        if refusal is not None:
+            page = _starters_page(version, Place.read(form), refusal.message)
+            status = 409 if isinstance(refusal, ConflictError) else 422
+            return house.renderer.respond(visit, "pages/starters.html", page, status=status)
         return Redirect(version_path(model_id, number), status_code=303)
 
 

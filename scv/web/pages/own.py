@@ -26,7 +26,7 @@ from scv.web.browsing import ClassRow, count, opened
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.forms import file_name, read_form
 from scv.web.house import House
-from scv.web.larder import newest_of, own_info
+from scv.web.larder import failure_of, newest_of, own_info
 from scv.web.own_card import page_of
 from scv.web.render import AnyRequest, Visit
 from scv.web.zipping import zip_of
@@ -71,8 +71,7 @@ class OwnPage:
 
     @property
     def failure(self) -> Message | None:
-        """Why the last version could not be made."""
-        return None if self.dataset.failure is None else msgspec.json.decode(self.dataset.failure, type=Message)
+        return failure_of(self.dataset)
 
     @property
     def ready(self) -> tuple[DatasetVersion, ...]:
@@ -132,11 +131,13 @@ class OwnDatasetController(Controller):
     @post("/stop")
     async def stop(self, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
-        async with house.database.reading() as session:
+        async with house.database.writing() as session:
             dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-        for version in dataset.versions:
-            if version.status == "making":
-                await _give_up(house, version)
+            making = [version for version in dataset.versions if version.status == "making"]
+            for version in making:
+                await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
+        for version in making:  # not before: a worker whose process ends gives up a version that is still wanted
+            ask_to_stop(house.settings.data_dir, version.name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/rename", status_code=200)
@@ -144,12 +145,15 @@ class OwnDatasetController(Controller):
         self, request: AnyRequest, visit: TheVisit, user: SignedIn, house: TheHouse, dataset_id: FromPath[int]
     ) -> Response[Any]:
         form = await read_form(request)
+        problem: Message | None = None
         async with house.database.writing() as session:
             dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
-                return await _respond(house, visit, user, dataset, newest_of(dataset), error.message)
+                problem = error.message
+        if problem is not None:
+            return await _respond(house, visit, user, dataset, newest_of(dataset), problem)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/names", status_code=200)
@@ -262,6 +266,7 @@ async def _change(
     house: House, visit: Visit, user: User, dataset_id: int, seen: object, changes_of: Any
 ) -> Response[Any]:
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
+    refusal: ConflictError | PicturesError | RefusedError | None = None
     async with house.database.writing() as session:
         dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
         newest = newest_of(dataset)
@@ -273,8 +278,10 @@ async def _change(
                 raise RefusedError(say("Nothing was chosen or changed."))
             version = await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
         except (ConflictError, PicturesError, RefusedError) as error:
-            status = 409 if isinstance(error, ConflictError) else 422
-            return await _respond(house, visit, user, dataset, newest, error.message, status=status)
+            refusal = error
+    if refusal is not None:
+        status = 409 if isinstance(refusal, ConflictError) else 422
+        return await _respond(house, visit, user, dataset, newest, refusal.message, status=status)
     with suppress(BrokerAwayError):  # the page asks for it again
         await house.queue.enqueue_making(version.name)
     return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -322,11 +329,3 @@ async def _look_at_making(house: House, dataset: Dataset) -> Making | None:
     except BrokerAwayError as error:
         return replace(making, problem=error.message)
     return making
-
-
-async def _give_up(house: House, version: DatasetVersion) -> None:
-    ask_to_stop(house.settings.data_dir, version.name)
-    async with house.database.writing() as session:
-        waiting = await datasets.version_to_make(session, version.name)
-        if waiting is not None:
-            await datasets.give_up_version(session, waiting, say("It was stopped."), forget=False)
