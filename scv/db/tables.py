@@ -160,6 +160,11 @@ class Dataset(Base):
         lazy="raise", back_populates="dataset", passive_deletes=True, order_by="DatasetVersion.number"
     )
 
+    @property
+    def newest(self) -> "DatasetVersion | None":
+        """The newest version that is there; the versions are loaded."""
+        return next((version for version in reversed(self.versions) if version.status == "ready"), None)
+
 
 class DatasetVersion(Base):
     """One immutable state of a person's own pictures; `name` is that of its resident form, such as own-12-3.

@@ -5,23 +5,22 @@ The database is the record: a version is there once its row says so, and a folde
 
 import logging
 from pathlib import Path
-from typing import Literal, cast
 
 import msgspec
 
 from scv.blocks.message import say
 from scv.data.changes import Changes
-from scv.data.importing import PictureOptions
 from scv.data.making import Making
 from scv.data.resident import ResidentError, open_resident, remove_resident
 from scv.data.summary import read_summary
 from scv.db import datasets
 from scv.db.engine import Database
 from scv.db.tables import DatasetVersion
-from scv.files import Files, draft_folder
+from scv.files import Files
 from scv.jobs.beside import run_beside
 from scv.jobs.failures import preparation_failure
 from scv.jobs.making import REFUSED
+from scv.jobs.own import draft_of, options_of
 from scv.settings import Settings
 
 LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
@@ -42,9 +41,9 @@ async def make(settings: Settings, database: Database, name: str, processes: set
 
 
 async def _make(settings: Settings, database: Database, version: DatasetVersion, processes: set[int]) -> None:
-    files = Files(settings.data_dir / "files")
+    draft = draft_of(Files(settings.data_dir / "files"), version.dataset_id)
     changes = msgspec.json.decode(version.changes or "{}", type=Changes)
-    source = _source(files, version) if changes.draft else None
+    source = draft.source if changes.draft else None
     how = msgspec.json.encode(_making(version, changes, source))
     status = await run_beside(settings, processes, "scv.jobs.making", said=how)
     log.info("%s: made with status %s", version.name, status)
@@ -57,27 +56,19 @@ async def _make(settings: Settings, database: Database, version: DatasetVersion,
         why = preparation_failure(settings.data_dir, version.name) or LOST
         # An archive that cannot be taken is not worth keeping. What was collected picture by picture is, and what a
         # process that was lost, or a full disk, says nothing about.
-        useless = status == REFUSED and source is not None and source.is_file()
+        useless = status == REFUSED and source == draft.zip
         async with database.writing() as session:
             done = await datasets.give_up_version(session, version, why, forget=useless)
     if done and useless:
-        files.delete(draft_folder(version.dataset_id))
-
-
-def _source(files: Files, version: DatasetVersion) -> Path | None:
-    """The archive or the folder of class folders that waits in the dataset's draft."""
-    draft = files.path(draft_folder(version.dataset_id))
-    return next((path for path in (draft / "upload.zip", draft / "pictures") if path.exists()), None)
+        draft.discard()
 
 
 def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> Making:
-    dataset = version.dataset
-    earlier = [other for other in dataset.versions if other.status == "ready" and other.number < version.number]
-    fit = cast("Literal['crop', 'pad', 'stretch']", dataset.fit)
+    previous = version.dataset.newest  # of one dataset only one version is made at a time
     return Making(
         target=version.name,
-        previous=earlier[-1].name if earlier else None,
-        options=PictureOptions(size=dataset.image_size, color=dataset.color, fit=fit),
+        previous=None if previous is None else previous.name,
+        options=options_of(version.dataset),
         source=None if source is None else str(source),
         renamed=changes.renamed,
         dropped_train=tuple(changes.dropped.get("train", ())),

@@ -14,7 +14,8 @@ from scv.data.importing import LEAST_OF_A_CLASS, SIZES, PictureOptions
 from scv.data.summary import left_out
 from scv.db.tables import Dataset
 from scv.errors import RefusedError
-from scv.web.larder import failure_of, newest_of, options_of
+from scv.jobs.own import options_of
+from scv.web.larder import failure_of
 from scv.web.quota import Room
 
 OFFERED = (28, 32, 64, 96, 128, 224)
@@ -130,7 +131,7 @@ def collect_page(
         found = draft.look()
     except PicturesError as error:
         problem = problem or error.message
-    newest = newest_of(dataset)
+    newest = dataset.newest
     return CollectPage(
         dataset=dataset,
         kind="zip" if draft.zip.is_file() else "pictures" if found.classes else "nothing",

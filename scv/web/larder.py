@@ -1,16 +1,14 @@
 """Which dataset a model or a run is about: an official one by its name, or a version of somebody's own pictures."""
 
-from typing import Literal, cast
-
 import msgspec
 
 from scv.blocks.message import Message, say
 from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
-from scv.data.importing import PictureOptions
 from scv.data.own import default_epochs, loader_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
+from scv.jobs.own import options_of
 from scv.web.dataset_state import DatasetState, state_of
 from scv.web.forms import file_name
 from scv.web.house import House
@@ -40,7 +38,7 @@ async def states_for(house: House, user: User, also: str = "") -> tuple[DatasetS
         version
         for dataset in found
         for version in dataset.versions
-        if version.status == "ready" and (version.name == also or version is newest_of(dataset))
+        if version.status == "ready" and (version.name == also or version is dataset.newest)
     ]
     infos = [*map(own_info, versions), *DATASETS.values()]
     return tuple(state_of(house.settings.data_dir, info) for info in infos)
@@ -52,12 +50,6 @@ def title_if_known(thing: Model | Run) -> str:
         return dataset_of(thing).title
     except UnknownDatasetError:
         return thing.dataset
-
-
-def options_of(dataset: Dataset) -> PictureOptions:
-    """The form that the dataset's pictures have."""
-    fit = cast("Literal['crop', 'pad', 'stretch']", dataset.fit)
-    return PictureOptions(size=dataset.image_size, color=dataset.color, fit=fit)
 
 
 def own_info(version: DatasetVersion) -> DatasetInfo:
@@ -115,8 +107,3 @@ def refuse_without_pictures(user: User, thing: Model | Run) -> None:
 def failure_of(dataset: Dataset) -> Message | None:
     """Why the dataset's last version could not be made."""
     return None if dataset.failure is None else msgspec.json.decode(dataset.failure, type=Message)
-
-
-def newest_of(dataset: Dataset) -> DatasetVersion | None:
-    """The newest version that is there; the dataset is loaded with its versions."""
-    return next((version for version in reversed(dataset.versions) if version.status == "ready"), None)

@@ -6,7 +6,7 @@ from scv.data.catalogue import DatasetInfo
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, User
 from scv.web.house import House
-from scv.web.larder import newest_of, own_info
+from scv.web.larder import own_info
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class OwnCard:
 
 
 def own_card(dataset: Dataset) -> OwnCard:
-    newest = newest_of(dataset)
+    newest = dataset.newest
     return OwnCard(dataset, None if newest is None else own_info(newest))
 
 
@@ -50,7 +50,7 @@ async def dropping_address(house: House, user: User, name: str) -> str | None:
     async with house.database.reading() as session:
         version = await datasets.find_version_for(session, user, name)
         dataset = await datasets.get_dataset_for(session, user, version.dataset_id)
-    newest = newest_of(dataset)
+    newest = dataset.newest
     if dataset.user_id != user.id or newest is None or newest.name != name:
         return None
     return f"/datasets/own/{dataset.id}/drop"

@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from scv.blocks.message import Message, say
-from scv.data.draft import Draft
 from scv.db import datasets
 from scv.db.tables import User
-from scv.files import draft_folder
+from scv.jobs.own import draft_of
 from scv.web.house import House
 
 MB = 10**6
@@ -53,7 +52,7 @@ async def room_of(house: House, user: User) -> Room:
     async with house.database.reading() as session:
         versions = await datasets.bytes_of(session, user)
         ids = await datasets.ids_of(session, user)
-    drafts = [Draft(house.files.path(draft_folder(dataset_id))) for dataset_id in ids]
+    drafts = [draft_of(house.files, dataset_id) for dataset_id in ids]
     waiting = await asyncio.to_thread(lambda: sum(draft.size_on_disk for draft in drafts))
     settings = house.settings
     return Room(used=versions + waiting, quota=settings.datasets_mb * MB, upload=settings.upload_mb * MB)

@@ -24,14 +24,13 @@ from scv.db import datasets
 from scv.db.models import NAME_LENGTH
 from scv.db.tables import Dataset, User
 from scv.errors import ConflictError, NotFoundError, RefusedError, SCVError, TooLargeError
-from scv.files import draft_folder
 from scv.jobs.events import BrokerAwayError
+from scv.jobs.own import draft_of
 from scv.web.collecting import ClassCard, CollectPage, collect_page, is_making, read_options
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.errors import status_of
 from scv.web.forms import read_form
 from scv.web.house import House
-from scv.web.larder import newest_of
 from scv.web.pictures import side_by_side
 from scv.web.quota import Room, room_of
 from scv.web.render import AnyRequest, Visit
@@ -122,7 +121,7 @@ class CollectController(Controller):
         try:
             async with _sent(request, house, user) as sent:
                 dataset, draft = await _changeable(house, user, dataset_id)  # sending may have taken an hour
-                archive, newest = _the_file(sent), newest_of(dataset)
+                archive, newest = _the_file(sent), dataset.newest
                 await _in_thread(lambda: draft.take_zip(archive, newest.class_names if newest else ()))
         except SCVError as error:
             if _is_htmx(request):
@@ -287,7 +286,7 @@ async def _mine(house: House, user: User, dataset_id: int) -> tuple[Dataset, Dra
     """The user's own dataset with its versions, and its draft. Raises `NotFoundError`."""
     async with house.database.reading() as session:
         dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-    return dataset, Draft(house.files.path(draft_folder(dataset_id)))
+    return dataset, draft_of(house.files, dataset_id)
 
 
 async def _changeable(house: House, user: User, dataset_id: int) -> tuple[Dataset, Draft]:
@@ -325,7 +324,7 @@ async def _create_with(house: House, user: User, name: str, archive: Path) -> in
     try:
         async with house.database.writing() as session:
             dataset = await datasets.create_dataset(session, user, name)
-            draft = Draft(house.files.path(draft_folder(dataset.id)))
+            draft = draft_of(house.files, dataset.id)
             await _in_thread(lambda: draft.take_zip(archive))
     except BaseException:
         if draft is not None:

@@ -19,14 +19,15 @@ from scv.data.summary import Summary, taken, warnings_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
-from scv.files import draft_folder, report_folder
+from scv.files import report_folder
 from scv.jobs.events import BrokerAwayError
+from scv.jobs.own import draft_of
 from scv.jobs.underway import Underway, ask_to_stop, underway
 from scv.web.browsing import ClassRow, count, opened
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.forms import file_name, read_form
 from scv.web.house import House
-from scv.web.larder import failure_of, newest_of, own_info
+from scv.web.larder import failure_of, own_info
 from scv.web.own_card import page_of
 from scv.web.render import AnyRequest, Visit
 from scv.web.zipping import zip_of
@@ -67,7 +68,7 @@ class OwnPage:
 
     @property
     def newest(self) -> bool:
-        return self.version is newest_of(self.dataset)
+        return self.version is self.dataset.newest
 
     @property
     def failure(self) -> Message | None:
@@ -100,7 +101,7 @@ class OwnDatasetController(Controller):
             dataset = await datasets.get_dataset_for(session, user, dataset_id)
         if not dataset.versions and dataset.user_id == user.id:
             return Redirect(page_of(dataset), status_code=303)
-        return await _respond(house, visit, user, dataset, newest_of(dataset))
+        return await _respond(house, visit, user, dataset, dataset.newest)
 
     @get("/versions/{number:int}")
     async def show_version(
@@ -153,7 +154,7 @@ class OwnDatasetController(Controller):
             except RefusedError as error:
                 problem = error.message
         if problem is not None:
-            return await _respond(house, visit, user, dataset, newest_of(dataset), problem)
+            return await _respond(house, visit, user, dataset, dataset.newest, problem)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/names", status_code=200)
@@ -251,7 +252,7 @@ class OwnDatasetController(Controller):
             remove_resident(house.settings.data_dir, name)
         for run_id in reports:  # they show the pictures
             house.files.delete(report_folder(run_id))
-        house.files.delete(draft_folder(dataset_id))
+        draft_of(house.files, dataset_id).discard()
         return Redirect("/datasets", status_code=303)
 
 
@@ -269,7 +270,7 @@ async def _change(
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with house.database.writing() as session:
         dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-        newest = newest_of(dataset)
+        newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
                 raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
