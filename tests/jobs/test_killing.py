@@ -2,6 +2,7 @@
 
 A real `scv serve` trains runs on Digits while its processes get SIGKILL, one after the other, at random moments.
 TEST_SEED repeats the choices of a run of this test; the moments of the processes themselves are never quite equal.
+TEST_KILLS=5 kills five times as often, for nights.
 """
 
 import asyncio
@@ -23,19 +24,25 @@ import msgspec
 import pytest
 from sqlalchemy import select, text
 
+from scv.blocks.document import decode
+from scv.blocks.progress import EpochMetrics, Event, Result
 from scv.blocks.training import TrainingSettings
 from scv.db.engine import Database
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, User
 from scv.files import Files, weights_key
+from scv.ml.official import prepare
+from scv.ml.train import train
 from scv.settings import Settings
 from tests.jobs.conftest import is_alive, load, until
-from tests.jobs.serving import end, first_line, free_port, processes, start, until_nothing_runs
+from tests.jobs.serving import end, free_port, processes, start, until_it_answers, until_nothing_runs
 
-KILLS = {"scv.jobs.child": 8, "train": 6, "web": 7, "broker": 9}
-"""How often each kind of process is killed."""
+TIMES = int(os.environ.get("TEST_KILLS", "1"))
 
-VOLLEYS = (1, 2, 3, 4, 5) * 2
+KILLS = {kind: TIMES * often for kind, often in {"scv.jobs.child": 8, "train": 3, "web": 3, "broker": 4}.items()}
+"""How often each kind of process is killed. A new training worker takes longest: it has torch to import."""
+
+VOLLEYS = TIMES * (1, 2, 3, 3, 4, 5)
 """How many kills come in one breath; before the first of each volley a training is under way again."""
 
 BEFORE = (0.0, 0.6)
@@ -108,6 +115,30 @@ async def outcome_of(database: Database, files: Files, run: Run) -> Outcome:
         )
 
 
+def outcome_alone(data_dir: Path, training: TrainingSettings) -> Outcome:
+    """The same training with nothing around it: no processes, no ledger."""
+    heard: list[Event] = []
+    result = train(
+        decode(NETWORK),
+        training,
+        prepare(data_dir, "digits"),
+        folder=data_dir / f"alone-{training.seed}",
+        device="cpu",
+        emit=heard.append,
+        should_stop=lambda: False,
+    )
+    assert isinstance(result, Result)
+    return Outcome(
+        weights=sha256(Path(result.weights).read_bytes()).hexdigest(),
+        figures=(result.test_accuracy, result.test_loss, result.best_epoch, result.parameters),
+        epochs=tuple(
+            (e.epoch, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy, e.best)
+            for e in heard
+            if isinstance(e, EpochMetrics)
+        ),
+    )
+
+
 async def all_ended(database: Database, runs: list[Run]) -> bool:
     return not any([(await load(database, run)).active for run in runs])
 
@@ -176,23 +207,22 @@ async def settings(tmp_path: Path) -> AsyncIterator[Settings]:
         checkpoint_seconds=0.1,
     )
     process = await start(settings)
-    await first_line(process)
     yield settings.resolved()
     await end(process)
     await until_nothing_runs(settings)
     assert process.returncode == 0
 
 
-async def test_nothing_is_lost_or_doubled_or_changed_whatever_is_killed(settings: Settings) -> None:
+async def test_nothing_is_lost_or_doubled_or_changed_whatever_is_killed(settings: Settings, tmp_path: Path) -> None:
     seed = int(os.environ.get("TEST_SEED", time.time_ns() % 1_000_000))
     sys.stdout.write(f"TEST_SEED={seed}\n")
     chance = random.Random(seed)
     files = Files(settings.data_dir / "files")
+    # While the server starts.
+    expected = [await asyncio.to_thread(outcome_alone, tmp_path, training) for training in TRAININGS]
+    await until_it_answers(settings)
     database = Database(settings.database_url)
     try:
-        alone = [await ask_for(database, training) for training in TRAININGS]
-        await until(lambda: all_ended(database, alone), 300)
-        expected = [await outcome_of(database, files, run) for run in alone]
         async with database.writing() as session:
             create, trigger = WATCH.split(";\n", 1)
             await session.execute(text(create))

@@ -1,17 +1,22 @@
 """Reports of really trained runs are made by themselves, can be stopped and gone on with, and outlive their workers."""
 
-import asyncio
 import shutil
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
+from scv.blocks.document import decode
 from scv.blocks.message import Message
+from scv.blocks.progress import Result
 from scv.blocks.report.contents import decode_section, file_of
 from scv.blocks.report.summary import Summary
+from scv.blocks.training import TrainingSettings
 from scv.db.engine import Database
 from scv.db.tables import Run
-from scv.files import Files, report_folder, run_folder
+from scv.files import Files, report_folder, run_folder, weights_key
 from scv.jobs.queue import Queue
 from scv.jobs.report_state import (
     ReportStoppedError,
@@ -25,9 +30,13 @@ from scv.jobs.report_state import (
     report_underway,
 )
 from scv.jobs.reporting import result_of
+from scv.ml.official import prepare
+from scv.ml.report import SECTIONS, make_report
+from scv.ml.train import WEIGHTS, train
+from scv.ml.trained import load_trained
 from scv.settings import Settings
 from scv.web.report_parts import states_of
-from tests.jobs.conftest import StartWorker, add_run, until, until_ended
+from tests.jobs.conftest import SMALL_NETWORK, StartWorker, add_run, until, until_ended
 
 
 def folder_of(settings: Settings, run: Run) -> Path:
@@ -46,14 +55,45 @@ async def until_reported(settings: Settings, run: Run) -> dict[str, str]:
     return {state.name: state.state for state in states_of(folder)}
 
 
-async def trained(database: Database, queue: Queue, start_worker: StartWorker) -> Run:
-    run = await add_run(database)
-    worker = await start_worker()
-    await queue.enqueue_training(run.id, 1)
-    done = await until_ended(database, run)
-    await worker.end()
-    assert done.status == "finished"
-    return done
+@cache
+def reported() -> tuple[Path, Result]:
+    """A data folder with Digits, weights that were trained on it and their report; made once for all tests."""
+    folder = Path(mkdtemp(prefix="scv-tests-"))
+    digits = prepare(folder, "digits")
+    result = train(
+        decode(SMALL_NETWORK),
+        TrainingSettings(epochs=1, batch_size=16),
+        digits,
+        folder=folder,
+        device="cpu",
+        emit=lambda event: None,
+        should_stop=lambda: False,
+    )
+    assert isinstance(result, Result)
+    make_report(load_trained(folder / WEIGHTS), digits, folder / "report", threads=1)
+    return folder, result
+
+
+async def trained(
+    settings: Settings, database: Database, queue: Queue, *, dataset: str = "digits", kept: Collection[str] = ()
+) -> Run:
+    """A run that has finished, whose report is asked for; the sections `kept` of it are there."""
+    made, result = reported()
+    files = Files(settings.data_dir / "files")
+    shutil.copytree(made / "datasets", settings.data_dir / "datasets", dirs_exist_ok=True)
+    run = await add_run(database, epochs=1, dataset=dataset)
+    async with database.writing() as session:
+        row = await session.get_one(Run, run.id)
+        row.status, row.weights, row.best_epoch = "finished", weights_key(run.id), result.best_epoch
+        row.test_accuracy, row.test_loss, row.seconds = result.test_accuracy, result.test_loss, result.seconds
+    shutil.copy(made / WEIGHTS, files.folder(run_folder(run.id)))
+    if kept:
+        shutil.copytree(made / "report", folder_of(settings, run))
+        for section in {section.name for section in SECTIONS} - set(kept):
+            (folder_of(settings, run) / file_of(section)).unlink()
+    ask_for_report(folder_of(settings, run))
+    await queue.enqueue_report(run.id)
+    return run
 
 
 async def test_a_run_that_finishes_gets_its_report_by_itself(
@@ -78,7 +118,7 @@ async def test_a_run_that_finishes_gets_its_report_by_itself(
 async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked_for_again(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
-    run = await trained(database, queue, start_worker)
+    run = await trained(settings, database, queue)
     folder = folder_of(settings, run)
     worker = await start_worker(queue="interactive")
 
@@ -87,12 +127,11 @@ async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked
 
     await until(begun)
     await worker.kill()
+    assert report_underway(folder) is not None
     kept = {state.name for state in states_of(folder) if state.state == "done"} - {"summary"}
     before = {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept}
     await start_worker(queue="interactive")
-    if report_underway(folder) is not None:  # as whoever looks at it does
-        await asyncio.sleep(1)
-        await queue.enqueue_report(run.id)
+    await queue.enqueue_report(run.id)  # as whoever looks at it does
     assert set((await until_reported(settings, run)).values()) == {"done"}
     assert {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept} == before
 
@@ -100,12 +139,8 @@ async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked
 async def test_reports_that_are_asked_for_together_are_made_one_after_the_other(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
-    first = await trained(database, queue, start_worker)
-    second = await add_run(database)
-    files = Files(settings.data_dir / "files")
-    shutil.copytree(files.path(run_folder(first.id)), files.path(run_folder(second.id)))
-    ask_for_report(folder_of(settings, second))
-    await queue.enqueue_report(second.id)
+    kept = {section.name for section in SECTIONS} - {"layers", "labels"}
+    first, second = [await trained(settings, database, queue, kept=kept) for _ in range(2)]
     worker = await start_worker(queue="interactive")
     assert set((await until_reported(settings, first)).values()) == {"done"}
     assert set((await until_reported(settings, second)).values()) == {"done"}
@@ -114,23 +149,22 @@ async def test_reports_that_are_asked_for_together_are_made_one_after_the_other(
         return worker.log.read_text().count("ended with status 0") == 2
 
     await until(both_told)
+    (_, one_ended), (other_began, _) = sorted(spans(folder_of(settings, run)) for run in (first, second))
+    assert one_ended <= other_began
+
+
+def spans(folder: Path) -> tuple[int, int]:
+    """When the first and the last section was written that was not kept."""
+    return (folder / file_of("layers")).stat().st_mtime_ns, (folder / file_of("labels")).stat().st_mtime_ns
 
 
 async def test_damaged_weights_and_deleted_pictures_are_told(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
-    files = Files(settings.data_dir / "files")
-    damaged = await add_run(database)
-    gone = await add_run(database, dataset="own-9-1")
-    first = await trained(database, queue, start_worker)
-    for run in (damaged, gone):
-        files.folder(run_folder(run.id))
-        ask_for_report(folder_of(settings, run))
-    weights = files.path(run_folder(first.id)) / "weights.safetensors"
-    shutil.copy(weights, files.path(run_folder(gone.id)))
-    (files.path(run_folder(damaged.id)) / "weights.safetensors").write_bytes(weights.read_bytes()[:100])
-    for run in (damaged, gone):
-        await queue.enqueue_report(run.id)
+    damaged = await trained(settings, database, queue)
+    gone = await trained(settings, database, queue, dataset="own-9-1")
+    weights = Files(settings.data_dir / "files").path(weights_key(damaged.id))
+    weights.write_bytes(weights.read_bytes()[:100])
     await start_worker(queue="interactive")
     await until_reported(settings, damaged)
     await until_reported(settings, gone)

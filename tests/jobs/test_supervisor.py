@@ -32,9 +32,19 @@ def fresh(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", port=free_port())
 
 
+HURRIED = """
+import sys
+import scv.supervisor
+from scv.__main__ import main
+scv.supervisor.LOOK_SECONDS, scv.supervisor.HANGS_SECONDS = 0.2, 1.5
+sys.exit(main(["serve"]))
+"""
+"""`scv serve` with less patience for its broker than is usual."""
+
+
 @pytest.fixture
-async def served(fresh: Settings) -> AsyncIterator[Process]:
-    process = await start(fresh)
+async def served(fresh: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Process]:
+    process = await start(fresh, *getattr(request, "param", ()))
     yield process
     await end(process)
     await until_nothing_runs(fresh)
@@ -101,6 +111,7 @@ async def test_nothing_outlives_a_supervisor_that_is_killed(fresh: Settings, ser
     await until_nothing_runs(fresh)
 
 
+@pytest.mark.parametrize("served", [("-c", HURRIED)], indirect=True)
 async def test_a_broker_that_hangs_is_started_again(fresh: Settings, served: Process) -> None:
     await first_line(served)
     before = await until_all_run(fresh)
