@@ -27,6 +27,7 @@ from scv.web.pages.document import DocumentController
 from scv.web.pages.health import health
 from scv.web.pages.home import home
 from scv.web.pages.model import ModelController
+from scv.web.pages.new_dataset import NewDatasetController
 from scv.web.pages.own import OwnDatasetController
 from scv.web.pages.report import ReportController
 from scv.web.pages.run import RunController
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> Litestar:
             DatasetController,
             OwnDatasetController,
             CollectController,
+            NewDatasetController,
             WorkersController,
             create_static_files_router(
                 path="/static",
