@@ -14,11 +14,13 @@ from scv.blocks.block import BlockType, ShapeError
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import check
 from scv.blocks.codegen import module_code, named_calls
-from scv.blocks.document import Document
+from scv.blocks.codeparse import parse
 from scv.blocks.findings import errors
+from scv.blocks.normal import normal
 from scv.blocks.shapes import Shape, size
 from scv.ml.build import build, make
 from tests.blocks.generate import nested_documents, parameters, sound_documents, tensors
+from tests.blocks.reading import recoverable
 
 BATCH = 2
 
@@ -95,7 +97,10 @@ def test_costs_agree_with_torch(kind: BlockType, data: st.DataObject) -> None:
 @settings(max_examples=2000, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None:
-    """Same attribute names in the same order, same weights and answers; the check foretells shapes and parameters."""
+    """Same attribute names in the same order, same weights and answers; the check foretells shapes and parameters.
+
+    And the code reads back as the document.
+    """
     shape = data.draw(st.tuples(st.integers(1, 3), st.integers(4, 16), st.integers(4, 16)))
     classes = data.draw(st.integers(2, 12))
     nest = data.draw(st.booleans())
@@ -107,7 +112,8 @@ def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None
     assume(result.ok and result.parameters < 500_000 and result.multiply_adds < 20_000_000)
     assume(all(size(block.output or ()) < 200_000 for block in result.blocks))
     built = build(document, shape, classes)
-    written = executed(document, shape, classes)
+    code = module_code(document, shape, classes)
+    written = executed(code)
     ours = {name: tuple(t.shape) for name, t in built.state_dict().items()}
     theirs = {name: tuple(t.shape) for name, t in written.state_dict().items()}
     assert list(ours.items()) == list(theirs.items())
@@ -123,10 +129,14 @@ def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None
         assert shapes == [block.output for block in result.trunk]
         assert torch.equal(answer.nan_to_num(), written.eval()(images).nan_to_num())
     assert [c.block for c in named_calls(document, shape, classes)] == [b.id for b in document.blocks]
+    parsed = parse(code)
+    assert parsed.problems == ()
+    assert parsed.document == normal(recoverable(document, shape, classes))
+    assert module_code(parsed.document, shape, classes) == code
 
 
-def executed(document: Document, shape: Shape, classes: int) -> nn.Module:
+def executed(code: str) -> nn.Module:
     namespace: dict[str, Any] = {"nn": nn, "torch": torch}
-    exec(module_code(document, shape, classes), namespace)  # noqa: S102 - this is the code we generate
+    exec(code, namespace)  # noqa: S102 - this is the code we generate
     model: nn.Module = namespace["Model"]()
     return model

@@ -24,7 +24,7 @@ def build(window: Window, name: str, epochs: int) -> None:
 
 def test_a_person_builds_trains_and_reads_a_network(window: Window) -> None:
     page = window.page
-    build(window, "Digit reader", epochs=250)
+    build(window, "Digit reader", epochs=120)
     page.get_by_role("button", name="Run").click()
     page.wait_for_url("**/runs/*")
 

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a form of a digit is read best on one line
 
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -309,7 +310,8 @@ KINDS: tuple[Callable[[int, np.random.Generator], bytes], ...] = (
 """Each makes the bytes of a picture file of a digit."""
 
 
-def pictures(kind: int, count: int, seed: int = 0) -> list[tuple[int, bytes]]:
+@cache
+def pictures(kind: int, count: int, seed: int = 0) -> tuple[tuple[int, bytes], ...]:
     """So many pictures of a kind, by digit; the same for the same seed."""
     random = np.random.default_rng((seed, kind))
-    return [(number % 10, KINDS[kind](number % 10, random)) for number in range(count)]
+    return tuple((number % 10, KINDS[kind](number % 10, random)) for number in range(count))

@@ -86,7 +86,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("two", unlearned(narrow, two), two),
         ("many", unlearned(wide, many), many),
     ):
-        contents = make_report(trained, resident, folder / name, sections=wanted, threads=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("scv.ml.maximization.STEPS", 8)  # of 256: as many pictures, less plain ones
+            contents = make_report(trained, resident, folder / name, sections=wanted, threads=1)
         assert {section.state for section in contents.sections} == {"done"}
     return {name: folder / name for name in ("nested", "perceptron", "two", "many")}
 
