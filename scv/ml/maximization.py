@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.message import say
 from scv.blocks.report.maximization import ChannelImages, Imagined, Maximization
 from scv.blocks.report.sprites import Sprite
@@ -61,7 +62,9 @@ def _own_patterns(trained: Trained) -> list[Layer]:
 
     The one whose outputs are the classes' scores is left out: its pictures are those of the classes.
     """
-    found = [layer for layer in layers_of(trained) if getattr(layer.module, "weight", torch.empty(0)).dim() > 1]
+    found = [
+        layer for layer in layers_of(trained) if CATALOGUE[layer.checked.type].category in ("convolution", "linear")
+    ]
     if found and found[-1].output == (trained.info.classes,):
         found.pop()
     return found

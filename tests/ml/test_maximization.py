@@ -161,6 +161,20 @@ def test_a_network_of_one_layer_has_no_channels_but_its_classes(digits: Resident
     assert made.layers_left_out == 0
 
 
+def test_layers_that_mix_no_channels_have_no_pictures_of_their_own(digits: Resident, tmp_path: Path) -> None:
+    """Whether they learn a number for each place, one for each channel, or none."""
+    network = document(
+        ("BatchNorm2d", {"affine": False}),
+        ("LayerNorm", {}),
+        ("Conv2d", {"out_channels": 4}),
+        ("GroupNorm", {"num_groups": 2}),
+        "Flatten",
+        ("Linear", {"out_features": 10}),
+    )
+    made = make_maximization(unlearned(network, (1, 8, 8), 10), digits, tmp_path, Told())
+    assert [layer.type for layer in made.layers] == ["Conv2d"]
+
+
 def test_of_very_many_classes_some_are_shown(tmp_path: Path) -> None:
     resident = pictures(tmp_path, (3, 24, 25), 200, 400)
     blocks = [("Conv2d", {"out_channels": 64, "kernel_size": 5, "padding": 2})] * 3
