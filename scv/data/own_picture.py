@@ -25,6 +25,7 @@ from scv.data.summary import read_summary
 _LOOK = 640  # pixels: strokes are looked for on a picture so large
 _SHOWN = 240  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the picture: beside the ink, where it is cut out to be shown
+_FLAT = 8  # of 255 shades: a difference that is not seen
 _UPRIGHT = 1  # in the EXIF field Orientation
 _ORIENTATION = 0x0112
 _OWN = re.compile(r"pictures-[0-9a-f]{24}")
@@ -139,12 +140,25 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
 def _made_plain(image: Image.Image, mode: str, steps: list[Step]) -> Image.Image:
     """Grey or in colour, and nothing transparent."""
     clear, colored = _is_clear(image), image.mode not in ("L", "1", "LA", "I;16", "I;16B", "I;16L")
-    image = plain(image, mode)
-    if clear:
+    source, image = image, plain(image, mode)
+    if clear and _is_flat(image) and not _is_flat(on_black := _on_black(source, mode)):
+        image = on_black
+        steps.append(Step(say("What is transparent becomes black: on white it could not be seen."), _shown(image)))
+    elif clear:
         steps.append(Step(say("What is transparent becomes white."), _shown(image)))
     if mode == "L" and colored:
         steps.append(Step(say("In shades of grey."), _shown(image)))
     return image
+
+
+def _on_black(image: Image.Image, mode: str) -> Image.Image:
+    black = Image.new("RGBA", image.size, "black")
+    return Image.alpha_composite(black, image.convert("RGBA")).convert(mode)
+
+
+def _is_flat(image: Image.Image) -> bool:
+    """Whether nothing can be made out on it."""
+    return bool(np.ptp(np.asarray(image.convert("L"))) < _FLAT)
 
 
 def _is_clear(image: Image.Image) -> bool:

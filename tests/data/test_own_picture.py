@@ -151,6 +151,8 @@ def test_strokes_lie_as_in_mnist_whatever_they_are_drawn_with() -> None:
 
     clear = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
     clear.alpha_composite(stroke((0, 0, 0, 0), (0, 0, 0, 255), "RGBA"))
+    chalk = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
+    chalk.alpha_composite(stroke((0, 0, 0, 0), (255, 255, 255, 255), "RGBA"))
     for other in (
         stroke(0, 255),
         stroke("#ffee88", "#cc2222", "RGB"),
@@ -158,6 +160,7 @@ def test_strokes_lie_as_in_mnist_whatever_they_are_drawn_with() -> None:
         stroke().convert("P"),
         stroke().convert("CMYK"),
         clear,
+        chalk,
         Image.fromarray((np.asarray(stroke()).astype(np.uint16) << 8) + 99),
     ):
         pixels = see(saved(other) if other.mode != "CMYK" else saved(other, "TIFF"), MNIST).pixels[0]

@@ -234,12 +234,12 @@ async def test_the_last_few_networks_stay_warm_and_changed_weights_are_read_agai
     assert "cannot be read" in str(answer_to(networks, paths[1], digit(1)).problem)
 
 
-async def test_a_network_without_feature_maps_says_why_there_is_no_overlay(database: Database, data_dir: Path) -> None:
+async def test_a_network_without_feature_maps_is_asked_by_covering(database: Database, data_dir: Path) -> None:
     async with database.writing() as session:
         user = User(name="Ada")
         session.add(user)
     run = await add_trained_run(database, data_dir, user, document=LINEAR)
     answer = answer_to(Networks(data_dir), data_dir / "files" / (run.weights or ""), digit(0))
     assert best(answer) == "0"
-    assert answer.overlay is None
-    assert "no Grad-CAM" in str(answer.about)
+    assert answer.overlay is not None
+    assert "occlusion: this network has no feature maps" in str(answer.about)

@@ -193,9 +193,12 @@ async def test_a_strangers_run_is_not_found_and_one_without_weights_says_so(
 ) -> None:
     waiting = await add_run(owner, await add_version(owner), status="stopped")
     page = await owner.get(f"/runs/{waiting.id}/try")
-    assert (page.status_code, "has no weights" in page.text) == (422, True)
-    assert (await ask(owner, waiting, digit(1))).status_code == 422
-    assert "/try" not in (await owner.get(f"/runs/{waiting.id}")).text
+    assert (page.status_code, "nothing of what it learned was kept" in page.text) == (200, True)
+    assert 'type="file"' not in page.text
+    refused = await ask(owner, waiting, digit(1))
+    assert (refused.status_code, "has no weights" in refused.text) == (422, True)
+    training = await add_run(owner, await add_version(owner), status="running")
+    assert "Its training goes on." in (await owner.get(f"/runs/{training.id}/try")).text
     (settings.data_dir / "files" / (run.weights or "")).unlink()
     assert (await ask(owner, run, digit(1))).status_code == 422
     await sign_in_as_somebody(owner)

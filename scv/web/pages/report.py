@@ -100,6 +100,11 @@ class ReportPage:
         return f"/runs/{self.run.id}/report"
 
     @property
+    def gone(self) -> bool:
+        """Whether the pictures that it learned from were deleted."""
+        return is_gone(self.run)
+
+    @property
     def version_href(self) -> str:
         return version_path(self.model.id, self.version.number)
 

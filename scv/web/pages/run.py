@@ -33,7 +33,7 @@ from scv.web.forms import file_name, read_form
 from scv.web.handing_on import hand_on, tell_stopped
 from scv.web.highlight import HighlightedLine, highlight_module
 from scv.web.house import House
-from scv.web.larder import dataset_of, refuse_without_pictures
+from scv.web.larder import dataset_of, is_gone, refuse_without_pictures
 from scv.web.limits import refuse_too_much
 from scv.web.live import LiveRun, live_run
 from scv.web.pieces import Field, Piece, pieces_to_show
@@ -109,6 +109,11 @@ class RunPage:
     def pieces(self) -> tuple[Piece, ...]:
         """The network as the editor draws it."""
         return pieces_to_show(self.document, self.dataset.shape, self.dataset.classes)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the pictures that it learned from were deleted."""
+        return is_gone(self.run)
 
     @property
     def version_href(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -19,7 +20,7 @@ from scv.jobs.asking import Answer, Picture, PredictorAwayError
 from scv.jobs.events import BrokerAwayError
 from scv.web.dependencies import SignedIn, TheHouse, TheVisit
 from scv.web.house import House
-from scv.web.larder import dataset_of
+from scv.web.larder import dataset_of, is_gone
 from scv.web.place import version_path
 from scv.web.render import AnyRequest
 from scv.web.security import STREAMED
@@ -33,6 +34,9 @@ MOST_PICTURES = 20
 MOST_BYTES = 48 * 2**20
 """So much may be sent at once."""
 
+NO_WEIGHTS = say(
+    "This run has no weights that could answer. Let it train to its end, or stop it after its first epoch."
+)
 _TOO_LARGE = say("These pictures are too large to be sent at once: {size} MB are the most.", size=MOST_BYTES // 2**20)
 
 Tool = Literal["draw", "files", "camera"]
@@ -57,7 +61,10 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class TryPage:
-    """A run to be tried, and what it said of the pictures that were sent; `more` pictures were left out."""
+    """A run to be tried, and what it said of the pictures that were sent; `more` pictures were left out.
+
+    `mute`: it has no weights, so nothing can be asked.
+    """
 
     run: Run
     model: Model
@@ -67,6 +74,7 @@ class TryPage:
     problem: Message | None = None
     more: int = 0
     live: bool = False
+    mute: bool = False
 
     most = MOST_BYTES
     too_large = _TOO_LARGE
@@ -75,6 +83,11 @@ class TryPage:
     @property
     def here(self) -> str:
         return f"/runs/{self.run.id}/try"
+
+    @property
+    def gone(self) -> bool:
+        """Whether the pictures that it learned from were deleted."""
+        return is_gone(self.run)
 
     @property
     def version_href(self) -> str:
@@ -107,8 +120,8 @@ class TryController(Controller):
 
     @get()
     async def show(self, visit: TheVisit, user: SignedIn, house: TheHouse, run_id: FromPath[int]) -> Response[str]:
-        run, _ = await _load(house, user, run_id)
-        return house.renderer.respond(visit, TEMPLATE, _page(run))
+        run, weights = await _load(house, user, run_id)
+        return house.renderer.respond(visit, TEMPLATE, _page(run, mute=weights is None))
 
     @post(status_code=200, opt=STREAMED, request_max_body_size=None)
     async def ask(
@@ -116,6 +129,8 @@ class TryController(Controller):
     ) -> Response[Any]:
         """Answer each picture by itself; of what is sent live, a picture without an answer is nothing unusual."""
         run, weights = await _load(house, user, run_id)
+        if weights is None:
+            raise RefusedError(NO_WEIGHTS)
         sent = await held_by(request, user.id, MOST_BYTES, _TOO_LARGE)
         live = bool(sent.fields.get("live"))
         htmx = request.headers.get("hx-request") == "true"
@@ -134,19 +149,13 @@ def _page(run: Run, **told: Any) -> TryPage:
     return TryPage(run=run, model=run.version.model, version=run.version, dataset=dataset_of(run), **told)
 
 
-async def _load(house: House, user: User, run_id: int) -> tuple[Run, str]:
-    """The user's run and the key of its weights. Raises `NotFoundError`, and `RefusedError` where it has none."""
+async def _load(house: House, user: User, run_id: int) -> tuple[Run, str | None]:
+    """The user's run and the key of its weights, where it has any. Raises `NotFoundError`."""
     async with house.database.reading() as session:
         run = await runs.get_run_for(session, user, run_id)
-    try:
-        weights = house.files.existing(run.weights) if run.weights else None
-    except ValueError:  # no key of ours
-        weights = None
-    if weights is None:
-        raise RefusedError(
-            say("This run has no weights that could answer. Let it train to its end, or stop it after its first epoch.")
-        )
-    return run, weights
+    with suppress(ValueError):  # no key of ours
+        return run, house.files.existing(run.weights) if run.weights else None
+    return run, None
 
 
 async def _ask(house: House, weights: str, sent: Held) -> tuple[Outcome, ...]:
