@@ -16,7 +16,7 @@ import msgspec
 
 from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.progress import Result
-from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, decode_section, file_of
+from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, file_of, read_section
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
 from scv.blocks.report.mistakes import Mistakes
@@ -74,10 +74,7 @@ class Work:
 
     def made(self, section: str, kind: type[S]) -> S | None:
         """An earlier section, as it was written; None where it could not be made."""
-        with suppress(OSError, msgspec.DecodeError):
-            found = decode_section((self.folder / file_of(section)).read_bytes(), kind)
-            return None if isinstance(found, Failed) else found
-        return None
+        return read_section(self.folder, section, kind)
 
 
 @dataclass(frozen=True)

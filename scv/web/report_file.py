@@ -6,12 +6,16 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from scv.blocks.params import Param
+from scv.blocks.report.contents import read_section
+from scv.blocks.report.summary import Summary
+from scv.blocks.training import TrainingSettings
 from scv.db.tables import now
 from scv.settings import ROOT
 from scv.web.live import LiveRun
 from scv.web.render import Renderer
 from scv.web.report_link import PicturesWithin
-from scv.web.report_parts import Part, show_part, states_of
+from scv.web.report_parts import Part, show_part, states_of, told_settings
 
 _STYLES = ("scv.css", "report.css")
 
@@ -24,7 +28,13 @@ class ReportFile:
     style: Markup
     parts: tuple[Part, ...]
     live: LiveRun | None
+    settings: TrainingSettings | None
     made_at: datetime
+
+    @property
+    def told(self) -> tuple[tuple[Param, str], ...]:
+        """All training settings as they are written; none where they are not known."""
+        return () if self.settings is None else told_settings(self.settings)
 
 
 def report_html(renderer: Renderer, language: str, folder: Path, name: str, live: LiveRun | None = None) -> bytes:
@@ -35,4 +45,7 @@ def report_html(renderer: Renderer, language: str, folder: Path, name: str, live
         if state.state in ("done", "failed")
     )
     style = Markup("\n".join((ROOT / "static" / file).read_text() for file in _STYLES))  # noqa: S704 - our own
-    return renderer.document(language, "pages/report_file.html", ReportFile(name, style, parts, live, now())).encode()
+    summary = read_section(folder, "summary", Summary)
+    settings = None if summary is None else summary.provenance.settings
+    page = ReportFile(name, style, parts, live, settings, now())
+    return renderer.document(language, "pages/report_file.html", page).encode()

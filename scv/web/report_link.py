@@ -18,16 +18,17 @@ OF_THE_PAGE = ("have", "planned")
 class Link:
     """Makes addresses that lead to one section of a report's page; `chosen` is what the present address says.
 
-    `link(layer=2, channel=None)` keeps the other choices, sets one and takes one back.
+    `link(layer=2, channel=None)` keeps the other choices, sets one and takes one back. `at` is the id of the element in
+    the section to be seen then, where that is not its beginning.
     """
 
     page: str
     section: str
     chosen: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, **query: object) -> str:
+    def __call__(self, *, at: str = "", **query: object) -> str:
         wanted = query_of({**self.chosen, **query})
-        return f"{self.page}?{wanted}#part-{self.section}" if wanted else f"{self.page}#part-{self.section}"
+        return f"{self.page}{'?' * bool(wanted)}{wanted}#{at or f'part-{self.section}'}"
 
 
 def query_of(choices: Mapping[str, object]) -> str:

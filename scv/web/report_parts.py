@@ -10,11 +10,13 @@ import structlog
 from markupsafe import Markup
 
 from scv.blocks.message import Message, say
-from scv.blocks.report.contents import CONTENTS, Contents, Failed, SectionState, decode_section, file_of
+from scv.blocks.params import Param
+from scv.blocks.report.contents import CONTENTS, Contents, Failed, SectionState, decode_section, file_of, read_section
 from scv.blocks.report.metrics import Metrics
+from scv.blocks.training import FIELDS, TrainingSettings
 from scv.web.render import Renderer
+from scv.web.report_around import Around
 from scv.web.report_link import Link
-from scv.web.report_sections import Around
 from scv.web.report_views import SECTIONS
 
 DAMAGED = say(
@@ -77,7 +79,10 @@ def show_part(
 
 def class_names_of(folder: Path) -> tuple[str, ...]:
     """What the classes are called, of the section that says so; none where it was not made."""
-    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-        figures = decode_section((folder / file_of("metrics")).read_bytes(), Metrics)
-        return () if isinstance(figures, Failed) else tuple(row.name for row in figures.classes)
-    return ()
+    figures = read_section(folder, "metrics", Metrics)
+    return () if figures is None else tuple(row.name for row in figures.classes)
+
+
+def told_settings(settings: TrainingSettings) -> tuple[tuple[Param, str], ...]:
+    """All training settings as they are written."""
+    return tuple((param, param.written(getattr(settings, param.name))) for param in FIELDS)

@@ -15,7 +15,8 @@ from scv.blocks.report.metrics import Bin, Cell, ClassFigures, Metrics
 from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.summary import Summary
 from scv.web.confusion import LARGEST, Matrix, Square, about, cell_named, confused, map_of, matrix_of, square
-from scv.web.report_sections import EXPLAINED, Around, Named, View
+from scv.web.report_around import Around, View, named, number_chosen
+from scv.web.report_sections import EXPLAINED
 
 
 @dataclass(frozen=True)
@@ -103,19 +104,9 @@ def _metrics(figures: Any, around: Around) -> MetricsView:
         shares=around.chosen.get("shares") == "yes",
         order=around.chosen.get("order", ""),
         down=around.chosen.get("down") == "yes",
-        one=_number(around.chosen.get("of", ""), len(figures.classes)),
+        one=number_chosen(around.chosen, "of", len(figures.classes)),
         cells=tuple(ChosenCell(square(figures, cell.label, cell.predicted), cell) for cell in cells),
     )
-
-
-def _number(text: str, below: int) -> int | None:
-    """A choice that is a number from 0 up to `below`; None where it is not one, or none was made."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else below
-    return number if number < below else None
-
-
-def _named(figures: Any, around: Around) -> Named:
-    return Named(figures, around.name)
 
 
 def _plain(figures: Any, around: Around) -> Any:
@@ -125,8 +116,8 @@ def _plain(figures: Any, around: Around) -> Any:
 SECTIONS: Mapping[str, tuple[type[msgspec.Struct], View]] = {
     "summary": (Summary, _plain),
     "metrics": (Metrics, _metrics),
-    "mistakes": (Mistakes, _named),
-    "labels": (Labels, _named),
+    "mistakes": (Mistakes, named),
+    "labels": (Labels, named),
     "layers": (Layers, _plain),
     **EXPLAINED,
 }

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from scv.blocks.message import Message, mark, say
-from scv.blocks.report.contents import CONTENTS, Contents, Failed, decode_section, file_of
+from scv.blocks.report.contents import CONTENTS, Contents, read_section
 from scv.blocks.report.metrics import ClassFigures, Metrics
 from scv.blocks.report.parity import Parity
 from scv.blocks.report.tables import (
@@ -138,16 +138,8 @@ def _done(folder: Path) -> frozenset[str]:
 
 def _problem(folder: Path) -> Message | None:
     """Why there is no ONNX file, where the certificate says so."""
-    certificate = section(folder, "parity", Parity)
+    certificate = read_section(folder, "parity", Parity)
     return None if certificate is None else certificate.problem
-
-
-def section(folder: Path, name: str, kind: type[S]) -> S | None:
-    """A section of a report; None where it is not there, could not be made, or is damaged."""
-    with suppress(OSError, msgspec.DecodeError):
-        found = decode_section((folder / file_of(name)).read_bytes(), kind)
-        return None if isinstance(found, Failed) else found
-    return None
 
 
 def _columns(rows: Sequence[ClassFigures]) -> Mapping[str, list[int | float | None]]:
@@ -174,10 +166,10 @@ def table(name: str, run: Run, files: Files) -> bytes | None:
         return (history_csv if csv else history_json)(tuple(map(metrics_of, run.metrics)))
     if kind == "result" and (result := result_of(run)) is not None:
         return (result_csv if csv else result_json)(result)
-    if kind in ("classes", "confusion") and (figures := section(folder, "metrics", Metrics)) is not None:
+    if kind in ("classes", "confusion") and (figures := read_section(folder, "metrics", Metrics)) is not None:
         if kind == "classes":
             return _classes(classes_csv if csv else classes_json, figures)
         return _confusion(confusion_csv if csv else confusion_json, figures)
-    if name == CERTIFICATE and (parity := section(folder, "parity", Parity)) is not None:
+    if name == CERTIFICATE and (parity := read_section(folder, "parity", Parity)) is not None:
         return as_json(parity)
     return None

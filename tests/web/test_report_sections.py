@@ -25,8 +25,10 @@ from scv.ml.report import SECTIONS, make_report
 from scv.settings import ROOT
 from scv.web.language import load_languages
 from scv.web.render import Renderer
+from scv.web.report_around import Around
+from scv.web.report_channels import IN_FILE, PAGE
 from scv.web.report_figures import alike, line, randomization_floor, randomization_line, shade
-from scv.web.report_sections import EXPLAINED, IN_FILE, PAGE, Around
+from scv.web.report_sections import EXPLAINED
 from tests.ml.conftest import document
 from tests.ml.reporting import learned, pictures, unlearned
 from tests.ml.test_inside import NESTED

@@ -1,5 +1,7 @@
 """What a report will hold and how far it is: `report.json` of its folder, and how a section's JSON is read."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
@@ -52,3 +54,11 @@ def decode_section(text: bytes, kind: type[S]) -> S | Failed:
         return msgspec.json.decode(text, type=Failed)
     except msgspec.ValidationError:
         return msgspec.json.decode(text, type=kind)
+
+
+def read_section(folder: Path, section: str, kind: type[S]) -> S | None:
+    """A section of the report in a folder; None where it was not made, or cannot be read."""
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+        found = decode_section((folder / file_of(section)).read_bytes(), kind)
+        return None if isinstance(found, Failed) else found
+    return None

@@ -14,7 +14,7 @@ from litestar.response import File, Redirect
 from scv.blocks.diagnosis import Diagnosis
 from scv.blocks.message import Message, say
 from scv.blocks.params import Param
-from scv.blocks.training import FIELDS, TrainingSettings
+from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DatasetInfo
 from scv.db import runs
 from scv.db.tables import ACTIVE, Model, Run, User, Version
@@ -39,7 +39,7 @@ from scv.web.plots import diagnoses, plot_data
 from scv.web.render import AnyRequest, Visit
 from scv.web.report_file import report_html
 from scv.web.report_link import Link, PictureAddresses, choices_of, query_of
-from scv.web.report_parts import Part, show_part, states_of
+from scv.web.report_parts import Part, show_part, states_of, told_settings
 from scv.web.takeaway import Offer, offers
 
 TEMPLATE = "pages/report.html"
@@ -125,7 +125,7 @@ class ReportPage:
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
         """All training settings as they are written."""
-        return tuple((param, param.written(getattr(self.settings, param.name))) for param in FIELDS)
+        return told_settings(self.settings)
 
 
 async def _run_for(house: House, user: User, run_id: int) -> Run:
