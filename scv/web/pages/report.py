@@ -287,6 +287,6 @@ class ReportController(Controller):
         text = await to_thread(report_html, house.renderer, visit.language.code, folder, name, live)
         return Response(
             text,
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={"content-disposition": f'attachment; filename="{file_name(name + " report", "html")}"'},
         )

@@ -21,7 +21,7 @@ from scv.web.house import House
 from scv.web.larder import dataset_of
 from scv.web.takeaway import ONNX, table
 
-MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
 
 
 async def _run_for(house: House, user: User, run_id: int) -> Run:
