@@ -21,7 +21,7 @@ from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
 from scv.blocks.report.mistakes import Mistakes
 from scv.data.resident import Resident
-from scv.ml.accept import is_out_of_memory
+from scv.ml.accept import is_out_of_memory, no_numbers
 from scv.ml.activation import make_activation
 from scv.ml.attribution import make_attribution
 from scv.ml.device import use_threads
@@ -31,7 +31,7 @@ from scv.ml.layers import make_layers
 from scv.ml.maximization import make_maximization
 from scv.ml.metrics import make_metrics
 from scv.ml.mistakes import make_labels, make_mistakes
-from scv.ml.outcomes import Outcomes, answers_to
+from scv.ml.outcomes import Outcomes, answers_to, gives_numbers
 from scv.ml.parity import make_parity
 from scv.ml.robustness import make_robustness
 from scv.ml.selfcka import make_similarity
@@ -155,8 +155,10 @@ def make_report(
     info = trained.info
     if (resident.shape, resident.classes) != (info.input_shape, info.classes):
         raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
-    folder.mkdir(parents=True, exist_ok=True)
     use_threads(threads, BATCH * multiply_adds(trained))
+    if not gives_numbers(trained, resident):
+        raise ReportError(no_numbers(info.settings))
+    folder.mkdir(parents=True, exist_ok=True)
     states = _States(folder, f"{identity_of(trained)} {resident.hash}", sections)
     work = Work(trained, resident, folder, result)
     total, before = sum(section.cost for section in sections), 0.0

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -27,10 +26,11 @@ from scv.blocks.shapes import size
 from scv.blocks.starters import STARTERS
 from scv.data.resident import Resident
 from scv.ml.report import SECTIONS, ReportError, Section, Work, make_report
+from scv.ml.train import WEIGHTS
 from scv.ml.trained import Trained
 from tests.blocks.generate import nested_documents, sound_documents
 from tests.ml.conftest import document
-from tests.ml.reporting import learned, pictures, unlearned
+from tests.ml.reporting import learned, pictures, ruin, ruin_in_part, unlearned
 from tests.ml.test_inside import NESTED
 from tests.ml.test_summary import RESULT
 
@@ -319,14 +319,28 @@ def test_every_network_that_can_be_trained_can_be_reported_on(
     check_whole(folder / "report", trained, sections=sections)
 
 
-def test_weights_beyond_all_measure_leave_figures_that_can_be_written(digits: Resident, tmp_path: Path) -> None:
-    trained = unlearned(NESTED, digits)
-    for number, value in enumerate((1e38, np.nan, np.inf)):
-        parameter = next(iter(trained.network[0].parameters()))
-        parameter.data.view(-1)[number] = value
+def test_of_a_network_whose_answers_are_no_numbers_there_is_no_report_but_advice(
+    digits: Resident, tmp_path: Path
+) -> None:
+    learned(LINEAR, digits, tmp_path / "run", epochs=1)
+    trained = ruin(tmp_path / "run" / WEIGHTS)
+
+    with pytest.raises(ReportError, match=r"are no numbers.*smaller learning rate, such as 0\.0003"):
+        make_report(trained, digits, tmp_path / "report")
+
+    assert not (tmp_path / "report").exists()
+
+
+def test_where_some_answers_are_no_numbers_all_figures_can_be_written_and_it_is_said(
+    digits: Resident, tmp_path: Path
+) -> None:
+    trained = unlearned(LINEAR, digits)
+    ruin_in_part(trained)
     make_report(trained, digits, tmp_path)
     failed = [name for name, state in states(tmp_path).items() if state == "failed"]
     assert set(failed) <= {"attribution", "maximization", "robustness", "validity", "parity"}
     for name in failed:
         assert "numbers" in str(section(tmp_path, name).message)
     check_whole(tmp_path, trained, failed)
+    assert 0 < section(tmp_path, "metrics").not_finite < len(digits.test_labels)
+    assert any("is no number at all" in str(sentence.message) for sentence in section(tmp_path, "summary").sentences)
