@@ -20,6 +20,7 @@ from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, Secti
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
 from scv.blocks.report.mistakes import Mistakes
+from scv.data.atomic import flush_files, write_atomically
 from scv.data.resident import Resident
 from scv.ml.accept import is_out_of_memory, no_numbers
 from scv.ml.activation import make_activation
@@ -193,7 +194,8 @@ def _make(section: Section, work: Work, states: "_States", hear: Hear, before: f
             states.set(section.name, SectionState(section.name, section.title))
             raise
         made = _failure(error)
-    write_json(work.folder / file_of(section.name), made)
+    flush_files(work.folder)  # pictures are on the disk before what names them
+    write_atomically(work.folder / file_of(section.name), msgspec.json.encode(made))
     state = SectionState(
         section.name, section.title, "failed" if isinstance(made, Failed) else "done", time.monotonic() - began
     )
@@ -227,7 +229,7 @@ class _States:
         planned = []
         for section in sections:
             path = folder / file_of(section.name)
-            if section.name in done and path.exists():
+            if section.name in done and _is_whole(path):
                 planned.append(done[section.name])
             else:
                 path.unlink(missing_ok=True)  # of other weights, torn, or failed
@@ -244,7 +246,7 @@ class _States:
         self._write()
 
     def _write(self) -> None:
-        write_json(self._folder / CONTENTS, self.contents)
+        write_atomically(self._folder / CONTENTS, msgspec.json.encode(self.contents))
 
     def _read(self) -> Contents | None:
         with suppress(OSError, msgspec.DecodeError):
@@ -253,8 +255,9 @@ class _States:
         return None
 
 
-def write_json(path: Path, made: msgspec.Struct) -> None:
-    """Write a Struct in place of any earlier one: a reader sees the one or the other."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_bytes(msgspec.json.encode(made))
-    temporary.replace(path)
+def _is_whole(path: Path) -> bool:
+    """Whether the file holds JSON: a disk that failed may have left it empty."""
+    with suppress(OSError, msgspec.DecodeError):
+        msgspec.json.decode(path.read_bytes())
+        return True
+    return False

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,44 @@ def test_torn_contents_are_made_anew(digits: Resident, tmp_path: Path) -> None:
     trained = unlearned(LINEAR, digits)
     make_report(trained, digits, tmp_path, sections=QUICK)
     check_whole(tmp_path, trained, sections=QUICK)
+
+
+def test_a_section_that_a_power_cut_left_empty_is_made_anew(digits: Resident, tmp_path: Path) -> None:
+    trained = unlearned(LINEAR, digits)
+    make_report(trained, digits, tmp_path, sections=QUICK)
+    (tmp_path / "metrics.json").write_bytes(b"")
+    (tmp_path / "robustness.json").write_bytes(b'{"pictures":')
+    made: set[str] = set()
+
+    make_report(
+        trained,
+        digits,
+        tmp_path,
+        sections=QUICK,
+        hear=lambda name, done, of_all: made.add(name) if done < 1 else None,
+    )
+
+    assert made == {"metrics", "robustness", "summary"}
+    check_whole(tmp_path, trained, sections=QUICK)
+
+
+def test_everything_of_a_section_is_on_the_disk_before_the_contents_call_it_done(
+    digits: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[int] = set()
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def hear(name: str, done: float, of_all: float) -> None:
+        if states(tmp_path)[name] == "done":
+            assert {path.name for path in tmp_path.iterdir() if path.stat().st_ino not in flushed} == set()
+
+    monkeypatch.setattr(os, "fsync", spy)
+    make_report(unlearned(LINEAR, digits), digits, tmp_path, sections=QUICK, hear=hear)
+    assert len(flushed) > 30
 
 
 def test_data_that_do_not_fit_the_network_are_refused(digits: Resident, noise: Resident, tmp_path: Path) -> None:
