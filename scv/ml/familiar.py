@@ -6,7 +6,6 @@ features before the last layer point away from those of the nearest training ima
 over the test images is the limit.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from scv.data.resident import Resident, ResidentError, open_resident
 from scv.ml.inside import batch_size, batches
 from scv.ml.outcomes import gives_numbers
 from scv.ml.scores import score_layers
-from scv.ml.trained import Trained
+from scv.ml.trained import Trained, identity_of
 from scv.ml.weights import read_tensors, write_tensors
 
 SHARE_BEYOND = 0.01
@@ -103,7 +102,7 @@ def learn_familiar(trained: Trained, resident: Resident) -> Familiar | None:
         distances.append(_distances(features, directions))
     if not energies:
         return None
-    facts = _Facts(_digest(trained), _scale(torch.cat(energies)), _scale(torch.cat(distances)), 1.0)
+    facts = _Facts(identity_of(trained), _scale(torch.cat(energies)), _scale(torch.cat(distances)), 1.0)
     pairs = zip(torch.cat(energies).tolist(), torch.cat(distances).tolist(), strict=True)
     scores = np.array([_strangeness(facts, energy, distance) for energy, distance in pairs])
     limit = max(1e-6, float(np.quantile(scores, 1 - SHARE_BEYOND)))
@@ -118,7 +117,7 @@ def read_familiar(path: Path, trained: Trained) -> Familiar | None:
         directions = tensors["directions"].float()
     except (OSError, SafetensorError, msgspec.DecodeError, KeyError):
         return None
-    return Familiar(facts, directions) if facts.network == _digest(trained) else None
+    return Familiar(facts, directions) if facts.network == identity_of(trained) else None
 
 
 def familiar_path(weights: Path) -> Path:
@@ -231,11 +230,3 @@ def _by(facts: _Facts, energy: float, distance: float) -> Literal["energy", "dis
 def _strangeness(facts: _Facts, energy: float, distance: float) -> float:
     """The larger of both."""
     return max(_scores(facts, energy, distance))
-
-
-def _digest(trained: Trained) -> str:
-    """Names the network by its weights and all that belongs to them."""
-    digest = hashlib.sha256(msgspec.json.encode(trained.info))
-    for name, tensor in trained.network.state_dict().items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()

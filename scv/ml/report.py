@@ -36,8 +36,8 @@ from scv.ml.outcomes import Outcomes, answers_to, gives_numbers
 from scv.ml.parity import make_parity
 from scv.ml.robustness import make_robustness
 from scv.ml.selfcka import make_similarity
-from scv.ml.summary import identity_of, make_summary
-from scv.ml.trained import Trained
+from scv.ml.summary import make_summary
+from scv.ml.trained import Trained, identity_of
 from scv.ml.validity import make_validity
 
 S = TypeVar("S", bound=msgspec.Struct)

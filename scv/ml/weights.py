@@ -39,7 +39,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them."""
+    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them.
+
+    Of a network with all that belongs to its weights it is `trained.identity_of`.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         array = tensor.detach().cpu().contiguous().numpy()
