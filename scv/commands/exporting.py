@@ -13,6 +13,7 @@ from scv.blocks.script import script
 from scv.commands.failure import MisuseError
 from scv.commands.pictures import add_dataset, chosen
 from scv.commands.weights import add_weights, data_dir_of, weights_of
+from scv.data.atomic import write_atomically
 from scv.data.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import ResidentError, open_resident
 from scv.notebook import notebook
@@ -113,10 +114,8 @@ def _dataset(info: "WeightsInfo", arguments: Namespace) -> DatasetInfo:
 
 
 def _write(output: Path, content: bytes) -> None:
-    from scv.ml.weights import write_whole
-
     try:
-        write_whole(output, content)
+        write_atomically(output, content)
     except OSError as error:
         raise MisuseError(f"{output} cannot be written: {(error.strerror or '').lower()}.") from None
 

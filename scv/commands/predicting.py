@@ -25,6 +25,7 @@ def predict(arguments: Namespace) -> int:
 
     # Imported here: torch takes seconds, and no other command needs it.
     from scv.ml import predict as machine
+    from scv.ml.errors import NoNumbersError
     from scv.ml.familiar import familiar_of
     from scv.ml.trained import load_trained
 
@@ -32,8 +33,6 @@ def predict(arguments: Namespace) -> int:
     info = trained.info
     form = form_of(info.dataset, info.input_shape, data_dir)
     familiar = familiar_of(weights, trained, data_dir)
-    if familiar is None:
-        print("scv: the dataset is not at hand: whether a picture is like its images is not said", file=sys.stderr)
     rows: list[dict[str, Any]] = []
     for path in arguments.pictures:
         name = str(path).encode(errors="replace").decode()
@@ -41,15 +40,17 @@ def predict(arguments: Namespace) -> int:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what Pillow thinks of a file's fields helps nobody here
                 seen = see(_read(path), form)
-        except (OwnPictureError, OSError) as error:
+            answer = machine.predict(trained, seen.pixels, familiar)
+        except (OwnPictureError, NoNumbersError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             rows.append({"picture": name, "error": as_line(ValueError(reason))})
             print(f"scv: {name}: {rows[-1]['error']}", file=sys.stderr)
             continue
-        answer = machine.predict(trained, seen.pixels, familiar)
         rows.append(as_json(name, answer, (*seen.notes, *answer.notes)))
         if not arguments.json:
             _show(rows[-1])
+    if familiar is None and any("error" not in row for row in rows):
+        print("scv: the dataset is not at hand: whether a picture is like its images is not said", file=sys.stderr)
     if arguments.json:
         print(msgspec.json.encode(rows).decode())
     return 1 if any("error" in row for row in rows) else 0

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from scv.blocks.message import foreign
 from scv.commands.failure import MisuseError
 from scv.commands.weights import add_weights, data_dir_of, weights_of
+from scv.data.atomic import write_atomically
 from scv.settings import ROOT
 
 LANGUAGES = ("en", "ko")
@@ -33,7 +34,6 @@ def report(arguments: Namespace) -> int:
     from scv.jobs.pictures import pictures_of
     from scv.ml.report import ReportError, make_report
     from scv.ml.trained import load_trained
-    from scv.ml.weights import write_whole
     from scv.web.language import load_languages
     from scv.web.render import Renderer
     from scv.web.report_file import report_html
@@ -54,7 +54,7 @@ def report(arguments: Namespace) -> int:
         except ReportError as error:
             raise MisuseError(str(error.message)) from None
         title = f"{foreign(resident.name)} · {foreign(path.parent.name)}"
-        write_whole(output, report_html(renderer, arguments.language, Path(name), title))
+        write_atomically(output, report_html(renderer, arguments.language, Path(name), title))
     failed = [state.name for state in contents.sections if state.state == "failed"]
     if failed:
         print(f"scv: {', '.join(failed)} could not be made", file=sys.stderr)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scv.data import splits
+from scv.data.atomic import flush, flush_files, flush_names
 from scv.data.catalogue import DATASETS
 
 _FORMAT = 2
@@ -262,7 +263,7 @@ class Writer:
         for part, size in self._sizes.items():
             if len(labels[part]) != size:
                 raise ValueError(f"there are {len(labels[part])} images instead of {size}")
-            _to_disk(self._files[part])
+            flush(self._files[part])
             _save(self._temporary / f"{part}_labels.npy", labels[part])
         _describe(self._temporary, class_names, self._histogram)
         _replace(self._temporary, _folder(self._data_dir, self._name))
@@ -282,6 +283,8 @@ def remove_resident(data_dir: Path, name: str) -> None:
     sweep(data_dir, name)
     for beside in (f".{name}.lock", f"{name}.progress.json", f"{name}.failed.json", f"{name}.stop"):
         (folder.parent / beside).unlink(missing_ok=True)
+    for torn in folder.parent.glob(f".{name}.*.json-*"):
+        torn.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -321,9 +324,7 @@ def _put_in_place(folder: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield temporary
-        for path in temporary.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+        flush_files(temporary)
         _replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -352,13 +353,13 @@ def _describe(folder: Path, class_names: tuple[str, ...], histogram: NDArray[np.
     count = 0 if validation is None else len(validation)
     with (folder / "meta.json").open("wb") as file:
         file.write(msgspec.json.encode(_Meta(_FORMAT, content_hash(arrays, validation), class_names, mean, std, count)))
-        _to_disk(file)
+        flush(file)
 
 
 def _save(path: Path, array: NDArray[np.int64]) -> None:
     with path.open("wb") as file:
         np.save(file, array)
-        _to_disk(file)
+        flush(file)
 
 
 def content_hash(arrays: Arrays, validation: NDArray[np.int64] | None = None) -> str:
@@ -435,13 +436,4 @@ def _replace(temporary: Path, folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.rename(folder)
-    descriptor = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    flush_names(folder.parent)

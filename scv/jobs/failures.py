@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from scv.blocks.message import Message
+from scv.data.atomic import write_atomically
 
 
 def preparation_failure(data_dir: Path, name: str) -> Message | None:
@@ -21,7 +22,7 @@ def keep_preparation_failure(data_dir: Path, name: str, message: Message) -> Non
     path = _path(data_dir, name)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(message))
+        write_atomically(path, msgspec.json.encode(message))
 
 
 def forget_preparation_failure(data_dir: Path, name: str) -> None:

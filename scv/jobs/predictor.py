@@ -41,7 +41,7 @@ from scv.jobs.asking import (
 )
 from scv.jobs.queue import open_redis
 from scv.ml.answer import explain
-from scv.ml.errors import WeightsError
+from scv.ml.errors import NoNumbersError, WeightsError
 from scv.ml.familiar import Familiar, familiar_of
 from scv.ml.trained import Trained, load_trained
 from scv.settings import Settings
@@ -140,7 +140,10 @@ def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
         notes.append(_STILL_LEARNING)
     except Exception:  # noqa: BLE001 - the answer is there without it
         traceback.print_exc()
-    explained = explain(warm.trained, seen.pixels, familiar)
+    try:
+        explained = explain(warm.trained, seen.pixels, familiar)
+    except NoNumbersError as error:
+        return Answer(steps=_drawn(seen.steps), problem=error.message)
     overlay = None if explained.overlay is None else _png(Image.fromarray(explained.overlay.transpose(1, 2, 0)))
     return Answer(
         steps=_drawn(seen.steps),

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from scv.blocks.message import Message
+from scv.data.atomic import write_atomically
 
 S = TypeVar("S")
 
@@ -107,11 +108,9 @@ def end_report(folder: Path, failure: Message | None = None) -> None:
 
 
 def _write(path: Path, said: msgspec.Struct) -> None:
-    """Whole or not at all; where nothing can be written, the work itself will say so."""
-    temporary = path.with_name(f".{path.name}")
+    """Where nothing can be written, the work itself will say so."""
     with suppress(OSError):
-        temporary.write_bytes(msgspec.json.encode(said))
-        temporary.replace(path)
+        write_atomically(path, msgspec.json.encode(said), durable=False)
 
 
 def _read(path: Path, kind: type[S]) -> S | None:

@@ -4,7 +4,6 @@
 was killed leaves the file: whoever looks at it then asks for another, which takes it over.
 """
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from scv.blocks.message import say
 from scv.blocks.stage import Stage
+from scv.data.atomic import write_atomically
 
 WAITING = Stage(say("Waiting for its turn"))
 
@@ -89,13 +89,11 @@ def forget_progress(data_dir: Path, name: str) -> None:
 
 
 def _write(data_dir: Path, name: str, said: Underway) -> None:
-    """Whole or not at all; where nothing can be written, the work itself will say so."""
+    """Where nothing can be written, the work itself will say so."""
     path = _path(data_dir, name)
-    temporary = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.json.encode(said))
-        temporary.replace(path)
+        write_atomically(path, msgspec.json.encode(said), durable=False)
 
 
 def _path(data_dir: Path, name: str) -> Path:

@@ -1,4 +1,7 @@
-"""What a training is refused for before it begins, and given up for while it goes on: each with what to try."""
+"""What a training is refused for before it begins, given up for while it goes on, and found to have ruined afterwards.
+
+Each with what to try.
+"""
 
 from math import log, prod
 
@@ -9,7 +12,7 @@ from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.diagnosis import guessing
 from scv.blocks.document import Document
 from scv.blocks.findings import Check
-from scv.blocks.message import say
+from scv.blocks.message import Message, say
 from scv.blocks.training import TrainingSettings, lower_rate
 from scv.data.resident import Resident
 from scv.data.splits import Split
@@ -86,6 +89,15 @@ def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> No
             better=f"{lower_rate(settings):g}",
         )
         raise TrainingError("diverged", message)
+
+
+def no_numbers(settings: TrainingSettings) -> Message:
+    """What is said of a trained network that answers with NaN or infinity."""
+    return say(
+        "The network's answers are no numbers: its weights grew beyond all measure in the training. Train it again "
+        "with a smaller learning rate, such as {rate}.",
+        rate=f"{lower_rate(settings):g}",
+    )
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -36,7 +36,7 @@ class Explained(NamedTuple):
 def explain(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | None) -> Explained:
     """Ask the network about one picture, uint8 (C, H, W), and what its first guess comes from.
 
-    Raises `ValueError` as `predict` does.
+    Raises `ValueError` and `NoNumbersError` as `predict` does.
     """
     prediction = predict(trained, pixels, familiar)
     best = prediction.guesses[0]

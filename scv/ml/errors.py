@@ -32,6 +32,14 @@ class WeightsError(Exception):
         super().__init__(str(message))
 
 
+class NoNumbersError(Exception):
+    """A network's answer holds NaN or infinity; `message` says why and what to try."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
 class ExportError(Exception):
     """A network cannot be written in a format; `message` says why, and which block it is where that is known."""
 

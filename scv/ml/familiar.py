@@ -6,7 +6,6 @@ features before the last layer point away from those of the nearest training ima
 over the test images is the limit.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +23,9 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 from scv.blocks.report.prediction import Familiarity
 from scv.data.resident import Resident, ResidentError, open_resident
 from scv.ml.inside import batch_size, batches
+from scv.ml.outcomes import gives_numbers
 from scv.ml.scores import score_layers
-from scv.ml.trained import Trained
+from scv.ml.trained import Trained, identity_of
 from scv.ml.weights import read_tensors, write_tensors
 
 SHARE_BEYOND = 0.01
@@ -54,38 +54,55 @@ class Familiar:
     facts: _Facts
     directions: Tensor
 
-    def judge(self, features: Tensor, logits: Tensor) -> list[Familiarity]:
-        """Of features (B, D) and logits (B, classes), as `features_and_logits` gives them."""
-        energies, distances = _energies(logits), _distances(features, self.directions)
-        return [
-            Familiarity(
-                strangeness=strangeness,
-                unfamiliar=strangeness > 1,
-                share_beyond=SHARE_BEYOND,
-                energy=energy,
-                distance=distance,
-                by=_by(self.facts, energy, distance),
-            )
-            for energy, distance in zip(energies.tolist(), distances.tolist(), strict=True)
-            for strangeness in [_strangeness(self.facts, energy, distance) / self.facts.limit]
-        ]
+    def judge(self, features: Tensor, logits: Tensor) -> list[Familiarity | None]:
+        """Of features (B, D) and logits (B, classes), as `features_and_logits` gives them.
+
+        None where one is no number.
+        """
+        scores = zip(
+            _are_numbers(features, logits).tolist(),
+            _energies(logits).tolist(),
+            _distances(features, self.directions).tolist(),
+            strict=True,
+        )
+        return [self._judged(energy, distance) if sound else None for sound, energy, distance in scores]
+
+    def _judged(self, energy: float, distance: float) -> Familiarity:
+        strangeness = _strangeness(self.facts, energy, distance) / self.facts.limit
+        return Familiarity(
+            strangeness=strangeness,
+            unfamiliar=strangeness > 1,
+            share_beyond=SHARE_BEYOND,
+            energy=energy,
+            distance=distance,
+            by=_by(self.facts, energy, distance),
+        )
 
     def write(self, path: Path) -> None:
         """Keep it in place of any earlier one."""
         write_tensors(path, {"directions": self.directions.half()}, msgspec.json.encode(self.facts).decode())
 
 
-def learn_familiar(trained: Trained, resident: Resident) -> Familiar:
-    """Look at up to 4,000 training images, the same number of each class, and at 2,000 test images."""
+def learn_familiar(trained: Trained, resident: Resident) -> Familiar | None:
+    """Look at up to 4,000 training images, the same number of each class, and at 2,000 test images.
+
+    Those that the network gives no numbers for are left out; None where that is all of them.
+    """
+    if not gives_numbers(trained, resident):
+        return None
     train = _some_of_each_class(resident.train_labels)
     step = max(1, len(resident.test_labels) // _HELD_OUT)
-    directions = torch.cat([_directed(features) for features, _ in _passes(trained, resident.train_images, train)])
-    directions = directions.half().float()  # as it is read back
+    directed = [_directed(features) for features, _ in _passes(trained, resident.train_images, train)]
+    if not directed:
+        return None
+    directions = torch.cat(directed).half().float()  # as it is read back
     energies, distances = [], []
     for features, logits in _passes(trained, resident.test_images, np.arange(0, len(resident.test_labels), step)):
         energies.append(_energies(logits))
         distances.append(_distances(features, directions))
-    facts = _Facts(_digest(trained), _scale(torch.cat(energies)), _scale(torch.cat(distances)), 1.0)
+    if not energies:
+        return None
+    facts = _Facts(identity_of(trained), _scale(torch.cat(energies)), _scale(torch.cat(distances)), 1.0)
     pairs = zip(torch.cat(energies).tolist(), torch.cat(distances).tolist(), strict=True)
     scores = np.array([_strangeness(facts, energy, distance) for energy, distance in pairs])
     limit = max(1e-6, float(np.quantile(scores, 1 - SHARE_BEYOND)))
@@ -100,7 +117,7 @@ def read_familiar(path: Path, trained: Trained) -> Familiar | None:
         directions = tensors["directions"].float()
     except (OSError, SafetensorError, msgspec.DecodeError, KeyError):
         return None
-    return Familiar(facts, directions) if facts.network == _digest(trained) else None
+    return Familiar(facts, directions) if facts.network == identity_of(trained) else None
 
 
 def familiar_path(weights: Path) -> Path:
@@ -109,7 +126,7 @@ def familiar_path(weights: Path) -> Path:
 
 
 def familiar_of(weights: Path, trained: Trained, data_dir: Path) -> Familiar | None:
-    """What was kept for the weights; else learned now from the dataset, and kept. None where that is not at hand."""
+    """What was kept for the weights; else learned now from the dataset, and kept. None where that cannot be."""
     path = familiar_path(weights)
     kept = read_familiar(path, trained)
     if kept is not None or Path(trained.info.dataset).name != trained.info.dataset:
@@ -121,8 +138,9 @@ def familiar_of(weights: Path, trained: Trained, data_dir: Path) -> Familiar | N
     if resident.hash != trained.info.dataset_hash:
         return None
     learned = learn_familiar(trained, resident)
-    with suppress(OSError):  # beside weights that somebody may only read
-        learned.write(path)
+    if learned is not None:
+        with suppress(OSError):  # beside weights that somebody may only read
+            learned.write(path)
     return learned
 
 
@@ -158,7 +176,15 @@ def _sketched(features: Tensor) -> Tensor:
 
 def _passes(trained: Trained, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> Iterator[tuple[Tensor, Tensor]]:
     for _, pixels in batches(images, batch_size(trained), indices):
-        yield features_and_logits(trained, pixels)
+        features, logits = features_and_logits(trained, pixels)
+        sound = _are_numbers(features, logits)
+        if sound.any():
+            yield features[sound], logits[sound]
+
+
+def _are_numbers(features: Tensor, logits: Tensor) -> Tensor:
+    """Of which images, (B,)."""
+    return features.isfinite().all(1) & logits.isfinite().all(1)
 
 
 def _some_of_each_class(labels: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -204,11 +230,3 @@ def _by(facts: _Facts, energy: float, distance: float) -> Literal["energy", "dis
 def _strangeness(facts: _Facts, energy: float, distance: float) -> float:
     """The larger of both."""
     return max(_scores(facts, energy, distance))
-
-
-def _digest(trained: Trained) -> str:
-    """Names the network by its weights and all that belongs to them."""
-    digest = hashlib.sha256(msgspec.json.encode(trained.info))
-    for name, tensor in trained.network.state_dict().items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from scv.blocks.codegen import named_calls
 from scv.blocks.message import Message, foreign, say
+from scv.data.atomic import write_atomically
 from scv.ml.device import Normalize
 from scv.ml.errors import ExportError
 from scv.ml.trained import Trained
-from scv.ml.weights import content_hash, write_whole
+from scv.ml.weights import content_hash
 
 # onnx, onnxscript and onnxruntime take a second to import together, and only an export needs them: see `_convert`.
 
@@ -42,7 +43,7 @@ _OTHER_NUMBERS = say("its numbers would be others.")
 
 def export_onnx(trained: Trained, path: Path) -> None:
     """Write the network as one ONNX file, whole or not at all. Raises `ExportError`, and `OSError` for the disk."""
-    write_whole(path, onnx_bytes(trained))
+    write_atomically(path, onnx_bytes(trained))
 
 
 def onnx_bytes(trained: Trained) -> bytes:

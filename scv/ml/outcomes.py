@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from scv.blocks.report.sprites import Example
+from scv.data.resident import Resident
 from scv.ml.inside import Tell, batch_size, batches
 from scv.ml.scores import score_layers
 from scv.ml.trained import Trained
@@ -101,3 +102,10 @@ def answers_to(
     not_finite = int((~np.isfinite(logits)).any(1).sum())
     np.nan_to_num(logits, copy=False, nan=-_HUGE, posinf=_HUGE, neginf=-_HUGE)
     return Outcomes(chosen, np.asarray(labels[chosen]), logits, not_finite)
+
+
+def gives_numbers(trained: Trained, resident: Resident) -> bool:
+    """Whether any probe image gets an answer without NaN and infinity: after a training that diverged none does."""
+    probes = resident.probes
+    found = answers_to(trained, resident.test_images, resident.test_labels, lambda done: None, probes)
+    return found.not_finite < len(probes)

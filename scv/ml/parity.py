@@ -17,12 +17,13 @@ from torch import Tensor
 from scv.blocks.recipe import ScriptDataset
 from scv.blocks.report.parity import Form, Pair, Parity
 from scv.blocks.script import script
+from scv.data.atomic import write_atomically
 from scv.data.catalogue import DATASETS
 from scv.data.resident import Resident
 from scv.ml.errors import ExportError
 from scv.ml.onnx_export import Session, onnx_bytes
 from scv.ml.trained import Trained, WeightsInfo
-from scv.ml.weights import content_hash, write_whole
+from scv.ml.weights import content_hash
 
 Tell = Callable[[float], None]
 """Hears which share of the work is done, 0 to 1; it may raise to stop the work."""
@@ -44,7 +45,7 @@ def make_parity(trained: Trained, resident: Resident, folder: Path, tell: Tell) 
     tell(0.5)
     made = compare(trained, test_images(resident), resident.hash, file, lambda done: tell(0.5 + done / 2))
     if isinstance(file, bytes):
-        write_whole(folder / ONNX, file)
+        write_atomically(folder / ONNX, file)
         made = msgspec.structs.replace(made, onnx=ONNX)
     return made
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from scv.blocks.message import Message, say
 from scv.blocks.report.prediction import Guess, Prediction
+from scv.ml.accept import no_numbers
+from scv.ml.errors import NoNumbersError
 from scv.ml.familiar import Familiar, features_and_logits
 from scv.ml.trained import Trained
 
@@ -22,11 +24,13 @@ _BECAUSE = {
 def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | None = None) -> Prediction:
     """Ask the network about one picture, uint8 (C, H, W); with `familiar` also whether it learned from such ones.
 
-    Raises `ValueError` for pixels of another shape or type.
+    Raises `ValueError` for pixels of another shape or type, and `NoNumbersError`.
     """
     if pixels.dtype != np.uint8 or pixels.shape != trained.info.input_shape:
         raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}, the network takes {trained.info.input_shape}")
     features, logits = features_and_logits(trained, torch.from_numpy(np.array(pixels))[None])
+    if not logits.isfinite().all():
+        raise NoNumbersError(no_numbers(trained.info.settings))
     log_shares = logits[0].double().log_softmax(0)
     shares = log_shares.exp().tolist()
     names = trained.class_names

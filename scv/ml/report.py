@@ -20,8 +20,9 @@ from scv.blocks.report.contents import CONTENTS, FORMAT, Contents, Failed, Secti
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Metrics
 from scv.blocks.report.mistakes import Mistakes
+from scv.data.atomic import flush_files, write_atomically
 from scv.data.resident import Resident
-from scv.ml.accept import is_out_of_memory
+from scv.ml.accept import is_out_of_memory, no_numbers
 from scv.ml.activation import make_activation
 from scv.ml.attribution import make_attribution
 from scv.ml.device import use_threads
@@ -31,12 +32,12 @@ from scv.ml.layers import make_layers
 from scv.ml.maximization import make_maximization
 from scv.ml.metrics import make_metrics
 from scv.ml.mistakes import make_labels, make_mistakes
-from scv.ml.outcomes import Outcomes, answers_to
+from scv.ml.outcomes import Outcomes, answers_to, gives_numbers
 from scv.ml.parity import make_parity
 from scv.ml.robustness import make_robustness
 from scv.ml.selfcka import make_similarity
-from scv.ml.summary import identity_of, make_summary
-from scv.ml.trained import Trained
+from scv.ml.summary import make_summary
+from scv.ml.trained import Trained, identity_of
 from scv.ml.validity import make_validity
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -152,8 +153,10 @@ def make_report(
     info = trained.info
     if (resident.shape, resident.classes) != (info.input_shape, info.classes):
         raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
-    folder.mkdir(parents=True, exist_ok=True)
     use_threads(threads, BATCH * multiply_adds(trained))
+    if not gives_numbers(trained, resident):
+        raise ReportError(no_numbers(info.settings))
+    folder.mkdir(parents=True, exist_ok=True)
     states = _States(folder, f"{identity_of(trained)} {resident.hash}", sections)
     work = Work(trained, resident, folder, result)
     total, before = sum(section.cost for section in sections), 0.0
@@ -188,7 +191,8 @@ def _make(section: Section, work: Work, states: "_States", hear: Hear, before: f
             states.set(section.name, SectionState(section.name, section.title))
             raise
         made = _failure(error)
-    write_json(work.folder / file_of(section.name), made)
+    flush_files(work.folder)  # pictures are on the disk before what names them
+    write_atomically(work.folder / file_of(section.name), msgspec.json.encode(made))
     state = SectionState(
         section.name, section.title, "failed" if isinstance(made, Failed) else "done", time.monotonic() - began
     )
@@ -222,7 +226,7 @@ class _States:
         planned = []
         for section in sections:
             path = folder / file_of(section.name)
-            if section.name in done and path.exists():
+            if section.name in done and _is_whole(path):
                 planned.append(done[section.name])
             else:
                 path.unlink(missing_ok=True)  # of other weights, torn, or failed
@@ -239,7 +243,7 @@ class _States:
         self._write()
 
     def _write(self) -> None:
-        write_json(self._folder / CONTENTS, self.contents)
+        write_atomically(self._folder / CONTENTS, msgspec.json.encode(self.contents))
 
     def _read(self) -> Contents | None:
         with suppress(OSError, msgspec.DecodeError):
@@ -248,8 +252,9 @@ class _States:
         return None
 
 
-def write_json(path: Path, made: msgspec.Struct) -> None:
-    """Write a Struct in place of any earlier one: a reader sees the one or the other."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_bytes(msgspec.json.encode(made))
-    temporary.replace(path)
+def _is_whole(path: Path) -> bool:
+    """Whether the file holds JSON: a disk that failed may have left it empty."""
+    with suppress(OSError, msgspec.DecodeError):
+        msgspec.json.decode(path.read_bytes())
+        return True
+    return False

@@ -1,9 +1,6 @@
 """What the figures of a report say, in plain words, and where they come from."""
 
-import hashlib
 from math import sqrt
-
-import msgspec
 
 from scv.blocks.diagnosis import guessing, percent
 from scv.blocks.message import foreign, say
@@ -14,7 +11,7 @@ from scv.blocks.report.mistakes import Mistakes
 from scv.blocks.report.summary import Provenance, Sentence, Summary
 from scv.data.resident import Resident
 from scv.ml.train import libraries
-from scv.ml.trained import Trained
+from scv.ml.trained import Trained, identity_of
 
 _APART = 0.01
 """So much between confidence and accuracy, or validation and test, is worth a word if it is more than chance."""
@@ -45,15 +42,6 @@ def make_summary(
         message = say("The pictures are not those of the training: the dataset has changed since.")
         sentences.insert(0, Sentence("summary", "bad", message))
     return Summary(tuple(sentences), provenance)
-
-
-def identity_of(trained: Trained) -> str:
-    """A name for the network: of its weights and all that belongs to them."""
-    digest = hashlib.sha256(msgspec.json.encode(trained.info))
-    for name, tensor in sorted(trained.network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _accuracy(metrics: Metrics) -> Sentence:

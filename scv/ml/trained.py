@@ -1,5 +1,6 @@
 """Weights with all that belongs to them: a network that is ready to answer."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from scv.data.catalogue import DATASETS
 from scv.ml.build import build
 from scv.ml.device import Normalize
 from scv.ml.errors import WeightsError
-from scv.ml.weights import read_tensors
+from scv.ml.weights import content_hash, read_tensors
 
 
 class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,16 @@ class Trained:
         """Pixels 0 to 255, uint8 or float, (B, C, H, W), to logits (B, classes)."""
         logits: Tensor = self.network(self.normalize(pixels))
         return logits
+
+
+def identity_of(trained: Trained) -> str:
+    """Names the network: `sha256:` and the hex digest of its weights and of all that `info` says of them.
+
+    Of the weights alone, however they were come by, it is `weights.content_hash`.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(trained.info))
+    digest.update(content_hash(trained.network.state_dict()).encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def load_trained(path: Path) -> Trained:

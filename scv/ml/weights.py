@@ -1,15 +1,15 @@
-"""Tensors on disk: safetensors, never pickles, with JSON beside them, written whole or not at all."""
+"""Tensors on disk: safetensors, never pickles, with JSON beside them."""
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
+
+from scv.data.atomic import write_atomically
 
 _KEY = "scv"
 
@@ -20,26 +20,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: str) -> N
     The same content gives the same bytes.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata})))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in place of any earlier one; a crash leaves the one or the other. Raises `OSError`."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_atomically(path, _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata})))
 
 
 def _in_order(content: bytes) -> bytes:
@@ -58,7 +39,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them."""
+    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them.
+
+    Of a network with all that belongs to its weights it is `trained.identity_of`.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         array = tensor.detach().cpu().contiguous().numpy()

@@ -11,6 +11,7 @@ from PIL import Image
 from scv.__main__ import main
 from scv.data.resident import open_resident
 from tests.commands.test_documents import LENET
+from tests.ml.reporting import ruin
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,21 @@ def test_where_the_dataset_is_not_at_hand_that_is_said(
     output = capsys.readouterr()
     assert "not at hand" in output.err
     assert json.loads(output.out)[0]["familiarity"] is None
+
+
+def test_of_a_network_whose_answers_are_no_numbers_each_picture_says_what_to_do(
+    trained: tuple[Path, Path], digit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = shutil.copy(trained[1], tmp_path)
+    ruin(Path(weights))
+    for options in ((), ("--json",)):
+        assert main(["predict", weights, str(digit), "--data-dir", str(trained[0]), *options]) == 1
+        output = capsys.readouterr()
+        assert output.err.count("\n") == 1
+        assert "no numbers" in output.err
+        assert "smaller learning rate, such as 0.0001" in output.err
+        assert output.out == "" or "no numbers" in json.loads(output.out)[0]["error"]
+    assert [path.name for path in tmp_path.glob("weights*")] == ["weights.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from scv.data.resident import (
     is_prepared,
     new_resident,
     open_resident,
+    remove_resident,
     renamed_resident,
     sample_images,
     samples_of_class,
@@ -390,3 +391,18 @@ def test_the_validation_split_is_the_rule(tmp_path: Path) -> None:
     resident = write_resident(tmp_path, "toy", colourful())
 
     assert np.array_equal(resident.validation, split(resident.train_labels).validation)
+
+
+def test_a_removed_dataset_leaves_nothing_and_takes_nothing_of_others(tmp_path: Path) -> None:
+    for name in ("own-1-1", "own-1-12"):
+        write_resident(tmp_path, name, colourful())
+        folder = tmp_path / "datasets"
+        (folder / f".{name}-half").mkdir()
+        for beside in (f".{name}.lock", f"{name}.progress.json", f".{name}.progress.json-torn", f"{name}.stop"):
+            (folder / beside).touch()
+
+    remove_resident(tmp_path, "own-1-1")
+
+    left = [path.name for path in (tmp_path / "datasets").iterdir()]
+    assert len(left) == 6
+    assert all("own-1-12" in name for name in left)

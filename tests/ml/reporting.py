@@ -12,6 +12,7 @@ from scv.ml.build import build
 from scv.ml.device import Normalize
 from scv.ml.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
+from scv.ml.weights import read_tensors, write_tensors
 from tests.ml.conftest import Listener, never
 
 
@@ -44,6 +45,23 @@ def unlearned(document: Document, resident: Resident, seed: int = 0) -> Trained:
         epoch=1,
     )
     return Trained(info, network, Normalize(info.mean, info.std, torch.device("cpu")))
+
+
+def ruin(weights: Path) -> Trained:
+    """Make every number of a file of weights NaN, as a training that diverged may leave them."""
+    tensors, metadata = read_tensors(weights)
+    for tensor in tensors.values():
+        if tensor.is_floating_point():
+            tensor.fill_(torch.nan)
+    write_tensors(weights, tensors, metadata)
+    return load_trained(weights)
+
+
+def ruin_in_part(trained: Trained) -> None:
+    """Give a network of one Linear a weight by which bright pictures get infinity, and dark ones numbers."""
+    (weight, _) = trained.network[-1].parameters()
+    with torch.no_grad():
+        weight[0, weight.shape[1] // 2 + 3] = 3e38
 
 
 def pictures(

@@ -11,12 +11,14 @@ from PIL import Image
 from scv.blocks.report.prediction import Prediction
 from scv.data.own_picture import form_of, see
 from scv.data.resident import Resident
+from scv.ml.errors import NoNumbersError
 from scv.ml.familiar import Familiar, familiar_of, familiar_path, features_and_logits, learn_familiar, read_familiar
 from scv.ml.predict import predict
 from scv.ml.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
 from tests.data.handwriting import KINDS, pictures
 from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never
+from tests.ml.reporting import ruin, ruin_in_part, unlearned
 from tests.ml.strangers import Strangers, auroc, clothes, letters, noise
 
 FORM = form_of("mnist", (1, 28, 28))
@@ -162,6 +164,34 @@ def test_any_network_has_features_to_compare(network: object, digits: Resident, 
     assert familiar.directions.shape[1] <= 1024
     assert answer.familiarity is not None
     assert json.loads(msgspec.json.encode(answer))["familiarity"]["strangeness"] < 3
+
+
+def test_of_a_network_whose_answers_are_no_numbers_that_is_said_and_nothing_is_learned(
+    digits: Resident, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(FEW, epochs=1)
+    train(FORGETFUL, settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
+    ruined = ruin(tmp_path / WEIGHTS)
+
+    with pytest.raises(NoNumbersError, match=r"no numbers.*smaller learning rate, such as 0\.0002"):
+        predict(ruined, digits.test_images[0])
+    assert learn_familiar(ruined, digits) is None
+
+
+def test_what_is_familiar_is_learned_from_the_pictures_that_get_numbers(digits: Resident, tmp_path: Path) -> None:
+    trained = unlearned(document("Flatten", ("Linear", {"out_features": 10})), digits)
+    ruin_in_part(trained)
+    learned = learn_familiar(trained, digits)
+    assert learned is not None
+    learned.write(tmp_path / "familiar")
+
+    read = read_familiar(tmp_path / "familiar", trained)
+    assert read is not None
+    assert 0 < len(read.directions) < len(digits.train_labels)
+    judged = read.judge(*features_and_logits(trained, torch.from_numpy(digits.test_images.copy())))
+    assert any(judged)
+    assert not all(judged)
+    assert all(math.isfinite(each.strangeness) for each in judged if each)
 
 
 def strangeness(trained: Trained, familiar: Familiar, pixels: Strangers) -> np.ndarray:

@@ -1,9 +1,9 @@
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -27,10 +27,11 @@ from scv.blocks.shapes import size
 from scv.blocks.starters import STARTERS
 from scv.data.resident import Resident
 from scv.ml.report import SECTIONS, ReportError, Section, Work, make_report
+from scv.ml.train import WEIGHTS
 from scv.ml.trained import Trained
 from tests.blocks.generate import nested_documents, sound_documents
 from tests.ml.conftest import document
-from tests.ml.reporting import learned, pictures, unlearned
+from tests.ml.reporting import learned, pictures, ruin, ruin_in_part, unlearned
 from tests.ml.test_inside import NESTED
 from tests.ml.test_summary import RESULT
 
@@ -258,6 +259,44 @@ def test_torn_contents_are_made_anew(digits: Resident, tmp_path: Path) -> None:
     check_whole(tmp_path, trained, sections=QUICK)
 
 
+def test_a_section_that_a_power_cut_left_empty_is_made_anew(digits: Resident, tmp_path: Path) -> None:
+    trained = unlearned(LINEAR, digits)
+    make_report(trained, digits, tmp_path, sections=QUICK)
+    (tmp_path / "metrics.json").write_bytes(b"")
+    (tmp_path / "robustness.json").write_bytes(b'{"pictures":')
+    made: set[str] = set()
+
+    make_report(
+        trained,
+        digits,
+        tmp_path,
+        sections=QUICK,
+        hear=lambda name, done, of_all: made.add(name) if done < 1 else None,
+    )
+
+    assert made == {"metrics", "robustness", "summary"}
+    check_whole(tmp_path, trained, sections=QUICK)
+
+
+def test_everything_of_a_section_is_on_the_disk_before_the_contents_call_it_done(
+    digits: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[int] = set()
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    def hear(name: str, done: float, of_all: float) -> None:
+        if states(tmp_path)[name] == "done":
+            assert {path.name for path in tmp_path.iterdir() if path.stat().st_ino not in flushed} == set()
+
+    monkeypatch.setattr(os, "fsync", spy)
+    make_report(unlearned(LINEAR, digits), digits, tmp_path, sections=QUICK, hear=hear)
+    assert len(flushed) > 30
+
+
 def test_data_that_do_not_fit_the_network_are_refused(digits: Resident, noise: Resident, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="The pictures of noise do not fit the network"):
         make_report(unlearned(LINEAR, digits), noise, tmp_path / "report")
@@ -319,14 +358,28 @@ def test_every_network_that_can_be_trained_can_be_reported_on(
     check_whole(folder / "report", trained, sections=sections)
 
 
-def test_weights_beyond_all_measure_leave_figures_that_can_be_written(digits: Resident, tmp_path: Path) -> None:
-    trained = unlearned(NESTED, digits)
-    for number, value in enumerate((1e38, np.nan, np.inf)):
-        parameter = next(iter(trained.network[0].parameters()))
-        parameter.data.view(-1)[number] = value
+def test_of_a_network_whose_answers_are_no_numbers_there_is_no_report_but_advice(
+    digits: Resident, tmp_path: Path
+) -> None:
+    learned(LINEAR, digits, tmp_path / "run", epochs=1)
+    trained = ruin(tmp_path / "run" / WEIGHTS)
+
+    with pytest.raises(ReportError, match=r"are no numbers.*smaller learning rate, such as 0\.0003"):
+        make_report(trained, digits, tmp_path / "report")
+
+    assert not (tmp_path / "report").exists()
+
+
+def test_where_some_answers_are_no_numbers_all_figures_can_be_written_and_it_is_said(
+    digits: Resident, tmp_path: Path
+) -> None:
+    trained = unlearned(LINEAR, digits)
+    ruin_in_part(trained)
     make_report(trained, digits, tmp_path)
     failed = [name for name, state in states(tmp_path).items() if state == "failed"]
     assert set(failed) <= {"attribution", "maximization", "robustness", "validity", "parity"}
     for name in failed:
         assert "numbers" in str(section(tmp_path, name).message)
     check_whole(tmp_path, trained, failed)
+    assert 0 < section(tmp_path, "metrics").not_finite < len(digits.test_labels)
+    assert any("is no number at all" in str(sentence.message) for sentence in section(tmp_path, "summary").sentences)

@@ -14,7 +14,7 @@ from scv.ml.layers import make_layers
 from scv.ml.metrics import make_metrics
 from scv.ml.mistakes import make_mistakes
 from scv.ml.outcomes import Outcomes
-from scv.ml.summary import identity_of, make_summary
+from scv.ml.summary import make_summary
 from scv.ml.trained import Trained
 from tests.ml.conftest import document
 from tests.ml.reporting import learned, silence, unlearned
@@ -151,12 +151,3 @@ def test_other_data_than_the_trainings_are_mentioned_first(trained: Trained, dig
 
     assert not summary.provenance.same_data
     assert "dataset has changed" in str(summary.sentences[0].message)
-
-
-def test_the_name_of_a_network_follows_from_its_weights(digits: Resident) -> None:
-    assert identity_of(unlearned(DEADLY, digits)) == identity_of(unlearned(DEADLY, digits))
-    assert identity_of(unlearned(DEADLY, digits)) != identity_of(unlearned(DEADLY, digits, seed=1))
-    nudged = unlearned(DEADLY, digits)
-    bias: Any = nudged.network[0].bias
-    bias.data[0] += 1e-6
-    assert identity_of(unlearned(DEADLY, digits)) != identity_of(nudged)

@@ -7,7 +7,7 @@ import torch
 from scv.data.resident import Resident
 from scv.ml.errors import WeightsError
 from scv.ml.train import WEIGHTS, train
-from scv.ml.trained import WeightsInfo, load_trained
+from scv.ml.trained import Trained, WeightsInfo, identity_of, load_trained
 from scv.ml.weights import read_tensors, write_tensors
 from tests.ml.conftest import FEW, FORGETFUL, Listener, never
 
@@ -54,3 +54,14 @@ def test_what_holds_no_weights_is_refused_and_named(weights: Path, tmp_path: Pat
         with pytest.raises(WeightsError) as refused:
             load_trained(path)
         assert path.name in str(refused.value)
+
+
+def test_the_name_of_a_network_follows_from_its_weights_and_what_belongs_to_them(weights: Path) -> None:
+    trained = load_trained(weights)
+    assert identity_of(trained) == identity_of(load_trained(weights))
+    moved = Trained(msgspec.structs.replace(trained.info, dataset="elsewhere"), trained.network, trained.normalize)
+    assert identity_of(trained) != identity_of(moved)
+    nudged = load_trained(weights)
+    with torch.no_grad():
+        next(nudged.network.parameters()).view(-1)[0] += 1e-3
+    assert identity_of(trained) != identity_of(nudged)

@@ -23,6 +23,7 @@ from scv.settings import Settings
 from scv.web.app import create_app
 from scv.web.pages.trying import MOST_BYTES, MOST_PICTURES
 from tests.jobs.trained import add_trained_run, digit
+from tests.ml.reporting import ruin
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 from tests.web.sending import send
 
@@ -163,6 +164,19 @@ async def test_a_strange_picture_is_called_strange(owner: Visitor, run: Run) -> 
     answer = await ask(owner, run, saved(scribble, "PNG"))
     assert "The reason:" in answer.text
     assert "not like those that the network was trained on" in answer.text
+
+
+@pytest.mark.usefixtures("predictor")
+async def test_a_network_that_gives_no_numbers_shows_what_it_saw_and_says_what_to_do(
+    owner: Visitor, run: Run, settings: Settings
+) -> None:
+    ruin(settings.data_dir / "files" / (run.weights or ""))
+    answer = await ask(owner, run, digit(7))
+    assert answer.status_code == 422
+    assert "answers are no numbers" in answer.text
+    assert "smaller learning rate, such as 0.0001" in answer.text
+    assert answer.text.count("data:image/png") >= 4, "the steps to what the network sees"
+    assert "What it takes it for" not in answer.text
 
 
 @pytest.mark.usefixtures("predictor")
