@@ -128,7 +128,9 @@ async def _beside(stopped: asyncio.Event, *works: Coroutine[None, None, NoReturn
         endings = await asyncio.gather(*tasks, return_exceptions=True)
     for ending in endings:
         if isinstance(ending, Exception):
-            raise RefusedError(say("SCV had to end by an error in the program ({why}).", why=repr(ending))) from ending
+            raise RefusedError(
+                say("SCV had to stop because of an error in the program ({why}).", why=repr(ending))
+            ) from ending
 
 
 async def _answers(settings: Settings, web: "_Program", stopped: asyncio.Event) -> bool:

@@ -57,7 +57,7 @@ def _tree(source: str) -> ast.Module:
             return ast.parse(source)
     except SyntaxError as error:
         message = say(
-            "Line {line} is no Python: {reason}.", line=error.lineno or 1, reason=foreign(error.msg or "", 80)
+            "Line {line} is not valid Python: {reason}.", line=error.lineno or 1, reason=foreign(error.msg or "", 80)
         )
         raise CodeError(message) from None
     except ValueError:

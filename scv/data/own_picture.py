@@ -35,7 +35,9 @@ _REASONS = {
     "empty": say("The file is empty."),
     "small": say("The picture has fewer than 8 pixels on a side. Take a larger one."),
     "large": say("The picture is too large: 50 million pixels, 20,000 on a side and 64 MB are the most."),
-    "unreadable": say("This is no picture that can be read: a PNG, JPEG, WebP, BMP, GIF or TIFF, whole and undamaged."),
+    "unreadable": say(
+        "This is not a picture that can be read: it must be a PNG, JPEG, WebP, BMP, GIF or TIFF, whole and undamaged."
+    ),
 }
 """What is said for each reason of a `RefusedError`."""
 
@@ -114,7 +116,7 @@ def _see(source: bytes | Image.Image, form: Form, steps: list[Step]) -> Seen:
         steps.append(Step(_SQUARED[form.fit](side), image))
         pixels = np.frombuffer(pixels_of(image), np.uint8).reshape(form.shape)
     if (np.ptp(pixels.reshape(channels, -1), axis=1) == 0).all():
-        notes.append(say("All of the picture is of one colour: there is nothing to see on it."))
+        notes.append(say("The whole picture is one colour: there is nothing to see in it."))
     return Seen(pixels.reshape(form.shape), tuple(steps), tuple(notes))
 
 
@@ -200,7 +202,7 @@ def _handwriting(
     if form.upright:
         strokes = unslanted(strokes)
         upright = Image.fromarray((strokes * 255).astype(np.uint8))
-        steps.append(Step(say("Its slant taken away, as with the dataset's."), _shown(upright)))
+        steps.append(Step(say("Its slant was removed, as in the pictures of the dataset."), _shown(upright)))
     fine, thicker = fitted(strokes, form, side)
     steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
     pixels = placed(fine, form, side)

@@ -181,7 +181,7 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
         return False
     dataset, text = version.dataset, msgspec.json.encode(why).decode()
     if forget and len(dataset.versions) == 1:
-        told = say("The pictures of {name} could not be taken. {why}", name=dataset.name, why=why)
+        told = say("The pictures of {name} could not be imported. {why}", name=dataset.name, why=why)
         session.add(Notice(user_id=dataset.user_id, text=msgspec.json.encode(told).decode()))
         await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
     else:

@@ -26,7 +26,7 @@ from scv.ml.errors import DatasetMissingError, TrainingError
 from scv.ml.train import train
 from scv.ml.warm import warm_up
 
-INTERNAL = say("The training ended by an error in the program. Its log has the details.")
+INTERNAL = say("The training stopped because of an error in the program. Its log has the details.")
 DISK_FULL = say("The disk is full: the state of the training cannot be saved. Free some space, then run it again.")
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

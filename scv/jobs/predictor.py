@@ -60,7 +60,7 @@ _PICTURE_SECONDS = 10.0
 _CLAIM_SECONDS = 60
 _PAUSE = 0.2
 
-_INTERNAL = say("The answer broke off by an error in the program. The interactive worker's log has the details.")
+_INTERNAL = say("The answer stopped because of an error in the program. The interactive worker's log has the details.")
 _STILL_LEARNING = say(
     "Whether this picture is like those that the network learned from is still being worked out. Ask again shortly."
 )

@@ -26,7 +26,9 @@ from scv.ml.report import ReportError, make_report
 from scv.ml.trained import load_trained
 from scv.settings import Settings
 
-INTERNAL = say("The report could not be made by an error in the program. The interactive worker's log has the details.")
+INTERNAL = say(
+    "The report could not be made because of an error in the program. The interactive worker's log has the details."
+)
 
 NICENESS = 15
 

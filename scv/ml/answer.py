@@ -55,10 +55,11 @@ def explain(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | No
 
 def _how_to_read(layer: CamLayer, name: str) -> Message:
     if not layer.flattened:
-        return say("The brighter, the more speaks for {name} (Grad-CAM).", name=name)
+        return say("The brighter a place, the more it speaks for {name} (Grad-CAM).", name=name)
     return say(
-        "The brighter, the more speaks for {name}. A rough hint: a Flatten follows these maps, and Grad-CAM takes "
-        "means over places that this network tells apart.",
+        "The brighter a place, the more it speaks for {name}. A rough hint: a Flatten "
+        "follows these maps, and Grad-CAM takes means over places that this network tells "
+        "apart.",
         name=name,
     )
 

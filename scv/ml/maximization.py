@@ -121,8 +121,9 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, tell: Tell) -> Maxi
         looked_at=real.looked_at,
         tiles=_written(folder, "maximization", flat, seeds * 4),
         method=say(
-            "From noise, {steps} steps uphill: the plainest picture found whose score outdoes all test pictures of "
-            "the class that were looked at. It shows what this network goes by, which need not be what people see.",
+            "Made from noise in {steps} steps that raise the score: the plainest picture found "
+            "that scores higher than every test picture of the class that was looked at. It "
+            "shows what this network goes by, which need not be what people see.",
             steps=STEPS,
         ),
         notes=tuple(notes),

@@ -206,7 +206,9 @@ def _refuse_unwritable(made: msgspec.Struct) -> None:
 
 def _failure(error: Exception) -> Failed:
     if isinstance(error, msgspec.ValidationError):
-        message = say("The network's answers are no numbers, or beyond all: nothing can be said of them here.")
+        message = say(
+            "The network's answers are not numbers, or are infinitely large: nothing can be said about them here."
+        )
     elif is_out_of_memory(error):
         message = say("The memory is too small for this part of the report.")
     else:

@@ -267,7 +267,7 @@ def _verdict(clean: Level, corruptions: tuple[Corruption, ...]) -> Message:
 
     worst, best = max(corruptions, key=lost), min(corruptions, key=lost)
     return say(
-        "Worst borne: {worst}, {most} points lost on average. Best borne: {best}, {least}.",
+        "Hardest for it: {worst}, {most} points lost on average. Easiest: {best}, {least}.",
         worst=worst.title,
         most=f"{100 * lost(worst):.1f}",
         best=best.title,

@@ -28,7 +28,7 @@ def make_summary(
     """The section; what is not given is not spoken of. `result` is the end of the training, if it is known."""
     sentences = [_accuracy(metrics), _certainty(metrics)]
     if metrics.not_finite:
-        message = say("For {count} test pictures its answer is no number at all.", count=f"{metrics.not_finite:,}")
+        message = say("For {count} test pictures its answer is not a number.", count=f"{metrics.not_finite:,}")
         sentences.append(Sentence("metrics", "bad", message))
     if result is not None:
         sentences.append(_validation(metrics, result, trained, resident))
@@ -159,7 +159,7 @@ def _suspects(mistakes: Mistakes) -> list[Sentence]:
     if not mistakes.suspects.found:
         return []
     message = say(
-        "Of the wrong answers, {count} are so sure that the label may be wrong instead: have a look.",
+        "In {count} of its wrong answers the network is so sure that the label may be wrong instead: have a look.",
         count=f"{mistakes.suspects.found:,}",
     )
     return [Sentence("mistakes", "fair", message)]

@@ -102,8 +102,10 @@ def refuse_time(
         return
     raise RefusedError(
         say(
-            "By what run {run} took, this training takes about {minutes} minutes, and {limit} is the most here. "
-            "{advice}",
+            (
+                "Judging by run {run}, this training takes about {minutes} minutes, and {limit} is "
+                "the most allowed here. {advice}"
+            ),
             run=estimate.run_id,
             minutes=_minutes(estimate.one),
             limit=f"{limits.run_minutes:g}",

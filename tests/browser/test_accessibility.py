@@ -226,7 +226,7 @@ def test_the_page_of_a_run_is_accessible_while_it_trains_and_afterwards(look: Lo
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#paused")).to_be_visible()
     assert violations(window) == []
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#plots canvas")).to_have_count(4)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#ending")).to_be_visible()

@@ -371,7 +371,7 @@ def test_it_works_without_javascript(browser: Browser, signed_in: StorageState, 
     assert count_of(window, "cat") == 2
     expect(page.get_by_role("radio", name="cat")).to_be_checked()
     page.get_by_role("radio", name="32").check()
-    page.get_by_role("button", name="Show it so").click()
+    page.get_by_role("button", name="Show it like this").click()
     expect(page.locator("#preview .samples")).to_have_attribute("src", re.compile("size=32"))
     page.goto(f"{window.base}/datasets/new")
     page.locator("#zip-file").set_input_files({"name": "pets.zip", "mimeType": "application/zip", "buffer": zipped()})

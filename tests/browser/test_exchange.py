@@ -203,7 +203,7 @@ def test_the_palette_shows_what_the_search_finds_while_it_is_typed(window: Windo
     window.settled("MaxPool2d")
     expect(page.locator("#search")).to_be_focused()
     page.locator("#search").press_sequentially("rocket")
-    expect(page.locator("#kinds [role=status]")).to_contain_text("No block is called like this")
+    expect(page.locator("#kinds [role=status]")).to_contain_text("No block has a name like this")
     page.locator("#search").fill("")
     expect(page.locator("#add-Linear")).to_be_visible()
 

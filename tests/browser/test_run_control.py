@@ -20,7 +20,7 @@ def test_a_run_is_paused_goes_on_is_stopped_and_trained_again(window: Window) ->
     expect(page.locator("#paused")).to_contain_text("goes on exactly where it was", timeout=PATIENCE)
     expect(page.locator("#live")).to_have_count(0)
 
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#live")).to_contain_text("Time left", timeout=PATIENCE)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#ending")).to_have_text("Stopped", timeout=PATIENCE)

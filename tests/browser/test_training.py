@@ -139,7 +139,7 @@ def test_a_run_that_was_paused_ends_with_all_its_epochs(desk: Window) -> None:
     assert drawn < 120, "it had ended before the pause"
     expect(page.locator(".figures tbody tr")).to_have_count(drawn)
 
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#accuracy b")).to_be_visible(timeout=2 * PATIENCE)
     wait_for_points(page, 120)
     assert page.locator(".figures tbody th").all_inner_texts()[:3] == ["1", "2", "3"]

@@ -87,7 +87,7 @@ def test_a_digit_that_is_drawn_is_recognised_while_the_pen_moves(page: Page) -> 
     expect(page.locator("#said")).to_have_text("7")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".best-guess")).to_have_count(0)
-    expect(page.locator("#answers")).to_contain_text("Here the answer will stand")
+    expect(page.locator("#answers")).to_contain_text("The answer will appear here")
     draw(page, FOUR)
     expect(page.locator(".best-guess b")).to_have_text("4")
     expect(page.locator("#said")).to_have_text("4")
@@ -106,7 +106,7 @@ def test_many_files_are_answered_each_by_itself(window: Window, page: Page, tmp_
     broken = tmp_path / "notes.png"
     broken.write_text("no picture at all")
     page.locator("#ask input[type=file]").set_input_files(broken)
-    expect(page.locator(".best-guess.problem")).to_contain_text("no picture that can be read")
+    expect(page.locator(".best-guess.problem")).to_contain_text("not a picture that can be read")
 
 
 def test_a_picture_is_pasted(page: Page) -> None:

@@ -59,7 +59,7 @@ def test_what_cannot_be_taken_is_named_with_its_line_and_the_rest_is_printed(
     ("content", "words"),
     [
         (b"", "no network"),
-        (b"def f(:\n", "Line 1 is no Python"),
+        (b"def f(:\n", "Line 1 is not valid Python"),
         (b"\xff\xfe\x00", "characters"),
         (b"#" * 10_000_000, "longer than"),
         ("é".encode() * 500_000, "longer than"),

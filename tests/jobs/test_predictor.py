@@ -98,7 +98,7 @@ async def test_a_bad_picture_has_its_reason_and_the_steps_so_far(
     await start_worker(queue="interactive")
     broken = await queue.ask(weights, digit(3)[:100])
     assert broken.prediction is None
-    assert "no picture that can be read" in str(broken.problem)
+    assert "not a picture that can be read" in str(broken.problem)
     blank = BytesIO()
     Image.new("L", (100, 100), 255).save(blank, "PNG")
     empty = await queue.ask(weights, blank.getvalue())

@@ -382,4 +382,4 @@ def test_where_some_answers_are_no_numbers_all_figures_can_be_written_and_it_is_
         assert "numbers" in str(section(tmp_path, name).message)
     check_whole(tmp_path, trained, failed)
     assert 0 < section(tmp_path, "metrics").not_finite < len(digits.test_labels)
-    assert any("is no number at all" in str(sentence.message) for sentence in section(tmp_path, "summary").sentences)
+    assert any("is not a number" in str(sentence.message) for sentence in section(tmp_path, "summary").sentences)

@@ -190,7 +190,7 @@ async def test_a_search_shows_the_matches_as_the_palette(owner: Visitor) -> None
     answer = await owner.get(f"{path}?search=pool", target="kinds")
     assert re.findall(r'id="add-(\w+)"', answer.text)[:2] == ["MaxPool2d", "AvgPool2d"]
     assert "<form" not in answer.text
-    assert "No block is called like this" in (await owner.get(f"{path}?search=rocket", target="kinds")).text
+    assert "No block has a name like this" in (await owner.get(f"{path}?search=rocket", target="kinds")).text
     assert 'id="add-Conv2d"' in (await owner.get(f"{path}?search=+", target="kinds")).text
 
 

@@ -178,7 +178,7 @@ async def test_what_needs_no_download_is_prepared_at_the_first_look(owner: Visit
 async def test_files_that_were_put_there_packed_are_taken_at_the_next_look(owner: Visitor, settings: Settings) -> None:
     (settings.data_dir / "cifar-10-batches-py").mkdir()
     (settings.data_dir / "cifar-10-batches-py" / "cifar-10-python.tar.gz").touch()
-    assert "Here, and prepared when first used" in (await owner.get("/datasets")).text
+    assert "The files are here; they are prepared when first used" in (await owner.get("/datasets")).text
     assert "It is being prepared" in (await owner.get("/datasets/cifar10")).text
 
 

@@ -133,9 +133,9 @@ async def test_the_commands_of_a_notebook_are_no_code(owner: Visitor) -> None:
         ("{", "This is no valid JSON"),
         ('{"format":2,"blocks":[]}', "This is no block document"),
         ('{"format":1,"blocks":[{"id":1}]}', "This is no block document"),
-        ("nn.Sequential(", "Line 1 is no Python"),
+        ("nn.Sequential(", "Line 1 is not valid Python"),
         ("import os\nos.abort()", "There is no network in this code"),
-        ("(" * 5000, "Line 1 is no Python"),
+        ("(" * 5000, "Line 1 is not valid Python"),
         ("x" * 300_000, "longer than 200,000 characters"),
         (nested(1000), "nested too deeply"),
         (notebook("%matplotlib inline"), "There is no network in this code"),
@@ -152,7 +152,7 @@ async def test_a_text_without_a_network_is_explained_and_stays(owner: Visitor, t
 async def test_a_file_that_is_no_text_is_refused(owner: Visitor) -> None:
     answer = await read(owner, await add_version(owner), "typed", b"\x89PNG\r\n\x1a\n\xff\xfe")
     assert answer.status_code == 422
-    assert "This file is no text" in problem(answer)
+    assert "This file is not text" in problem(answer)
     assert ">typed</textarea>" in answer.text
 
 

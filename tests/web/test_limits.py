@@ -117,7 +117,7 @@ async def newest(visitor: Visitor) -> int:
     [
         ({"memory_mb": 100}, "100 MB is the most here"),
         ({"run_multiply_adds": 10.0}, "multiply-adds"),
-        ({"run_minutes": 0.5}, "takes about 0.69 minutes, and 0.5 is the most here. Epochs that would fit: 2."),
+        ({"run_minutes": 0.5}, "takes about 0.69 minutes, and 0.5 is the most allowed here. Epochs that would fit: 2."),
     ],
 )
 async def test_run_and_train_again_begin_nothing_that_is_too_much(

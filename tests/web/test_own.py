@@ -292,7 +292,7 @@ async def test_an_archive_that_cannot_be_taken_leaves_nothing_but_a_notice(owner
     polled = await owner.get(f"/datasets/own/{dataset.id}/state", target="making")
     assert polled.headers["hx-redirect"] == "/datasets"
     told = (await owner.get("/datasets")).text
-    assert "The pictures of Too few could not be taken." in told
+    assert "The pictures of Too few could not be imported." in told
     assert "Too few" not in (await owner.get("/datasets")).text, "it is told once"
     assert not draft(settings, dataset.id).exists()
     assert [path for path in (settings.data_dir / DATA).iterdir() if path.suffix != ".lock"] == []

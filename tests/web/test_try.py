@@ -97,8 +97,8 @@ READ = {
 """Pictures of a 7 that are read, each under the name 7.png."""
 
 REFUSED = {
-    "corrupted": (lambda: digit(7)[:200], "no picture that can be read"),
-    "a program": (lambda: b"MZ\x90\x00 this is a program", "no picture that can be read"),
+    "corrupted": (lambda: digit(7)[:200], "not a picture that can be read"),
+    "a program": (lambda: b"MZ\x90\x00 this is a program", "not a picture that can be read"),
     "nothing": (lambda: b"", "empty"),
     "one pixel": (lambda: saved(Image.new("L", (1, 1)), "PNG"), "fewer than 8 pixels"),
     "a bomb": (bomb, "too large"),
@@ -148,7 +148,7 @@ async def test_a_plain_form_gets_the_whole_page_with_an_answer_for_each_picture(
     assert answer.text.count("<article") == 3
     assert "<b>7</b>" in answer.text
     assert "<b>3</b>" in answer.text
-    assert "no picture that can be read" in answer.text
+    assert "not a picture that can be read" in answer.text
     many = await ask(owner, run, *[b"nothing"] * (MOST_PICTURES + 2))
     assert many.text.count("<article") == MOST_PICTURES
     assert f"The first {MOST_PICTURES} pictures were answered" in many.text

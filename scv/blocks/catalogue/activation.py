@@ -153,7 +153,10 @@ class GELU(Elementwise):
     category = "activation"
     stem = "gelu"
     summary = mark("A smooth relative of ReLU.")
-    help = mark("It weighs each number by how likely it is the larger one; transformers use it.")
+    help = mark(
+        "It multiplies each number by the probability that a random number of the normal "
+        "distribution is smaller; transformers use it."
+    )
     signature: ClassVar[tuple[str, ...]] = ("approximate",)
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"gelu": ("approximate",)}
     params: ClassVar[tuple[Param, ...]] = (

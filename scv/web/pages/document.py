@@ -158,7 +158,7 @@ class DocumentController(Controller):
         except (DocumentError, CodeError) as error:
             problem, status = problem or error.message, 422
         except UnicodeDecodeError:
-            problem, status = say("This file is no text: choose a .json, .py or .ipynb file."), 422
+            problem, status = say("This file is not text: choose a .json, .py or .ipynb file."), 422
         page = _import_page(version, place, found, text, problem)
         return house.renderer.respond(visit, "pages/import.html", page, status=status)
 
