@@ -5,6 +5,7 @@ Accuracies are shares from 0 to 1, losses mean cross-entropies in nats.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from math import log
 from statistics import fmean
 from typing import Any, Literal, Protocol
@@ -251,5 +252,5 @@ def _within(name: str, value: int) -> int:
 
 
 def percent(share: float) -> str:
-    """A share as people read it: `97.5%`."""
-    return f"{100 * share:.1f}%"
+    """A share as people read it: `97.5%`, rounded as pages round it."""
+    return f"{100 * Decimal(str(share)):.1f}%"

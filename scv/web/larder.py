@@ -45,7 +45,9 @@ async def states_for(house: House, user: User, also: str = "") -> tuple[DatasetS
 
 
 def title_if_known(thing: Model | Run) -> str:
-    """The dataset's title, or the name it was called by where no such dataset is known any more."""
+    """The dataset's title; nothing of a deleted one; the name it was called by where none is known by it any more."""
+    if is_gone(thing):
+        return ""
     try:
         return dataset_of(thing).title
     except UnknownDatasetError:

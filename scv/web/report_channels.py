@@ -5,6 +5,7 @@ to ask, holds the first channels of every layer, cut out of the report's picture
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -76,6 +77,7 @@ class ActivationView:
     layers: tuple[ChosenLayer, ...]
     channel: int
     made: Maximization | None
+    class_names: Sequence[str]
 
     @property
     def current(self) -> ChosenLayer:
@@ -94,6 +96,17 @@ class ActivationView:
         layers = self.made.layers if self.made else ()
         path = self.current.layer.path
         return next((one for one in layers if one.path == path and self.channel < len(one.answers)), None)
+
+    def class_of(self, layer: LayerActivations, unit: int) -> str | None:
+        """The class whose answer a unit is: one of the last layer with weights, or of what follows it; else None."""
+        for one in reversed([one for one in self.figures.layers if "." not in one.path]):  # what branches hold is none
+            if one.output != (len(self.class_names),):
+                return None
+            if one.path == layer.path:
+                return self.class_names[unit]
+            if self.category(one) in ("linear", "convolution", "structure"):
+                return None
+        return None
 
     @staticmethod
     def category(layer: LayerActivations) -> str:
@@ -132,7 +145,9 @@ def activation_view(made: Any, around: Around) -> ActivationView:
                 tuple(range(first, min(first + PAGE, layer.shown))),
             )
         )
-    return ActivationView(figures, tuple(layers), channel, read_section(around.folder, "maximization", Maximization))
+    return ActivationView(
+        figures, tuple(layers), channel, read_section(around.folder, "maximization", Maximization), around.class_names
+    )
 
 
 def _lively(details: Details | None) -> int:

@@ -212,6 +212,15 @@ def test_any_layer_and_channel_can_be_chosen(reports: dict[str, Path], renderer:
         assert "Channel 1 of conv1" in rendered(renderer, made, "activation", folder, layer=layer, channel=channel)
 
 
+def test_units_that_are_answers_are_called_by_their_classes(reports: dict[str, Path], renderer: Renderer) -> None:
+    folder = reports["perceptron"]
+    made: Activation = figures_of(folder, "activation")
+    layers = {layer.path: number for number, layer in enumerate(made.layers)}
+    answers = rendered(renderer, made, "activation", folder, layer=layers["linear2"], channel=3)
+    assert f"for the class {class_names(folder)[3]}" in answers
+    assert "for the class" not in rendered(renderer, made, "activation", folder, layer=layers["linear1"], channel=3)
+
+
 def test_a_channel_that_never_changes_is_called_silent(reports: dict[str, Path], renderer: Renderer) -> None:
     folder = reports["nested"]
     made: Activation = figures_of(folder, "activation")

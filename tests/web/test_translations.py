@@ -12,6 +12,7 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
+from scv.blocks.diagnosis import percent
 from scv.settings import ROOT
 from scv.web.language import choose, load_languages
 from tests.web.conftest import BROKEN, Visitor, add_version, path_of
@@ -105,6 +106,7 @@ def test_figures_are_written_as_the_locale_does() -> None:
     assert english.duration(0.42) == "0.4 s"
     assert english.number(21114) == "21,114"
     assert english.percent(0.9746) == "97.5%"
+    assert english.percent(0.1135) == percent(0.1135) == "11.4%", "sentences round as the pages do"
     assert korean.compact(1_200_000) == "120만"
     assert english.duration(0.04) == "40 ms"
     assert english.number(10**30).startswith("1,000,")
