@@ -25,7 +25,7 @@ from scv.data.splits import probes
 from scv.ml.attribution import pixels_of
 from scv.ml.inside import Tell
 from scv.ml.paint import enlarge
-from scv.ml.scores import background, cost_of, scores, slices
+from scv.ml.scores import background, scores, slices
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
@@ -204,20 +204,20 @@ def _spoilt(way: _Way, level: int, pixels: Tensor, chances: Chances, empty: Tens
 
 def make_robustness(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Robustness:
     """The section: how accuracy falls as pictures become worse."""
-    cost, ways, empty = cost_of(trained), _ways(), background(trained)
+    ways, empty = _ways(), background(trained)
     looks = 1 + len(ways) * LEVELS
-    indices = probes(resident.test_labels, cost.affordable(_BUDGET, looks, 100, _PICTURES))
+    indices = probes(resident.test_labels, trained.cost.affordable(_BUDGET, looks, 100, _PICTURES))
     labels = torch.from_numpy(np.array(resident.test_labels[indices]))
     answers = torch.empty(looks, len(indices), trained.info.classes)
     shown = _spread(labels)
     tiles: dict[str, list[list[NDArray[np.uint8]]]] = {way.name: [[] for _ in shown] for way in ways}
-    for some in slices(len(indices), cost.at_once):
+    for some in slices(len(indices), trained.cost.at_once):
         pixels, chances = pixels_of(resident, indices[some]), chances_of(indices[some], resident.shape)
-        answers[0, some] = scores(trained, pixels, cost).softmax(1)
+        answers[0, some] = scores(trained, pixels).softmax(1)
         for number, way in enumerate(ways):
             spoilt = [pixels, *(_spoilt(way, level, pixels, chances, empty) for level in range(1, LEVELS + 1))]
             for level in range(1, LEVELS + 1):
-                answers[number * LEVELS + level, some] = scores(trained, spoilt[level], cost).softmax(1)
+                answers[number * LEVELS + level, some] = scores(trained, spoilt[level]).softmax(1)
             for row, place in enumerate(shown):
                 if some.start <= place < some.stop:
                     tiles[way.name][row] = [enlarge(part[place - some.start].numpy()) for part in spoilt]
