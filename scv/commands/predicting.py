@@ -58,9 +58,7 @@ def predict(arguments: Namespace) -> int:
 
 def as_json(name: str, answer: Prediction, notes: tuple[Message, ...]) -> dict[str, Any]:
     """An answer as plain data; see docs/COMMANDS.md."""
-    row: dict[str, Any] = msgspec.to_builtins(answer)
-    del row["overlay"]
-    return {"picture": name, **row, "notes": [str(note) for note in notes]}
+    return {"picture": name, **msgspec.to_builtins(answer), "notes": [str(note) for note in notes]}
 
 
 def _read(path: Path) -> bytes:

@@ -25,7 +25,8 @@ from scv.data.archives import MOST_FILES, Archive, Entry, PicturesError, opened,
 from scv.data.export import exported_name
 from scv.data.layout import Sorting, arranged, by_class, reason_by_name
 from scv.data.pictures import RefusedError, picture
-from scv.data.resident import Resident, ResidentError, in_parts, new_resident, one_at_a_time, open_resident, sweep
+from scv.data.resident import Resident, ResidentError, in_parts, open_resident
+from scv.data.resident_writing import new_resident, one_at_a_time, sweep
 from scv.data.summary import Names, Summary, read_summary, write_summary
 from scv.data.writing import PartWriter
 

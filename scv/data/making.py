@@ -15,7 +15,8 @@ from scv.blocks.message import foreign, say
 from scv.data.archives import Archive, PicturesError, opened, unwritable
 from scv.data.class_names import class_name
 from scv.data.importing import Kept, PictureOptions, Plan, Progress, plan, write_pictures
-from scv.data.resident import Resident, ResidentError, one_at_a_time, open_resident, renamed_resident, sweep
+from scv.data.resident import Resident, ResidentError, open_resident
+from scv.data.resident_writing import one_at_a_time, renamed_resident, sweep
 from scv.data.summary import Summary, read_summary, write_summary
 
 

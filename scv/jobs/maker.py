@@ -11,7 +11,8 @@ import msgspec
 from scv.blocks.message import say
 from scv.data.changes import Changes
 from scv.data.making import Making
-from scv.data.resident import ResidentError, open_resident, remove_resident
+from scv.data.resident import ResidentError, open_resident
+from scv.data.resident_writing import remove_resident
 from scv.data.summary import read_summary
 from scv.db import datasets
 from scv.db.engine import Database

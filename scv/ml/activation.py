@@ -20,7 +20,7 @@ from scv.blocks.report.sprites import Sprite
 from scv.blocks.shapes import Shape, is_tensor
 from scv.data.resident import Resident
 from scv.data.splits import probes
-from scv.ml.inside import Layer, Tell, batch_size, batches, layers_of, multiply_adds, watching
+from scv.ml.inside import Layer, Tell, batches, layers_of, watching
 from scv.ml.sprites import Tiles, enlargement, thumbnail_size, thumbnails, write_sprite, write_thumbnails
 from scv.ml.trained import Trained
 
@@ -48,15 +48,15 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, tell: Te
     """The section, and a file of details for each layer."""
     images = resident.test_images
     layers = [layer for layer in layers_of(trained) if layer.channels]
-    looked = probes(resident.test_labels, max(_FEWEST, _WORK // multiply_adds(trained)))
+    looked = probes(resident.test_labels, max(_FEWEST, _WORK // trained.cost.answer))
     samples = probes(resident.test_labels, min(_SAMPLES, len(looked)))
     best = min(MOST_EXCITING, len(looked))
     most = min(_CHANNELS, _TILES // ((best + len(samples)) * len(layers)))
     found = [_Found(layer, best, min(layer.channels, most)) for layer in layers]
 
-    batch, done = batch_size(trained), 0
+    done = 0
     with torch.inference_mode():
-        for part, pixels in batches(images, batch, looked):
+        for part, pixels in batches(trained, images, looked):
             seen = torch.from_numpy(part)
             with watching(layers, lambda number, output, seen=seen: found[number].search(output, seen)):  # type: ignore[misc]
                 trained.logits(pixels)
@@ -182,7 +182,7 @@ def _draw(trained: Trained, found: list[_Found], resident: Resident, samples: ND
     shown = np.unique(np.concatenate([samples, *winners]))
     layers = [one.layer for one in found]
     done = 0
-    for part, pixels in batches(resident.test_images, batch_size(trained), shown):
+    for part, pixels in batches(trained, resident.test_images, shown):
 
         def see(number: int, output: Tensor, part: NDArray[np.intp] = part) -> None:
             one = found[number]

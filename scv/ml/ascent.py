@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 
 from scv.ml.inside import Layer, Tell, watching
-from scv.ml.scores import background, cost_of, score_layers, slices
+from scv.ml.scores import background, score_layers, slices
 from scv.ml.trained import Trained
 
 STEPS = 256
@@ -83,7 +83,7 @@ def maximize(
         goals = goals.repeat_interleave(seeds)
         goals = goals + _ABOVE * goals.abs()
     pixels, answers = [], []
-    for some in slices(len(wanted), cost_of(trained).at_once):
+    for some in slices(len(wanted), trained.cost.at_once):
         part = _ascend(
             trained,
             answer,

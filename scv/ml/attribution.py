@@ -22,7 +22,7 @@ from scv.data.resident import Resident
 from scv.ml.inside import Tell
 from scv.ml.outcomes import Outcomes
 from scv.ml.paint import SEQUENTIAL, SIGNED, enlarge, heat, legend, unit
-from scv.ml.scores import background, background_text, cost_of, gradient, score_layers, scores, slices
+from scv.ml.scores import background, background_text, gradient, score_layers, scores, slices
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
@@ -85,7 +85,7 @@ def grad_cam(trained: Trained, pixels: Tensor, targets: Tensor) -> Tensor:
     layers = score_layers(trained)
     below, above = layers[: layer.place + 1], layers[layer.place + 1 :]
     found = []
-    for some in slices(len(pixels), cost_of(trained).at_once):
+    for some in slices(len(pixels), trained.cost.at_once):
         with torch.no_grad():
             maps = below(trained.normalize(pixels[some]))  # (B, K, H', W')
         weights = gradient(above, maps, targets[some]).mean((2, 3), keepdim=True)  # (B, K, 1, 1)
@@ -102,13 +102,13 @@ def integrated_gradients(
     of the `steps`, by Gauss and Legendre's rule, until the gap is at most `GAP`. Sundararajan et al. 2017, Axiomatic
     Attribution for Deep Networks.
     """
-    layers, cost = score_layers(trained), cost_of(trained)
+    layers = score_layers(trained)
     inputs = trained.normalize(pixels)
     baseline = trained.normalize(background(trained).expand(1, *pixels.shape[1:]))
     differences = inputs - baseline
     rows = torch.arange(len(pixels))
-    ends = scores(trained, pixels, cost)[rows, targets]
-    starts = scores(trained, background(trained).expand(1, *pixels.shape[1:]), cost)[0, targets]
+    ends = scores(trained, pixels)[rows, targets]
+    starts = scores(trained, background(trained).expand(1, *pixels.shape[1:]))[0, targets]
     result = Integrated(torch.zeros_like(inputs), torch.full((len(pixels),), torch.inf), torch.zeros_like(targets))
     left = rows
     for count in steps:
@@ -118,7 +118,7 @@ def integrated_gradients(
         for picture in left.tolist():
             difference = differences[picture]
             total = torch.zeros_like(difference)
-            for some in slices(count, cost.at_once):
+            for some in slices(count, trained.cost.at_once):
                 way = baseline + places[some].view(-1, 1, 1, 1) * difference
                 slopes = gradient(layers, way, targets[picture].expand(len(way)))
                 total += (shares[some].view(-1, 1, 1, 1) * slopes).sum(0)
@@ -159,17 +159,15 @@ def occlusion(
     """
     usual = occlusion_window(tuple(pixels.shape[1:]))
     masks = _windows(tuple(pixels.shape[2:]), window or usual[0], strides or usual[1])  # (W, 1, H, W)
-    cost, rows = cost_of(trained), torch.arange(len(pixels))
+    rows = torch.arange(len(pixels))
     nothing = background(trained)
-    whole = scores(trained, pixels, cost)[rows, targets]
+    whole = scores(trained, pixels)[rows, targets]
     falls = torch.empty(len(pixels), len(masks))
     pairs = torch.cartesian_prod(rows, torch.arange(len(masks)))
-    for some in slices(len(pairs), cost.at_once):
+    for some in slices(len(pairs), trained.cost.at_once):
         picture, place = pairs[some].unbind(1)
         covered = torch.where(masks[place], nothing, pixels[picture].float())
-        falls[picture, place] = (
-            whole[picture] - scores(trained, covered, cost)[torch.arange(len(place)), targets[picture]]
-        )
+        falls[picture, place] = whole[picture] - scores(trained, covered)[torch.arange(len(place)), targets[picture]]
     weights = masks.flatten(1).float()  # (W, H·W)
     return ((falls @ weights) / weights.sum(0)).view(len(pixels), *pixels.shape[2:])
 
@@ -197,7 +195,7 @@ def make_attribution(trained: Trained, resident: Resident, folder: Path, tell: T
     `outcomes` are those of the test images.
     """
     places = occlusion_places(resident.shape)
-    chosen = _examples(outcomes, cost_of(trained).affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
+    chosen = _examples(outcomes, trained.cost.affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
     pixels, targets = pixels_of(resident, outcomes.indices[chosen]), torch.from_numpy(outcomes.predictions[chosen])
     pictures = [enlarge(picture) for picture in pixels.numpy()]
     methods = []

@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 
 from scv.blocks.report.prediction import Familiarity
 from scv.data.resident import Resident, ResidentError, open_resident
-from scv.ml.inside import batch_size, batches
+from scv.ml.inside import batches
 from scv.ml.outcomes import gives_numbers
 from scv.ml.scores import score_layers
 from scv.ml.trained import Trained, identity_of
@@ -175,7 +175,7 @@ def _sketched(features: Tensor) -> Tensor:
 
 
 def _passes(trained: Trained, images: NDArray[np.uint8], indices: NDArray[np.intp]) -> Iterator[tuple[Tensor, Tensor]]:
-    for _, pixels in batches(images, batch_size(trained), indices):
+    for _, pixels in batches(trained, images, indices):
         features, logits = features_and_logits(trained, pixels)
         sound = _are_numbers(features, logits)
         if sound.any():

@@ -11,19 +11,14 @@ from torch import Tensor, nn
 
 from scv.blocks.block import Container
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import check
 from scv.blocks.codegen import named_calls
 from scv.blocks.document import Block
 from scv.blocks.findings import BlockCheck
-from scv.blocks.shapes import Shape, is_tensor, size
-from scv.ml.evaluate import BATCH
+from scv.blocks.shapes import Shape, is_tensor
 from scv.ml.trained import Trained
 
 Tell = Callable[[float], None]
 """Hears which share of the work is done, 0 to 1. It may raise, to stop the work."""
-
-_NUMBERS = 2**24
-"""A batch is as large as lets the largest layer give this many numbers, 64 MB, of which a few copies are held."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Layer:
 def layers_of(trained: Trained) -> tuple[Layer, ...]:
     """Every block of the network in the order of the check, a container before what it holds."""
     info = trained.info
-    checked = iter(check(info.document, info.input_shape, info.classes).blocks)
+    checked = iter(trained.checked.blocks)
     found: list[Layer] = []
 
     def add(block: Block, path: str, module: nn.Module, depth: int) -> None:
@@ -100,25 +95,11 @@ def watching(layers: Sequence[Layer], see: Callable[[int, Tensor], None]) -> Ite
             handle.remove()
 
 
-def batch_size(trained: Trained) -> int:
-    """How many images at a time keep within memory."""
-    info = trained.info
-    blocks = check(info.document, info.input_shape, info.classes).blocks
-    largest = max(size(shape) for shape in (info.input_shape, *(block.output or () for block in blocks)))
-    return max(1, min(BATCH, _NUMBERS // largest))
-
-
 def batches(
-    images: NDArray[np.uint8], batch: int, indices: NDArray[np.intp] | None = None
+    trained: Trained, images: NDArray[np.uint8], indices: NDArray[np.intp] | None = None
 ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
     """The images, or those at `indices`, as they come: their indices (B,) and pixels uint8 (B, C, H, W)."""
-    chosen = np.arange(len(images)) if indices is None else indices
+    chosen, batch = np.arange(len(images)) if indices is None else indices, trained.cost.at_once
     for start in range(0, len(chosen), batch):
         part = chosen[start : start + batch]
         yield part, torch.from_numpy(np.array(images[part]))
-
-
-def multiply_adds(trained: Trained) -> int:
-    """What one image costs, at least 20 for each of its numbers: reading and normalizing are not free."""
-    info = trained.info
-    return max(check(info.document, info.input_shape, info.classes).multiply_adds, 20 * size(info.input_shape))

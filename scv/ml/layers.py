@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import check
 from scv.blocks.report.layers import ActivationStatistics, LayerFigures, Layers, WeightStatistics
 from scv.data.resident import Resident
 from scv.data.splits import probes
-from scv.ml.inside import Layer, Tell, batch_size, batches, layers_of, multiply_adds, watching
+from scv.ml.inside import Layer, Tell, batches, layers_of, watching
 from scv.ml.kernels import first_kernels
 from scv.ml.trained import Trained
 
@@ -36,22 +35,20 @@ _BOUND = 1e18
 def make_layers(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Layers:
     """The section."""
     layers = layers_of(trained)
-    wanted = max(_FEWEST, min(_SAMPLE, _WORK // multiply_adds(trained)))
+    wanted = max(_FEWEST, min(_SAMPLE, _WORK // trained.cost.answer))
     sample = probes(resident.test_labels, wanted)
     watches = [_Watch(layer) for layer in layers]
     done = 0
     with torch.inference_mode(), watching(layers, lambda number, output: watches[number].see(output)):
-        for part, pixels in batches(resident.test_images, batch_size(trained), sample):
+        for part, pixels in batches(trained, resident.test_images, sample):
             trained.logits(pixels)
             done += len(part)
             tell(0.9 * done / len(sample))
     kernels, reason = first_kernels(trained, layers, folder)
-    info = trained.info
-    whole = check(info.document, info.input_shape, info.classes)
     return Layers(
         images=len(sample),
-        parameters=whole.parameters,
-        multiply_adds=whole.multiply_adds,
+        parameters=trained.checked.parameters,
+        multiply_adds=trained.checked.multiply_adds,
         layers=tuple(_figures(layer, watch, len(sample)) for layer, watch in zip(layers, watches, strict=True)),
         kernels=kernels,
         no_kernels=reason,

@@ -19,7 +19,7 @@ from scv.ml.ascent import LOOKS, STEPS, maximize, window_of
 from scv.ml.attribution import pixels_of
 from scv.ml.inside import Layer, Tell, layers_of, watching
 from scv.ml.paint import enlarge
-from scv.ml.scores import cost_of, scores, slices
+from scv.ml.scores import scores, slices
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
@@ -71,8 +71,7 @@ def _own_patterns(trained: Trained) -> list[Layer]:
 
 
 def _look(trained: Trained, resident: Resident, layers: list[Layer]) -> _Real:
-    cost = cost_of(trained)
-    indices = probes(resident.test_labels, cost.affordable(_BUDGET / 4, 1, _FEWEST, _LOOK_AT))
+    indices = probes(resident.test_labels, trained.cost.affordable(_BUDGET / 4, 1, _FEWEST, _LOOK_AT))
     labels = torch.from_numpy(np.array(resident.test_labels[indices]))
     best = torch.full((trained.info.classes,), -torch.inf)
     peaks = [torch.full((layer.output[0],), -torch.inf) for layer in layers]
@@ -82,16 +81,16 @@ def _look(trained: Trained, resident: Resident, layers: list[Layer]) -> _Real:
         peaks[number] = torch.maximum(peaks[number], highest)
 
     with watching(layers, see):
-        for some in slices(len(indices), cost.at_once):
-            answers = scores(trained, pixels_of(resident, indices[some]), cost)
+        for some in slices(len(indices), trained.cost.at_once):
+            answers = scores(trained, pixels_of(resident, indices[some]))
             own = answers.gather(1, labels[some, None])[:, 0]
             best = best.scatter_reduce(0, labels[some], own, "amax")
     return _Real(len(indices), best, peaks)
 
 
 def _of_classes(trained: Trained, real: _Real, folder: Path, tell: Tell) -> Maximization:
-    cost, classes = cost_of(trained), trained.info.classes
-    pictures = cost.affordable(_BUDGET, LOOKS * STEPS, 4, _SEEDS * classes)
+    classes = trained.info.classes
+    pictures = trained.cost.affordable(_BUDGET, LOOKS * STEPS, 4, _SEEDS * classes)
     seeds = max(1, pictures // classes)
     shown = np.unique(np.linspace(0, classes - 1, min(classes, pictures)).astype(int))
     best = real.best[torch.from_numpy(shown)]
@@ -165,7 +164,7 @@ def _tell_part(tell: Tell, before: float, share: float, done: float) -> None:
 
 def _costs_up_to(trained: Trained, layers: list[Layer]) -> list[float]:
     """Multiply-adds of one picture up to the trunk layer that is or holds each layer, and what goes with a picture."""
-    whole = cost_of(trained).multiply_adds
+    whole = trained.cost.look
     trunk = [layer for layer in layers_of(trained) if not layer.depth]
     work = np.cumsum([layer.checked.multiply_adds for layer in trunk])
     beside = whole - work[-1]

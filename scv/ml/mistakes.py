@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scv.blocks.report.mistakes import Labels, Mistakes
 from scv.blocks.report.sprites import Gallery
 from scv.data.resident import Resident
-from scv.ml.inside import Tell, multiply_adds
+from scv.ml.inside import Tell
 from scv.ml.outcomes import Outcomes, answers_to
 from scv.ml.sprites import write_thumbnails
 from scv.ml.trained import Trained
@@ -41,7 +41,7 @@ def make_labels(trained: Trained, resident: Resident, folder: Path, tell: Tell) 
     settings = trained.info.settings
     parts = resident.split(train_percent=settings.train_percent, validation_percent=settings.validation_percent)
     images = len(resident.train_labels)
-    chosen = _chosen(parts.train, images, max(_FEWEST, _WORK // multiply_adds(trained)))
+    chosen = _chosen(parts.train, images, max(_FEWEST, _WORK // trained.cost.answer))
     found = answers_to(trained, resident.train_images, resident.train_labels, tell, chosen)
     return Labels(
         suspects=_gallery(found, suspects(found), resident.train_images, folder, "labels-suspects"),

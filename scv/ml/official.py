@@ -12,7 +12,8 @@ from scv.blocks.message import say
 from scv.blocks.stage import Stage
 from scv.data import digits
 from scv.data.catalogue import DatasetInfo, find
-from scv.data.resident import Resident, ResidentError, Writer, one_at_a_time, open_resident, sweep, write_resident
+from scv.data.resident import Resident, ResidentError, open_resident
+from scv.data.resident_writing import Writer, one_at_a_time, sweep, write_resident
 from scv.ml.download import fetch
 from scv.ml.errors import DatasetMissingError
 from scv.ml.originals import check_in_place, take_in

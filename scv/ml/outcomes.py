@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scv.blocks.report.sprites import Example
 from scv.data.resident import Resident
-from scv.ml.inside import Tell, batch_size, batches
+from scv.ml.inside import Tell, batches
 from scv.ml.scores import score_layers
 from scv.ml.trained import Trained
 
@@ -95,7 +95,7 @@ def answers_to(
     logits = np.empty((len(chosen), trained.info.classes), np.float32)
     done = 0
     with torch.inference_mode():
-        for part, pixels in batches(images, batch_size(trained), chosen):
+        for part, pixels in batches(trained, images, chosen):
             logits[done : done + len(part)] = layers(trained.normalize(pixels)).numpy()
             done += len(part)
             tell(done / len(chosen))

@@ -26,8 +26,7 @@ from scv.ml.accept import is_out_of_memory, no_numbers
 from scv.ml.activation import make_activation
 from scv.ml.attribution import make_attribution
 from scv.ml.device import use_threads
-from scv.ml.evaluate import BATCH
-from scv.ml.inside import Tell, multiply_adds
+from scv.ml.inside import Tell
 from scv.ml.layers import make_layers
 from scv.ml.maximization import make_maximization
 from scv.ml.metrics import make_metrics
@@ -153,7 +152,7 @@ def make_report(
     info = trained.info
     if (resident.shape, resident.classes) != (info.input_shape, info.classes):
         raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
-    use_threads(threads, BATCH * multiply_adds(trained))
+    use_threads(threads, trained.cost.at_once * trained.cost.answer)
     if not gives_numbers(trained, resident):
         raise ReportError(no_numbers(info.settings))
     folder.mkdir(parents=True, exist_ok=True)

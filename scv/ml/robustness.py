@@ -25,7 +25,7 @@ from scv.data.splits import probes
 from scv.ml.attribution import pixels_of
 from scv.ml.inside import Tell
 from scv.ml.paint import enlarge
-from scv.ml.scores import background, cost_of, scores, slices
+from scv.ml.scores import background, scores, slices
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
@@ -121,7 +121,9 @@ def _occlusion(pixels: Tensor, amount: float, chances: Chances, empty: Tensor) -
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
+    """A way in which pictures become worse, and how much at each level."""
+
     name: CorruptionName
     title: Message
     definition: Message
@@ -130,98 +132,86 @@ class _Way:
     spoil: Spoil
 
 
-def _ways() -> tuple[_Way, ...]:
-    share = say("of the side")
-    return (
-        _Way(
-            "noise",
-            say("Noise"),
-            say("Gaussian noise on every number of the picture; the amount is its standard deviation."),
-            say("of the range from black to white"),
-            (0.08, 0.12, 0.18, 0.26, 0.38),
-            _noise,
-        ),
-        _Way(
-            "blur",
-            say("Blur"),
-            say("A Gaussian blur; the amount is its standard deviation."),
-            share,
-            (0.015, 0.03, 0.045, 0.06, 0.09),
-            _blur,
-        ),
-        _Way(
-            "shift",
-            say("Shift"),
-            say("Moved in a random direction; what comes in repeats the rim."),
-            share,
-            (0.04, 0.08, 0.12, 0.16, 0.2),
-            _shift,
-        ),
-        _Way(
-            "rotation",
-            say("Rotation"),
-            say("Turned to the left or to the right around the middle."),
-            say("degrees"),
-            (10, 20, 30, 45, 60),
-            _rotation,
-        ),
-        _Way(
-            "contrast",
-            say("Contrast"),
-            say("All numbers drawn towards the picture's mean; the amount is what is left of the contrast."),
-            say("of the contrast"),
-            (0.75, 0.5, 0.3, 0.15, 0.05),
-            _contrast,
-        ),
-        _Way(
-            "occlusion",
-            say("Occlusion"),
-            say("A window at a random place is covered with the background."),
-            share,
-            (0.2, 0.3, 0.4, 0.5, 0.6),
-            _occlusion,
-        ),
-    )
+_SHARE = say("of the side")
+
+WAYS: tuple[Way, ...] = (
+    Way(
+        "noise",
+        say("Noise"),
+        say("Gaussian noise on every number of the picture; the amount is its standard deviation."),
+        say("of the range from black to white"),
+        (0.08, 0.12, 0.18, 0.26, 0.38),
+        _noise,
+    ),
+    Way(
+        "blur",
+        say("Blur"),
+        say("A Gaussian blur; the amount is its standard deviation."),
+        _SHARE,
+        (0.015, 0.03, 0.045, 0.06, 0.09),
+        _blur,
+    ),
+    Way(
+        "shift",
+        say("Shift"),
+        say("Moved in a random direction; what comes in repeats the rim."),
+        _SHARE,
+        (0.04, 0.08, 0.12, 0.16, 0.2),
+        _shift,
+    ),
+    Way(
+        "rotation",
+        say("Rotation"),
+        say("Turned to the left or to the right around the middle."),
+        say("degrees"),
+        (10, 20, 30, 45, 60),
+        _rotation,
+    ),
+    Way(
+        "contrast",
+        say("Contrast"),
+        say("All numbers drawn towards the picture's mean; the amount is what is left of the contrast."),
+        say("of the contrast"),
+        (0.75, 0.5, 0.3, 0.15, 0.05),
+        _contrast,
+    ),
+    Way(
+        "occlusion",
+        say("Occlusion"),
+        say("A window at a random place is covered with the background."),
+        _SHARE,
+        (0.2, 0.3, 0.4, 0.5, 0.6),
+        _occlusion,
+    ),
+)
 
 
-def corrupt(
-    name: CorruptionName, level: int, pixels: Tensor, indices: NDArray[np.int64], empty: Tensor | None = None
-) -> Tensor:
-    """Test pictures, uint8 (B, C, H, W), spoilt at a level from 1 to 5; `indices` are theirs in the test set.
-
-    `empty`, float (1, C, 1, 1), is what covers them in an occlusion, by default black.
-    """
-    way = next(way for way in _ways() if way.name == name)
-    shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
-    nothing = torch.zeros(1, pixels.shape[1], 1, 1) if empty is None else empty
-    return _spoilt(way, level, pixels, chances_of(indices, shape), nothing)
-
-
-def _spoilt(way: _Way, level: int, pixels: Tensor, chances: Chances, empty: Tensor) -> Tensor:
+def corrupt(way: Way, level: int, pixels: Tensor, chances: Chances, empty: Tensor) -> Tensor:
+    """Pictures, uint8 (B, C, H, W), spoilt at a level from 1 to 5; `empty`, float (1, C, 1, 1), is what covers them."""
     spoilt = way.spoil(pixels.float(), way.amounts[level - 1], chances, empty)
     return spoilt.round().clamp(0, 255).byte()
 
 
 def make_robustness(trained: Trained, resident: Resident, folder: Path, tell: Tell) -> Robustness:
     """The section: how accuracy falls as pictures become worse."""
-    cost, ways, empty = cost_of(trained), _ways(), background(trained)
-    looks = 1 + len(ways) * LEVELS
-    indices = probes(resident.test_labels, cost.affordable(_BUDGET, looks, 100, _PICTURES))
+    empty = background(trained)
+    looks = 1 + len(WAYS) * LEVELS
+    indices = probes(resident.test_labels, trained.cost.affordable(_BUDGET, looks, 100, _PICTURES))
     labels = torch.from_numpy(np.array(resident.test_labels[indices]))
     answers = torch.empty(looks, len(indices), trained.info.classes)
     shown = _spread(labels)
-    tiles: dict[str, list[list[NDArray[np.uint8]]]] = {way.name: [[] for _ in shown] for way in ways}
-    for some in slices(len(indices), cost.at_once):
+    tiles: dict[str, list[list[NDArray[np.uint8]]]] = {way.name: [[] for _ in shown] for way in WAYS}
+    for some in slices(len(indices), trained.cost.at_once):
         pixels, chances = pixels_of(resident, indices[some]), chances_of(indices[some], resident.shape)
-        answers[0, some] = scores(trained, pixels, cost).softmax(1)
-        for number, way in enumerate(ways):
-            spoilt = [pixels, *(_spoilt(way, level, pixels, chances, empty) for level in range(1, LEVELS + 1))]
+        answers[0, some] = scores(trained, pixels).softmax(1)
+        for number, way in enumerate(WAYS):
+            spoilt = [pixels, *(corrupt(way, level, pixels, chances, empty) for level in range(1, LEVELS + 1))]
             for level in range(1, LEVELS + 1):
-                answers[number * LEVELS + level, some] = scores(trained, spoilt[level], cost).softmax(1)
+                answers[number * LEVELS + level, some] = scores(trained, spoilt[level]).softmax(1)
             for row, place in enumerate(shown):
                 if some.start <= place < some.stop:
                     tiles[way.name][row] = [enlarge(part[place - some.start].numpy()) for part in spoilt]
-            tell((some.start + (number + 1) / len(ways) * (some.stop - some.start)) / len(indices))
+            tell((some.start + (number + 1) / len(WAYS) * (some.stop - some.start)) / len(indices))
     corruptions = tuple(
         Corruption(
             name=way.name,
@@ -235,7 +225,7 @@ def make_robustness(trained: Trained, resident: Resident, folder: Path, tell: Te
                 folder, f"robustness-{way.name}", np.stack(list(chain(*tiles[way.name]))), columns=LEVELS + 1
             ),
         )
-        for number, way in enumerate(ways)
+        for number, way in enumerate(WAYS)
     )
     clean = _level(0.0, answers[0], labels)
     return Robustness(pictures=len(indices), clean=clean, corruptions=corruptions, verdict=_verdict(clean, corruptions))

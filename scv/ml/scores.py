@@ -1,53 +1,14 @@
-"""What all explanations of a network begin with: its scores, what stands for nothing, and what a look at it costs."""
+"""What all explanations of a network begin with: its scores, and what stands for nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from scv.blocks.check import check
 from scv.blocks.message import Message, say
 from scv.ml.trained import Trained
 
-_NUMBERS_AT_ONCE = 24_000_000
-"""So many activations are held at a time: 96 MB, and their gradients as many again."""
-_COPIES = 8
-"""So many numbers are held for each number of a picture beside what the network holds."""
-_MOST_AT_ONCE = 256
-
 _DARK, _BRIGHT = 1 / 3, 2 / 3
-
-
-@dataclass(frozen=True)
-class Cost:
-    """`at_once`: how many pictures go through the network together. `multiply_adds`: what a look at one costs."""
-
-    at_once: int
-    multiply_adds: int
-
-    def affordable(self, budget: float, looks: float, least: int, most: int) -> int:
-        """How many pictures may have `looks` forward passes each within `budget` multiply-adds.
-
-        It follows from the network alone, so a report is the same on a slow machine. A backward pass is two looks.
-        """
-        return max(least, min(most, int(budget / (looks * self.multiply_adds))))
-
-
-_LEAST_WORK = 200_000
-"""Below this a look costs what calling the layers costs."""
-_WORK_PER_NUMBER = 400
-"""What is done to a picture beside the network costs as much as so many multiply-adds for each of its numbers."""
-
-
-def cost_of(trained: Trained) -> Cost:
-    """What a look at the network costs, by the check's figures."""
-    result = check(trained.info.document, trained.info.input_shape, trained.info.classes)
-    numbers = result.activations + _COPIES * prod(trained.info.input_shape)
-    at_once = max(1, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // numbers))
-    beside = _WORK_PER_NUMBER * prod(trained.info.input_shape)
-    return Cost(at_once, max(result.multiply_adds + beside, _LEAST_WORK))
 
 
 def score_layers(trained: Trained) -> nn.Sequential:
@@ -85,10 +46,10 @@ def background_text(trained: Trained) -> Message:
 
 
 @torch.no_grad()
-def scores(trained: Trained, pixels: Tensor, cost: Cost | None = None) -> Tensor:
+def scores(trained: Trained, pixels: Tensor) -> Tensor:
     """Pixels 0 to 255, (B, C, H, W), to the scores before any Softmax, (B, classes)."""
-    layers, cost = score_layers(trained), cost or cost_of(trained)
-    parts = [layers(trained.normalize(some)) for some in pixels.split(cost.at_once)]
+    layers = score_layers(trained)
+    parts = [layers(trained.normalize(some)) for some in pixels.split(trained.cost.at_once)]
     return torch.cat(parts) if parts else torch.empty(0, trained.info.classes)
 
 

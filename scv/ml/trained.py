@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import Document
+from scv.blocks.findings import Check
 from scv.blocks.message import foreign, say
 from scv.blocks.training import TrainingSettings
 from scv.data.catalogue import DATASETS
 from scv.ml.build import build
+from scv.ml.cost import Cost, cost_of
 from scv.ml.device import Normalize
 from scv.ml.errors import WeightsError
 from scv.ml.weights import content_hash, read_tensors
@@ -51,6 +55,16 @@ class Trained:
             return self.info.class_names
         known = DATASETS.get(self.info.dataset)
         return known.class_names if known else tuple(map(str, range(self.info.classes)))
+
+    @cached_property
+    def checked(self) -> Check:
+        """Shapes, parameters and costs of its blocks."""
+        return check(self.info.document, self.info.input_shape, self.info.classes)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What it costs to ask the network."""
+        return cost_of(self.checked, self.info.input_shape)
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Pixels 0 to 255, uint8 or float, (B, C, H, W), to logits (B, classes)."""

@@ -28,7 +28,7 @@ from scv.ml.attribution import cam_layer, grad_cam, integrated_gradients, occlus
 from scv.ml.inside import Tell
 from scv.ml.outcomes import Outcomes
 from scv.ml.paint import heat, unit
-from scv.ml.scores import background, background_text, cost_of, scores
+from scv.ml.scores import background, background_text, scores
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 
@@ -131,12 +131,12 @@ def curves(trained: Trained, pixels: Tensor, targets: Tensor, orders: Tensor) ->
     `orders` (B, H·W) are the pixels, the first to change first; what is deleted becomes the background.
     """
     rank = orders.argsort(1).view(len(pixels), 1, *pixels.shape[2:])
-    nothing, cost = background(trained), cost_of(trained)
+    nothing = background(trained)
     found: list[list[Tensor]] = [[], []]
     for share in SHARES:
         chosen = rank < round(share * orders.shape[1])
         for which, shown in enumerate((~chosen, chosen)):
-            answers = scores(trained, torch.where(shown, pixels.float(), nothing), cost).softmax(1)
+            answers = scores(trained, torch.where(shown, pixels.float(), nothing)).softmax(1)
             found[which].append(answers.gather(1, targets[:, None])[:, 0])
     return torch.stack(found[0], 1), torch.stack(found[1], 1)
 
@@ -148,10 +148,10 @@ def area(curve: Tensor) -> Tensor:
 
 def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell, outcomes: Outcomes) -> Validity:
     """The section: both checks for each way to attribute. `outcomes` are those of the test images."""
-    methods, cost = methods_of(trained), cost_of(trained)
+    methods = methods_of(trained)
     of_a_map = 3 * _STEPS + occlusion_places(resident.shape)
     looks = of_a_map + 2 * len(SHARES) * (len(methods) + _RANDOM_ORDERS)
-    some = probes(resident.test_labels, cost.affordable(_BUDGET, looks, 4, 100))
+    some = probes(resident.test_labels, trained.cost.affordable(_BUDGET, looks, 4, 100))
     pixels, targets = pixels_of(resident, some), torch.from_numpy(outcomes.predictions[some])
     maps = {}
     for number, method in enumerate(methods):
@@ -159,7 +159,7 @@ def make_validity(trained: Trained, resident: Resident, folder: Path, tell: Tell
         tell(0.15 * (number + 1) / len(methods))
     random, deletions = _deletions(trained, pixels, targets, maps, lambda done: tell(0.15 + 0.35 * done))
     stages = len(_stages(trained))
-    few = min(len(pixels), cost.affordable(_BUDGET, of_a_map * stages, 2, 32))
+    few = min(len(pixels), trained.cost.affordable(_BUDGET, of_a_map * stages, 2, 32))
     first = {method: found[:few] for method, found in maps.items()}
     steps: dict[MethodName, list[Step]] = {method: [] for method in methods}
     tiles = {method: [_tile(method, found, pixels)] for method, found in first.items()}

@@ -15,7 +15,8 @@ import pytest
 from scv.__main__ import main
 from scv.blocks.document import Block, Document
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, open_resident, write_resident
+from scv.data.resident import Arrays, Resident, open_resident
+from scv.data.resident_writing import write_resident
 from scv.files import Files, weights_key
 from scv.ml.official import prepare
 from scv.ml.train import WEIGHTS, train

@@ -1,122 +1,17 @@
 import json
-import os
-import signal
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from scv.data.archives import PicturesError
-from scv.data.export import export_zip
 from scv.data.importing import PictureOptions, import_pictures
 from scv.data.making import Making, make_version
-from scv.data.resident import Resident, open_resident
-from scv.data.summary import Summary, read_summary
-from tests.data.pictures import classes, noise, saved, write_folder, write_zip
-
-SMALL = PictureOptions(size=28)
-
-
-class House:
-    """A data folder with versions of one dataset, made one after the other."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.version = 0
-
-    def path(self, version: int) -> Path:
-        return self.folder / "datasets" / f"own-1-{version}"
-
-    def make(
-        self,
-        files: dict[str, bytes] | None = None,
-        *,
-        folder: bool = False,
-        options: PictureOptions = SMALL,
-        progress: Callable[[int, int], None] | None = None,
-        renamed: dict[str, str] | None = None,
-        train: tuple[int, ...] = (),
-        test: tuple[int, ...] = (),
-    ) -> tuple[Resident, Summary]:
-        source = self.folder / f"source-{self.version}"
-        if files is not None:
-            (write_folder if folder else write_zip)(source, files)
-        making = Making(
-            target=f"own-1-{self.version + 1}",
-            previous=f"own-1-{self.version}" if self.version else None,
-            options=options,
-            source=None if files is None else str(source),
-            renamed=renamed or {},
-            dropped_train=train,
-            dropped_test=test,
-        )
-        handed = msgspec.json.decode(msgspec.json.encode(making), type=Making)
-        summary = make_version(self.folder, handed, progress)
-        self.version += 1
-        assert summary == read_summary(self.path(self.version))
-        return open_resident(self.folder, making.target), summary
-
-    def left(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "datasets").iterdir() if path.suffix != ".lock")
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
-
-
-def parted(count: int, *parts: str) -> dict[str, bytes]:
-    return {
-        f"{part}/{name}": data
-        for number, part in enumerate(parts)
-        for name, data in classes(2, count, start=100 * number).items()
-    }
-
-
-def contents(resident: Resident) -> dict[tuple[str, str], list[bytes]]:
-    """The pixels of each part and class, in order."""
-    found: dict[tuple[str, str], list[bytes]] = {}
-    for images, labels, parts in (
-        (resident.train_images, resident.train_labels, resident.train_parts.tolist()),
-        (resident.test_images, resident.test_labels, ["test"] * len(resident.test_labels)),
-    ):
-        assert (np.diff(labels) >= 0).all()
-        for image, label, part in zip(images, labels, parts, strict=True):
-            found.setdefault((part, resident.class_names[label]), []).append(image.tobytes())
-    return found
-
-
-def check_invariants(resident: Resident, summary: Summary, folder: Path) -> None:
-    """What holds of every version: order, no picture twice in a part, counts, and the way out and in again."""
-    found = contents(resident)
-    assert list(resident.class_names) == sorted(resident.class_names) == summary.class_names
-    for part, counts in (("train", summary.train), ("val", summary.validation), ("test", summary.test)):
-        assert [len(found.get((part, name), [])) for name in resident.class_names] == counts
-        pictures = [pixels for name in resident.class_names for pixels in found.get((part, name), [])]
-        assert len(pictures) == len(set(pictures))
-    parts = [
-        {pixels for (part, _), pictures in found.items() if part == wanted for pixels in pictures}
-        for wanted in ("train", "val", "test")
-    ]
-    assert summary.repeated.count == sum(map(len, parts)) - len(set().union(*parts))
-    export_zip(resident, folder / "out.zip")
-    options = PictureOptions(size=resident.shape[1], color=resident.shape[0] == 3)
-    again = import_pictures(folder / "out.zip", folder / "datasets" / "again", options)
-    assert open_resident(folder, "again").hash == resident.hash
-    assert (again.class_names, again.train, again.validation, again.test) == (
-        summary.class_names,
-        summary.train,
-        summary.validation,
-        summary.test,
-    )
-    assert again.repeated.count == summary.repeated.count
+from scv.data.resident import open_resident
+from tests.data.pictures import classes, noise, saved
+from tests.data.versions import SMALL, House, check_invariants, contents, parted, run
 
 
 def test_the_first_version_is_what_an_import_gives(house: House) -> None:
@@ -270,89 +165,6 @@ def test_folders_of_a_draft_are_classes_whatever_they_are_called_and_one_may_be_
     check_invariants(after, summary, house.folder)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"train": (0, 1, 2, 3)}, "The class a would have 3 pictures; 5 are the least."),
-        ({"test": tuple(range(2))}, "There would be no picture for the test."),
-        ({"train": tuple(range(12)), "test": (0, 1)}, "There is no picture left."),
-        ({"train": tuple(range(6)), "test": (0,)}, "There is only one class, b."),
-        ({"renamed": {"a": "b"}}, "There is only one class, b."),
-        ({"renamed": {"x": "b"}}, "There is no class x."),
-        ({"renamed": {"a": "B"}}, "differs only in upper and lower case"),
-        ({"renamed": {"a": "x/y"}}, "cannot hold / or"),
-        ({"train": (12,)}, "There is no picture 12 in this dataset."),
-        ({"test": (-1,)}, "There is no picture -1 in this dataset."),
-        ({"options": PictureOptions(size=32)}, "have another size, or other colours"),
-        ({"options": PictureOptions(size=28, color=False)}, "have another size, or other colours"),
-        ({"files": {"1.png": b""}}, "There must be a folder for each class"),
-        ({"files": {"c/1.png": b""}}, "The class c would have 0 pictures; 5 are the least."),
-        ({"files": classes(201, 1, start=5)}, "There are 201 classes; 200 are the most."),
-    ],
-)
-def test_what_cannot_be_a_dataset_is_refused_and_leaves_nothing(
-    change: dict[str, object], message: str, house: House
-) -> None:
-    house.make(classes(2, 7))
-    with pytest.raises(PicturesError) as caught:
-        house.make(**change)  # type: ignore[arg-type]
-
-    assert message in str(caught.value)
-    assert house.left() == ["own-1-1"]
-
-
-def test_what_keeps_its_own_parts_needs_a_picture_to_learn_from_in_each_class(house: House) -> None:
-    house.make(parted(2, "train", "test"))
-    resident, _ = house.make(None, train=(0,))
-    assert resident.train_labels.tolist() == [0, 1, 1]
-    with pytest.raises(PicturesError, match="The class a would have no picture to learn from"):
-        house.make(None, train=(0,))
-
-
-def test_the_classes_of_both_together_are_limited(house: House) -> None:
-    house.make(classes(150, 5))
-    with pytest.raises(PicturesError, match="There are 201 classes; 200 are the most"):
-        house.make({name.replace("/", "+/"): data for name, data in classes(51, 5, start=7).items()})
-
-
-def test_the_pictures_of_both_together_are_limited(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scv.data.importing.MOST_FILES", 20)
-    house.make(classes(2, 10))
-    house.make(classes(2, 10))
-    with pytest.raises(PicturesError, match="There would be 21 pictures; 20 are the most"):
-        house.make({"a/new.png": saved(noise(1))})
-    assert house.left() == ["own-1-1", "own-1-2"]
-
-
-def test_a_place_that_cannot_be_written_to_is_said(house: House) -> None:
-    (house.folder / "datasets").write_text("in the way")
-    with pytest.raises(PicturesError, match="The pictures could not be written: file exists"):
-        house.make(classes(2, 5))
-
-
-def test_a_version_that_is_gone_or_spoilt_is_said(house: House) -> None:
-    house.make(classes(2, 5))
-    (house.path(1) / "import.json").write_text("{")
-    with pytest.raises(PicturesError, match="that this one is made of cannot be read"):
-        house.make(None, renamed={"a": "z"})
-
-
-@pytest.mark.parametrize("after", [1, 3, 4, 5])
-def test_an_interruption_at_any_place_leaves_nothing(after: int, house: House) -> None:
-    house.make(classes(2, 100))
-    heard: list[tuple[int, int]] = []
-
-    def stop(done: int, total: int) -> None:
-        heard.append((done, total))
-        if len(heard) == after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        house.make(classes(2, 100, start=200), progress=stop)
-    assert house.left() == ["own-1-1"]
-    assert heard == [(0, 400), (0, 400), (0, 400), (0, 400), (80, 400)][:after]
-
-
 def test_progress_ends_with_all_pictures(house: House) -> None:
     house.make(classes(2, 100))
     heard: list[int] = []
@@ -360,57 +172,6 @@ def test_progress_ends_with_all_pictures(house: House) -> None:
 
     assert heard == sorted(heard)
     assert heard[-1] == 300
-
-
-def run(code: str, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", "-c", f"{IMPORTS}{code}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    return done.stdout
-
-
-IMPORTS = (
-    "import json, resource, sys; from pathlib import Path\n"
-    "from scv.data.importing import *; from scv.data.making import *\n"
-)
-
-
-@pytest.mark.parametrize("limit", [100_000, 600_000])
-def test_a_full_disk_is_said_and_nothing_is_left(limit: int, house: House) -> None:
-    house.make(classes(2, 200))
-    write_zip(house.folder / "z.zip", classes(2, 100, start=300))
-    code = (
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "making = Making(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), source=sys.argv[2])\n"
-        "try: make_version(Path(sys.argv[1]), making)\n"
-        "except PicturesError as error: print(error)"
-    )
-    assert run(code, str(house.folder), str(house.folder / "z.zip")) == (
-        "The pictures could not be written: file too large.\n"
-    )
-    assert house.left() == ["own-1-1"]
-
-
-def test_what_a_killed_process_left_is_swept_by_the_next(house: House) -> None:
-    house.make(classes(2, 1500))
-    code = (
-        f"{IMPORTS}making = Making(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), "
-        "dropped_train=(1,))\n"
-        "import time\n"
-        "def say(done, total):\n    print(done, flush=True)\n    time.sleep(0.5 * (done > 0))\n"
-        "make_version(Path(sys.argv[1]), making, say)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(house.folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while process.stdout.readline() == "0\n":
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert len(house.left()) == 2
-
-    house.make(None, train=(1,))
-    assert house.left() == ["own-1-1", "own-1-2"]
 
 
 def test_memory_holds_a_few_pictures_and_not_the_version_before(house: House) -> None:

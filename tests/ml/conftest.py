@@ -10,7 +10,8 @@ import pytest
 from scv.blocks.document import Block, Document
 from scv.blocks.progress import Event
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.ml.official import prepare
 from scv.ml.train import WEIGHTS, train
 from scv.settings import ROOT

@@ -11,7 +11,8 @@ import torch
 from scv.blocks.document import Block, Document
 from scv.blocks.shapes import Shape
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.ml.build import build
 from scv.ml.device import Normalize
 from scv.ml.outcomes import Outcomes, answers_to

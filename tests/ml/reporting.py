@@ -7,7 +7,8 @@ import torch
 
 from scv.blocks.document import Document
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.ml.build import build
 from scv.ml.device import Normalize
 from scv.ml.train import WEIGHTS, train

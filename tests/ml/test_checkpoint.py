@@ -12,7 +12,8 @@ import torch
 
 from scv.blocks.progress import EpochMetrics, Event, Progress, Result, Started, Stopped
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, content_hash
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import content_hash
 from scv.ml.checkpoint import BEFORE, CHECKPOINT, History, load_checkpoint, save_checkpoint
 from scv.ml.train import WEIGHTS, train
 from scv.ml.weights import read_tensors

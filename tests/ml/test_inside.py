@@ -6,7 +6,7 @@ from scv.blocks.check import check
 from scv.blocks.document import Block, Document
 from scv.blocks.starters import STARTERS
 from scv.data.resident import Resident
-from scv.ml.inside import batch_size, layers_of, watching
+from scv.ml.inside import layers_of, watching
 from tests.ml.reporting import unlearned
 
 
@@ -76,10 +76,3 @@ def test_what_a_layer_gives_has_the_shape_that_the_check_foretold(digits: Reside
         seen.clear()
         trained.logits(torch.from_numpy(np.array(digits.test_images[:3])))
         assert not seen, "nobody watches any longer"
-
-
-def test_large_layers_make_small_batches(digits: Resident) -> None:
-    small = unlearned(NESTED, digits)
-    assert batch_size(small) == 250
-    blown_up = Document(blocks=(Block("up", "Upsample", {"scale_factor": 16}), conv("wide", 512), *NESTED.blocks[-2:]))
-    assert 1 <= batch_size(unlearned(blown_up, digits)) * 512 * 128 * 128 <= 2**24

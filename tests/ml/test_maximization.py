@@ -10,7 +10,8 @@ from PIL import Image
 
 from scv.blocks.check import check
 from scv.blocks.report.maximization import Maximization
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.ml.ascent import maximize
 from scv.ml.inside import layers_of, watching
 from scv.ml.maximization import make_maximization

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.ml import mistakes as making
 from scv.ml.mistakes import make_labels, make_mistakes, suspects
 from scv.ml.outcomes import Outcomes, answers_to

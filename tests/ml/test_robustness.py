@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from scv.blocks.report.robustness import Robustness
 from scv.data.resident import Resident
-from scv.ml.robustness import LEVELS, chances_of, corrupt, make_robustness
+from scv.ml.robustness import LEVELS, WAYS, chances_of, corrupt, make_robustness
 from tests.ml.conftest import document
 from tests.ml.explaining import NETWORKS, Told, learned, pictures, sample, unlearned
 
@@ -56,11 +56,21 @@ def test_noise_has_mean_zero_and_spread_one() -> None:
     assert abs(float((noise[0] * noise[1]).mean())) < 0.1, "every picture has its own"
 
 
+def spoilt_by(
+    name: str, level: int, pixels: torch.Tensor, indices: np.ndarray, empty: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Test pictures, uint8 (B, C, H, W), as the section spoils them; `indices` are theirs in the test set."""
+    (way,) = (way for way in WAYS if way.name == name)
+    _, *shape = pixels.shape
+    nothing = torch.zeros(1, shape[0], 1, 1) if empty is None else empty
+    return corrupt(way, level, pixels, chances_of(indices, tuple(shape)), nothing)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_is_spoilt_the_same_in_any_company(name: str, mnist: Resident) -> None:
     pixels = sample(mnist, 6)
-    together = corrupt(name, 4, pixels, np.arange(6))  # type: ignore[arg-type]
-    alone = corrupt(name, 4, pixels[5:], np.array([5]))  # type: ignore[arg-type]
+    together = spoilt_by(name, 4, pixels, np.arange(6))
+    alone = spoilt_by(name, 4, pixels[5:], np.array([5]))
     assert (together[5:].int() - alone.int()).abs().max() <= 1
 
 
@@ -70,7 +80,7 @@ def test_every_level_is_further_from_the_picture(name: str, shape: tuple[int, in
     rows = torch.linspace(0, 1, shape[1])[:, None] + torch.linspace(0, 1, shape[2])[None]
     pixels = (127 * (torch.sin(5 * rows) + 1)).byte().expand(4, *shape)
     away = [
-        float((corrupt(name, level, pixels, np.arange(4)).float() - pixels.float()).abs().mean())  # type: ignore[arg-type]
+        float((spoilt_by(name, level, pixels, np.arange(4)).float() - pixels.float()).abs().mean())
         for level in range(1, LEVELS + 1)
     ]
     assert away[0] < away[2] < away[4]
@@ -79,20 +89,20 @@ def test_every_level_is_further_from_the_picture(name: str, shape: tuple[int, in
 
 def test_noise_is_as_strong_as_is_said() -> None:
     grey = torch.full((20, 1, 28, 28), 128, dtype=torch.uint8)
-    spread = corrupt("noise", 1, grey, np.arange(20)).float().std()
+    spread = spoilt_by("noise", 1, grey, np.arange(20)).float().std()
     assert float(spread) / 255 == pytest.approx(0.08, abs=0.003)
 
 
 def test_less_contrast_keeps_the_mean() -> None:
     pixels = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    spoilt = corrupt("contrast", 2, pixels, np.arange(3)).float()
+    spoilt = spoilt_by("contrast", 2, pixels, np.arange(3)).float()
     torch.testing.assert_close(spoilt.mean((1, 2, 3)), pixels.float().mean((1, 2, 3)), rtol=0, atol=0.5)
     torch.testing.assert_close(spoilt.std((1, 2, 3)), 0.5 * pixels.float().std((1, 2, 3)), rtol=0.01, atol=0)
 
 
 def test_the_blur_is_a_gaussian_one(mnist: Resident) -> None:
     pixels = sample(mnist, 3)
-    ours = corrupt("blur", 5, pixels, np.arange(3))  # 0.09 of 28 pixels
+    ours = spoilt_by("blur", 5, pixels, np.arange(3))  # 0.09 of 28 pixels
     for picture, spoilt in zip(pixels, ours, strict=True):
         theirs = Image.fromarray(picture[0].numpy()).filter(ImageFilter.GaussianBlur(0.09 * 28))
         assert np.abs(np.asarray(theirs, int) - spoilt[0].numpy()).mean() < 3, "Pillow's is made of box blurs"
@@ -101,7 +111,7 @@ def test_the_blur_is_a_gaussian_one(mnist: Resident) -> None:
 def test_a_shift_goes_as_far_as_is_said() -> None:
     pixels = torch.zeros(40, 1, 50, 50)
     pixels[:, :, 25, 25] = 255
-    spoilt = corrupt("shift", 5, pixels.byte(), np.arange(40)).double()[:, 0]
+    spoilt = spoilt_by("shift", 5, pixels.byte(), np.arange(40)).double()[:, 0]
     places = torch.arange(50.0, dtype=torch.float64)
     total = spoilt.sum((1, 2))
     down = (spoilt.sum(2) @ places) / total - 25
@@ -118,7 +128,7 @@ def test_a_turn_is_as_far_as_is_said(sides: tuple[int, int]) -> None:
     pixels = torch.zeros(12, 1, *sides)
     middle = sides[0] // 2, sides[1] // 2
     pixels[:, :, middle[0] - 1 : middle[0] + 2, middle[1] + 14 : middle[1] + 17] = 255  # 15 to the right
-    spoilt = corrupt("rotation", 3, pixels.byte(), np.arange(12)).double()[:, 0]  # 30 degrees
+    spoilt = spoilt_by("rotation", 3, pixels.byte(), np.arange(12)).double()[:, 0]  # 30 degrees
     total = spoilt.sum((1, 2))
     down = (spoilt.sum(2) @ torch.arange(sides[0], dtype=torch.float64)) / total - middle[0]
     right = (spoilt.sum(1) @ torch.arange(sides[1], dtype=torch.float64)) / total - middle[1]
@@ -129,7 +139,7 @@ def test_a_turn_is_as_far_as_is_said(sides: tuple[int, int]) -> None:
 
 def test_an_occlusion_covers_the_share_that_is_said() -> None:
     pixels = torch.full((30, 3, 40, 20), 200, dtype=torch.uint8)
-    spoilt = corrupt("occlusion", 4, pixels, np.arange(30), torch.full((1, 3, 1, 1), 9.0))
+    spoilt = spoilt_by("occlusion", 4, pixels, np.arange(30), torch.full((1, 3, 1, 1), 9.0))
     assert ((spoilt == 9).sum((1, 2, 3)) == 3 * 20 * 10).all()
     assert len({tuple((picture == 9).nonzero()[0].tolist()) for picture in spoilt}) > 10, "at different places"
 

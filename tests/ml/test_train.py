@@ -15,7 +15,8 @@ from scv.blocks import progress  # pytest would take its Testing for tests
 from scv.blocks.document import encode
 from scv.blocks.progress import EpochMetrics, Progress, Result, Started, Stopped
 from scv.blocks.training import TrainingSettings
-from scv.data.resident import Arrays, Resident, write_resident
+from scv.data.resident import Arrays, Resident
+from scv.data.resident_writing import write_resident
 from scv.data.splits import split
 from scv.ml.build import build
 from scv.ml.device import Normalize, place

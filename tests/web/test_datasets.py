@@ -10,7 +10,7 @@ from scv.blocks.message import say
 from scv.blocks.stage import Stage
 from scv.data import digits
 from scv.data.catalogue import DATASETS
-from scv.data.resident import write_resident
+from scv.data.resident_writing import write_resident
 from scv.jobs.failures import keep_preparation_failure, preparation_failure
 from scv.jobs.underway import Teller, ask_for, forget_progress, underway
 from scv.settings import Settings

@@ -35,8 +35,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: `probabilities` of all classes, `guesses` the five most probable, the best one first.
 
     `entropy` is in bits: 0 where the network is sure, `most_entropy` where each class is as probable as the others.
-    `familiarity` is None where it is not known what the network learned from. `overlay` names a picture of what the
-    answer depends on, where one was made. `notes` are to be read beside the answer.
+    `familiarity` is None where it is not known what the network learned from. `notes` are to be read beside
+    the answer.
     """
 
     probabilities: tuple[float, ...]
@@ -44,5 +44,4 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     entropy: float
     most_entropy: float
     familiarity: Familiarity | None = None
-    overlay: str | None = None
     notes: tuple[Message, ...] = ()

@@ -14,7 +14,8 @@ from scv.data.archives import PicturesError
 from scv.data.catalogue import DatasetInfo
 from scv.data.changes import Changes
 from scv.data.class_names import class_name
-from scv.data.resident import Resident, remove_resident
+from scv.data.resident import Resident
+from scv.data.resident_writing import remove_resident
 from scv.data.summary import Summary, taken, warnings_of
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, Model, User
