@@ -12,7 +12,6 @@ from scv.ml.attribution import CamLayer, cam_layer, grad_cam, occlusion, occlusi
 from scv.ml.familiar import Familiar
 from scv.ml.paint import heat, unit
 from scv.ml.predict import predict
-from scv.ml.scores import cost_of
 from scv.ml.trained import Trained
 
 _NO_MAPS = say("No convolution of this network gives maps of more than one point, so there is no Grad-CAM.")
@@ -46,7 +45,7 @@ def explain(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | No
         (values,) = unit(grad_cam(trained, picture, target).double().numpy())
         if values.any():
             return Explained(prediction, heat(values, pixels, signed=False), _how_to_read(layer, name))
-    if cost_of(trained).affordable(_BUDGET, occlusion_places(pixels.shape), 0, 1):
+    if trained.cost.affordable(_BUDGET, occlusion_places(pixels.shape), 0, 1):
         (values,) = unit(occlusion(trained, picture, target).double().numpy())
         if values.any():
             return Explained(prediction, heat(values, pixels, signed=True), _how_to_read_covering(layer, name))
