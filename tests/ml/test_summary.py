@@ -141,7 +141,7 @@ def test_dead_channels_and_classes_that_are_never_named_are_spoken_of(
     assert "in b1" in said
     assert "It never names 1 of the classes, such as 7." in said
     assert "It most often takes 7 for 1" in said
-    assert "For 2 test pictures its answer is no number" in said
+    assert "For 2 test pictures its answer is not a number" in said
 
 
 def test_other_data_than_the_trainings_are_mentioned_first(trained: Trained, digits: Resident, tmp_path: Path) -> None:
