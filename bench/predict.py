@@ -42,6 +42,9 @@ from scv.ml.predict import predict
 from scv.ml.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
 from scv.settings import ROOT, Settings
+
+sys.path.insert(0, str(ROOT))  # the pictures are those of the tests
+
 from tests.data.handwriting import KINDS, drawn_dark, pen_on_paper, pictures
 from tests.ml.conftest import place_mnist
 
