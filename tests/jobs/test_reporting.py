@@ -37,6 +37,7 @@ from scv.ml.trained import load_trained
 from scv.settings import Settings
 from scv.web.report_parts import states_of
 from tests.jobs.conftest import SMALL_NETWORK, StartWorker, add_run, until, until_ended
+from tests.ml.reporting import ruin
 
 
 def folder_of(settings: Settings, run: Run) -> Path:
@@ -158,16 +159,21 @@ def spans(folder: Path) -> tuple[int, int]:
     return (folder / file_of("layers")).stat().st_mtime_ns, (folder / file_of("labels")).stat().st_mtime_ns
 
 
-async def test_damaged_weights_and_deleted_pictures_are_told(
+async def test_damaged_weights_deleted_pictures_and_answers_that_are_no_numbers_are_told(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
     damaged = await trained(settings, database, queue)
     gone = await trained(settings, database, queue, dataset="own-9-1")
     weights = Files(settings.data_dir / "files").path(weights_key(damaged.id))
     weights.write_bytes(weights.read_bytes()[:100])
+    diverged = await trained(settings, database, queue)
+    ruin(Files(settings.data_dir / "files").path(weights_key(diverged.id)))
     await start_worker(queue="interactive")
     await until_reported(settings, damaged)
     await until_reported(settings, gone)
+    await until_reported(settings, diverged)
+    assert "smaller learning rate" in str(report_failure(folder_of(settings, diverged)))
+    assert states_of(folder_of(settings, diverged)) == ()
     assert "damaged" in str(report_failure(folder_of(settings, damaged)))
     assert "not on this machine" in str(report_failure(folder_of(settings, gone)))
 
