@@ -78,6 +78,36 @@ def test_a_press_on_a_cell_shows_its_pictures_and_keeps_the_place(window: Window
     expect(shown).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_what_is_pressed_and_its_answer_are_seen_together(window: Window, report: str, width: int) -> None:
+    """With the pointer and with the keyboard, which stays where it was."""
+    page = window.page
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(report)
+    page.evaluate("window.stayed = true")
+    for pressed, answer in (
+        (".confusion td.right a >> nth=9", "#cell"),
+        ("#channel-1", "#channel"),
+    ):
+        page.locator(pressed).focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(answer)).to_be_in_viewport()
+        expect(page.locator(pressed)).to_have_attribute("aria-current", "true")
+        expect(page.locator(pressed)).to_be_in_viewport()
+        expect(page.locator(pressed)).to_be_focused()
+    assert page.evaluate("window.stayed")
+
+
+def test_a_runs_pages_lead_to_each_other(window: Window, report: str) -> None:
+    page = window.page
+    page.goto(report)
+    ways = page.get_by_role("navigation", name="This run")
+    for name, path in (("Try it", "/try"), ("Training", ""), ("Report", "/report")):
+        ways.get_by_role("link", name=name).click()
+        page.wait_for_url(f"{report.removesuffix('/report')}{path}")
+        expect(ways.locator("[aria-current=page]")).to_have_text(name)
+
+
 def test_classes_are_sorted_and_cells_told_as_shares_by_links(window: Window, report: str) -> None:
     page = window.page
     page.goto(report)
