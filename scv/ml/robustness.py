@@ -228,7 +228,8 @@ def make_robustness(trained: Trained, resident: Resident, folder: Path, tell: Te
         for number, way in enumerate(WAYS)
     )
     clean = _level(0.0, answers[0], labels)
-    return Robustness(pictures=len(indices), clean=clean, corruptions=corruptions, verdict=_verdict(clean, corruptions))
+    verdict = _verdict(len(indices), clean, corruptions)
+    return Robustness(pictures=len(indices), clean=clean, corruptions=corruptions, verdict=verdict)
 
 
 def _spread(labels: Tensor) -> list[int]:
@@ -249,13 +250,24 @@ def _level(amount: float, answers: Tensor, labels: Tensor) -> Level:
     )
 
 
-def _verdict(clean: Level, corruptions: tuple[Corruption, ...]) -> Message:
-    """Names the corruption under which most of the accuracy is lost, as a mean over its levels."""
+def _verdict(pictures: int, clean: Level, corruptions: tuple[Corruption, ...]) -> Message:
+    """Names the corruption under which most of the accuracy is lost, as a mean over its levels.
+
+    Kinds that differ by less than two standard errors, at worst, of so many pictures are not set against each other.
+    """
 
     def lost(corruption: Corruption) -> float:
         return clean.accuracy - sum(level.accuracy for level in corruption.levels) / LEVELS
 
     worst, best = max(corruptions, key=lost), min(corruptions, key=lost)
+    if lost(worst) - lost(best) < 2 * sqrt(0.25 / pictures):
+        return say(
+            "Hardest for it: {worst}, {most} points lost on average; but with {count} pictures it is not certain which "
+            "kind is hardest.",
+            worst=worst.title,
+            most=f"{100 * lost(worst):.1f}",
+            count=pictures,
+        )
     return say(
         "Hardest for it: {worst}, {most} points lost on average. Easiest: {best}, {least}.",
         worst=worst.title,

@@ -27,6 +27,7 @@ def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None
     assert msgspec.json.decode(msgspec.json.encode(made), type=Robustness) == made
     assert tuple(corruption.name for corruption in made.corruptions) == NAMES
     assert made.clean.accuracy > 0.85
+    assert "Easiest" in str(made.verdict)
     for corruption in made.corruptions:
         assert len(corruption.levels) == LEVELS
         assert corruption.levels[-1].accuracy < made.clean.accuracy - 0.05, "the worst is bad for any of these"
@@ -149,3 +150,4 @@ def test_many_classes_and_colour_make_a_section_too(tmp_path: Path) -> None:
     network = document(("Conv2d", {"out_channels": 4}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
     made = make_robustness(unlearned(network, (3, 9, 10), 200), resident, tmp_path, Told())
     assert made.pictures == 400
+    assert "not certain" in str(made.verdict), "by chance it is as bad at all of them"

@@ -86,8 +86,6 @@ class ReportPage:
     dataset: DatasetInfo
     settings: TrainingSettings
     live: LiveRun
-    plot: str
-    diagnoses: tuple[Diagnosis, ...]
     state: ReportState
     parts: tuple[Part, ...]
     fresh: tuple[Part, ...]
@@ -98,6 +96,16 @@ class ReportPage:
     @property
     def href(self) -> str:
         return f"/runs/{self.run.id}/report"
+
+    @property
+    def plot(self) -> str:
+        """The curves of the training."""
+        return plot_data(self.live, [])
+
+    @property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """What the curves say."""
+        return () if self.run.status == "failed" else diagnoses(self.live, self.settings, self.dataset.classes)
 
     @property
     def gone(self) -> bool:
@@ -194,8 +202,6 @@ async def _page(house: House, visit: Visit, user: User, run_id: int, have: Colle
         dataset=dataset,
         settings=settings,
         live=live,
-        plot=plot_data(live, []),
-        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
         state=state,
         parts=parts,
         fresh=tuple(section for section in parts if section.name not in have),
