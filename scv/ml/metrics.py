@@ -28,11 +28,11 @@ BINS = 15
 
 TOP = (1, 2, 3, 5)
 
-_LISTED = 24
-"""Images named for a cell of the confusion matrix."""
+_SHOWN = 24
+"""Pictures of a kind of mistake, where there is room for so many of each, and images that are named."""
 
-_SHOWN = 12
-"""Pictures of a cell, where there is room for so many of each."""
+_SHOWN_RIGHT = 12
+"""Of what is right nobody needs as many."""
 
 
 def make_metrics(
@@ -150,8 +150,9 @@ def _confusion(outcomes: Outcomes, counts: NDArray[np.int64], images: NDArray[np
     for row, column in zip(label[rank].tolist(), predicted[rank].tolist(), strict=True):
         start = int(starts[row * classes + column])
         count = int(counts[row, column])
-        held = outcomes.indices[order[start : start + min(count, _LISTED)]].tolist()
-        tiles = held[: min(most, max(0, room - len(shown)))]
+        held = outcomes.indices[order[start : start + min(count, _SHOWN)]].tolist()
+        wanted = min(most, _SHOWN_RIGHT) if row == column else most
+        tiles = held[: min(wanted, max(0, room - len(shown)))]
         cells.append(Cell(row, column, count, tuple(held), len(shown), len(tiles)))
         shown += tiles
     pictures = write_thumbnails(folder, "metrics-cells", images, np.array(shown, np.intp))
