@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from scv.db.sqlite import open_connection
 
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another one. Transactions are short, so this is never seen in practice."""
@@ -19,8 +21,9 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = create_async_engine(url)
-        if self.engine.dialect.name == "sqlite":
+        sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine = create_async_engine(url, connect_args={"async_creator_fn": open_connection} if sqlite else {})
+        if sqlite:
             _prepare_sqlite(self.engine)
         self._reading = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writing = async_sessionmaker(self.engine.execution_options(immediate=True), expire_on_commit=False)
