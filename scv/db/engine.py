@@ -2,15 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from scv.db.sqlite import open_connection
-
-BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another one. Transactions are short, so this is never seen in practice."""
 
 
 class Database:
@@ -24,7 +20,7 @@ class Database:
         sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = create_async_engine(url, connect_args={"async_creator_fn": open_connection} if sqlite else {})
         if sqlite:
-            _prepare_sqlite(self.engine)
+            _begin_sqlite(self.engine)
         self._reading = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writing = async_sessionmaker(self.engine.execution_options(immediate=True), expire_on_commit=False)
 
@@ -44,22 +40,9 @@ class Database:
         await self.engine.dispose()
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, record: object) -> None:
-        # The driver's own transaction handling begins too late; the "begin" event below does it instead.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout = {BUSY_MILLISECONDS}",
-            "journal_mode = WAL",
-            "foreign_keys = ON",
-            "synchronous = NORMAL",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
+def _begin_sqlite(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Connection) -> None:
+        # The driver's own transaction handling begins too late.
         immediate = connection.get_execution_options().get("immediate", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,12 +1,16 @@
-"""The driver's connection to SQLite, so that it ends whatever is cancelled, and keeps no lock."""
+"""The driver's connection to SQLite: set up in one way, and ended whatever is cancelled, so that it keeps no lock."""
 
 import asyncio
 import sqlite3
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import aiosqlite
+
+BUSY_SECONDS = 15.0
+"""How long a writer waits for another one. Transactions are short, so this is never seen in practice."""
 
 
 class EndingConnection(aiosqlite.Connection):
@@ -43,8 +47,37 @@ def _end(connection: sqlite3.Connection) -> None:
         connection.close()
 
 
+def _connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+    """In the connection's own thread: a connection that leaves transactions to whoever asks for them."""
+    connection: sqlite3.Connection = sqlite3.connect(
+        *arguments, **{**options, "isolation_level": None, "timeout": BUSY_SECONDS}
+    )
+    try:
+        _set_journal(connection)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_journal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging. SQLite refuses at once, and waits for nobody, where another one is just setting the same."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 def open_connection(*arguments: Any, **options: Any) -> EndingConnection:
     """What `aiosqlite.connect` makes of what `sqlite3.connect` takes, as a connection that ends."""
-    connection = EndingConnection(partial(sqlite3.connect, *arguments, **options), iter_chunk_size=64)
+    connection = EndingConnection(partial(_connected, *arguments, **options), iter_chunk_size=64)
     connection._thread.daemon = True  # as SQLAlchemy has it of its own ones
     return connection

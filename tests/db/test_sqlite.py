@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,13 +37,33 @@ async def test_whoever_is_cancelled_and_cancelled_again_locks_nobody_out(
             writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
-        async with database.writing() as session:  # raises after BUSY_MILLISECONDS where it is locked out
+        async with database.writing() as session:  # raises after BUSY_SECONDS where it is locked out
             await session.execute(text("INSERT INTO t VALUES (1)"))
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         _, hanging = await asyncio.wait(others, timeout=10)
         assert not hanging
     await database.close()
+
+
+async def test_a_new_database_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """As when web and workers start together: each of them makes it the kind that it is to be."""
+    for number in range(30):
+        databases = [Database(f"sqlite+aiosqlite:///{tmp_path / f'{number}.sqlite3'}") for _ in range(4)]
+
+        async def journal(database: Database) -> str:
+            async with database.reading() as session:
+                return str(await session.scalar(text("PRAGMA journal_mode")))
+
+        assert await asyncio.gather(*map(journal, databases)) == ["wal"] * 4
+        for database in databases:
+            await database.close()
+
+
+async def test_a_folder_is_no_database_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    connection = sqlite.open_connection(str(tmp_path))
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        await asyncio.wait_for(connection, sqlite.BUSY_SECONDS / 2)
 
 
 async def test_a_connection_ends_once_however_often_it_is_asked_to(tmp_path: Path) -> None:
