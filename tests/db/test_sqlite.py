@@ -64,6 +64,7 @@ async def test_a_folder_is_no_database_and_nobody_waits_for_it(tmp_path: Path) -
     connection = sqlite.open_connection(str(tmp_path))
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         await asyncio.wait_for(connection, sqlite.BUSY_SECONDS / 2)
+    await connection.close()  # its thread ends, though it never was open
 
 
 async def test_a_connection_ends_once_however_often_it_is_asked_to(tmp_path: Path) -> None:
