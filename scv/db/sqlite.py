@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL
 
 BUSY_SECONDS = 15.0
 """How long a writer waits for another one. Transactions are short, so this is never seen in practice."""
@@ -28,9 +29,11 @@ class EndingConnection(aiosqlite.Connection):
     def stop(self) -> asyncio.Future[Any] | None:
         """Close the connection and end its thread; that asked for again, the same end."""
         if self._ending is None:
-            if self._connection is not None:
-                self._tx.put_nowait((None, partial(_end, self._connection)))
-            self._ending = super().stop()
+            with suppress(RuntimeError):  # outside of a loop nobody can wait
+                self._ending = asyncio.get_running_loop().create_future()
+            self._running = False
+            self._tx.put_nowait((None, partial(_end, self._connection, self._ending)))
+            self._connection = None
         return self._ending
 
     async def close(self) -> None:
@@ -41,10 +44,22 @@ class EndingConnection(aiosqlite.Connection):
             await asyncio.shield(ending)
 
 
-def _end(connection: sqlite3.Connection) -> None:
-    with suppress(sqlite3.ProgrammingError):  # it is closed already
-        connection.rollback()
-        connection.close()
+def _end(connection: sqlite3.Connection | None, ending: asyncio.Future[Any] | None) -> object:
+    """The last thing that the connection's thread does."""
+    if connection is not None:
+        with suppress(sqlite3.Error):
+            connection.rollback()
+        with suppress(sqlite3.Error):
+            connection.close()
+    if ending is not None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            ending.get_loop().call_soon_threadsafe(_tell, ending)
+    return _STOP_RUNNING_SENTINEL
+
+
+def _tell(ending: asyncio.Future[Any]) -> None:
+    if not ending.done():
+        ending.set_result(None)
 
 
 def _connected(*arguments: Any, **options: Any) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, StorageState, expect
 
-from tests.browser.conftest import Server, Window
+from tests.browser.conftest import PATIENCE, Server, Window
 from tests.browser.test_accessibility import violations
 from tests.browser.test_training import start
 
@@ -47,7 +47,7 @@ def test_a_report_appears_section_by_section_without_moving_its_reader(window: W
     expect(page.locator("#stop-report")).to_be_visible()
     page.evaluate("window.stayed = true")
     early = page.evaluate(PARTS)
-    expect(page.locator("#to-metrics")).to_be_visible()
+    expect(page.locator("#to-metrics")).to_be_visible(timeout=3 * PATIENCE)  # the reports of other tests come first
     expect(page.locator("#part-metrics .confusion")).to_be_visible()
     page.locator("#part-metrics").scroll_into_view_if_needed()
     expect(page.locator("#report-state .stage")).to_have_text("The report is complete")
