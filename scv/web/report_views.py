@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from scv.blocks.message import Message, say
 from scv.blocks.report.layers import Layers
 from scv.blocks.report.metrics import Bin, Cell, ClassFigures, Metrics
 from scv.blocks.report.mistakes import Labels, Mistakes
@@ -88,6 +89,28 @@ class MetricsView:
 
     def names(self, number: int) -> str:
         return self.figures.classes[number].name
+
+    @property
+    def reliance(self) -> Message:
+        """How far the network's confidence can be taken at its word."""
+        if self.figures.images < 300:
+            return say("So few test pictures cannot tell how far it can be relied on.")
+        error = self.figures.calibration.error
+        if error < 0.02:
+            return say("So you can take its confidence at its word.")
+        if error < 0.08:
+            return say("So take its confidence as a hint, not as a promise.")
+        return say("So do not rely on its confidence.")
+
+    @staticmethod
+    def is_few(one: Bin) -> bool:
+        """Whether a bin holds too few answers to say much."""
+        return one.count < 10
+
+    @property
+    def some_few(self) -> bool:
+        """Whether any bin does."""
+        return any(map(self.is_few, self.calibrated()))
 
     def calibrated(self) -> tuple[Bin, ...]:
         """The bins that hold answers."""
