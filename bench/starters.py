@@ -18,11 +18,11 @@ from scv.blocks.document import Document
 from scv.blocks.findings import errors
 from scv.blocks.measured import Measured
 from scv.blocks.operations import apply
-from scv.blocks.progress import Result
 from scv.blocks.shapes import Shape
 from scv.blocks.starters import STARTERS
-from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import find
+from scv.data.official.catalogue import find
+from scv.training.progress import Result
+from scv.training.settings import TrainingSettings
 
 # Threads that wait must not spin, or busy cores make small networks very slow; read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -40,8 +40,8 @@ def repaired(document: Document, shape: Shape, classes: int) -> Document:
 
 def measure(starter: str, dataset: str, data_dir: Path) -> Measured:
     """Train with the dataset's usual settings and test once."""
-    from scv.ml.official import prepare
-    from scv.ml.train import train
+    from scv.ml.prepare_official import prepare
+    from scv.ml.train.train import train
 
     info = find(dataset)
     document = repaired(STARTERS[starter].build(info.shape, info.classes), info.shape, info.classes)

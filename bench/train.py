@@ -36,9 +36,9 @@ TURN = 40
 
 def engine(name: str, data_dir: Path, before_step: Callable[[], bool]) -> None:
     """An epoch of `ml.train`; what is given is asked, as a wish to stop, before each step."""
-    from scv.blocks.training import TrainingSettings
-    from scv.ml.official import prepare
-    from scv.ml.train import train
+    from scv.ml.prepare_official import prepare
+    from scv.ml.train.train import train
+    from scv.training.settings import TrainingSettings
 
     settings = TrainingSettings(epochs=1, batch_size=BATCH, learning_rate=RATE, seed=SEED)
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def engine(name: str, data_dir: Path, before_step: Callable[[], bool]) -> None:
 
 def _hear(event: object) -> None:
     """The epoch is over: the test that follows is no part of it."""
-    from scv.blocks.progress import Testing
+    from scv.training.progress import Testing
 
     if isinstance(event, Testing):
         raise EpochOver
@@ -73,7 +73,7 @@ def bare_loop(name: str, data_dir: Path) -> Iterator[None]:
 
     from scv.data.splits import split
     from scv.ml.build import build
-    from scv.ml.official import prepare
+    from scv.ml.prepare_official import prepare
 
     resident = prepare(data_dir, "mnist")
     pixels = (torch.from_numpy(resident.train_images.copy()).float() / 255 - resident.mean[0]) / resident.std[0]
@@ -109,7 +109,7 @@ def dataloader(name: str, data_dir: Path) -> Iterator[None]:
     from scv.data.splits import split
     from scv.ml import vision
     from scv.ml.build import build
-    from scv.ml.official import prepare
+    from scv.ml.prepare_official import prepare
 
     resident = prepare(data_dir, "mnist")
     transforms = vision.transforms

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 try:
-    from scv.commands import datasets, doctor, documents, exporting, predicting, reporting, serving, starters, training
+    from scv.commands import datasets, doctor, documents, export, predict, report, serve, starters, train
+    from scv.commands.dataset_option import add_dataset
     from scv.commands.failure import FAILURES, MisuseError, as_line
-    from scv.commands.options import add_settings
-    from scv.commands.pictures import add_dataset
-    from scv.commands.weights import add_weights
+    from scv.commands.settings_options import add_settings
+    from scv.commands.weights_option import add_weights
 except KeyboardInterrupt:
     print("scv: stopped", file=sys.stderr)
     sys.exit(130)
@@ -39,19 +39,19 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    command("serve", serving.serve, "Start everything: broker, web, workers. Ctrl-C ends it.")
-    command("web", serving.web, "Start the web process alone.")
-    worker = command("worker", serving.worker, "Start one worker alone.")
+    command("serve", serve.serve, "Start everything: broker, web, workers. Ctrl-C ends it.")
+    command("web", serve.web, "Start the web process alone.")
+    worker = command("worker", serve.worker, "Start one worker alone.")
     worker.add_argument("--queue", choices=("train", "interactive"), default="train", help="which jobs it takes")
     worker.add_argument("--devices", metavar="LIST", help="one training on each at a time: cuda:0,cuda:1")
-    command("signin-link", serving.signin_link, "Print a fresh one-time link to sign in with.")
+    command("signin-link", serve.signin_link, "Print a fresh one-time link to sign in with.")
 
     check = command("check", documents.check, "Check a block document: shapes, costs, problems and their fixes.")
     code = command("code", documents.code, "Write the PyTorch script of a block document.")
-    train = command("train", training.train, "Train a block document here and now, without a server.")
+    trained = command("train", train.train, "Train a block document here and now, without a server.")
     parse = command("parse", documents.parse, "Read the block document that some PyTorch code describes.")
     parse.add_argument("code", type=Path, metavar="FILE.py", help="the code; it is read, never run")
-    for made in (check, code, train):
+    for made in (check, code, trained):
         made.add_argument("document", type=Path, metavar="DOC.json", help="the block document")
         add_dataset(made)
     check.add_argument(
@@ -60,16 +60,16 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the repaired document there")
     code.add_argument("--notebook", action="store_true", help="write it as a Jupyter notebook, in steps")
     code.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there, not to standard output")
-    for made in (code, train):
+    for made in (code, trained):
         add_settings(made)
-    train.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
-    train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
+    trained.add_argument("--data-dir", type=Path, metavar="DIR", help="where datasets lie and weights go")
+    trained.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:1")
 
-    exported = command("export", exporting.export, "Write a trained network as ONNX, safetensors, script or notebook.")
-    exporting.add_export(exported)
-    told = command("report", reporting.report, "Write the report of a trained network as one HTML file.")
-    reporting.add_report(told)
-    asked = command("predict", predicting.predict, "Ask a trained network about your own pictures.")
+    exported = command("export", export.export, "Write a trained network as ONNX, safetensors, script or notebook.")
+    export.add_export(exported)
+    told = command("report", report.report, "Write the report of a trained network as one HTML file.")
+    report.add_report(told)
+    asked = command("predict", predict.predict, "Ask a trained network about your own pictures.")
     add_weights(asked)
     asked.add_argument("pictures", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")
 
@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("name", metavar="NAME", help="the starter")
     add_dataset(shown)
     examined = command("doctor", doctor.doctor, "Say what is installed, what is missing and which device there is.")
-    for made in (check, parse, train, exported, asked, listed, begun, examined):
+    for made in (check, parse, trained, exported, asked, listed, begun, examined):
         made.add_argument("--json", action="store_true", help="print the result as JSON")
     return root
 

@@ -1,6 +1,6 @@
 """Domain exceptions. Each carries a `Message` a user can act on; how it is shown is the caller's business."""
 
-from scv.blocks.message import Message, say
+from scv.message import Message, say
 
 
 class SCVError(Exception):

@@ -2,8 +2,8 @@
 
 import socket
 
-from scv.blocks.message import say
 from scv.errors import RefusedError
+from scv.message import say
 from scv.settings import Settings
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 from urllib.parse import quote, urlsplit
 
-from scv.blocks.message import say
 from scv.db.engine import Database
 from scv.db.migrate import migrate
 from scv.db.users import create_signin_link
 from scv.errors import RefusedError
-from scv.jobs.beside import start
 from scv.jobs.broker import Broker, is_embedded
+from scv.jobs.subprocesses import start
+from scv.message import say
 from scv.settings import Settings
 from scv.starting import make_data_dir, refuse_busy_port
 

@@ -10,7 +10,7 @@ import pytest
 from scv.__main__ import parser
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.settings import ROOT, Settings
-from scv.web.shortcuts import SHORTCUTS
+from scv.web.blocks_view.shortcuts import SHORTCUTS
 
 DOCS = ROOT / "docs"
 

@@ -6,9 +6,9 @@ from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block, Document
 from scv.blocks.findings import BlockCheck, Problem
 from scv.blocks.fixes import At
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape, is_tensor
 from scv.blocks.tree import Chain, Spot, walk
+from scv.message import Message, foreign, say
 
 LARGE = 50_000_000
 """Parameters from which on a network is large for the images it sees here."""

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.params import Param, ParamError, Values
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape, is_tensor, size, written
-from scv.blocks.sight import Sight
+from scv.message import Message, foreign, mark, say
 
 CATEGORIES: tuple[tuple[str, str], ...] = (
     ("convolution", mark("Convolution")),
@@ -146,9 +146,9 @@ class BlockType(ABC):
         """Multiplications with addition for one image, biases left out."""
         return 0
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         """What one output number sees of the picture, when an input number has this sight."""
-        return sight
+        return field
 
     def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:
         """The padding with which height and width would stay as they are, where there is such a one."""

@@ -14,12 +14,12 @@ from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document, valid_id
 from scv.blocks.findings import BlockCheck, Check, Fix, Problem
 from scv.blocks.fixes import At, keep_size
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.operations import Add, AddBranch, Operation, RemoveBranch, SetParams
 from scv.blocks.params import Values
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape, is_tensor, size, written
-from scv.blocks.sight import Sight
 from scv.blocks.tree import Chain, Spot, walk
+from scv.message import Message, foreign, say
 
 MAX_PARAMETERS = 100_000_000
 """Most parameters of a network: 400 MB of weights, three times that while training."""
@@ -37,7 +37,7 @@ def check(document: Document, input_shape: Shape, classes: int) -> Check:
     if len(every) > MAX_BLOCKS:
         return Check(False, 0, 0, 0, (), (_too_many(every),))
     walker = _Walker(input_shape)
-    shape, _ = walker.chain(document.blocks, Spot(), input_shape, Sight(), 0)
+    shape, _ = walker.chain(document.blocks, Spot(), input_shape, ReceptiveField(), 0)
     trunk = [block for block in walker.found if block.into is None]
     totals = [sum(getattr(block, name) for block in trunk) for name in ("parameters", "multiply_adds", "activations")]
     problems = _check_totals(totals[0], totals[1])
@@ -67,12 +67,12 @@ class _Walker:
         self._repeated: list[int] = []
 
     def chain(
-        self, chain: Chain, spot: Spot, shape: Shape | None, sight: Sight, depth: int
-    ) -> tuple[Shape | None, Sight]:
+        self, chain: Chain, spot: Spot, shape: Shape | None, field: ReceptiveField, depth: int
+    ) -> tuple[Shape | None, ReceptiveField]:
         """Check a chain that gets `shape`; its output shape, None where an error hides it, and what it sees."""
         for position, block in enumerate(chain):
-            shape, sight = self._block(At(block, spot, position), shape, sight, depth)
-        return shape, sight
+            shape, field = self._block(At(block, spot, position), shape, field, depth)
+        return shape, field
 
     def report(self, index: int, problem: Problem) -> None:
         """Add a problem to a block that was checked."""
@@ -92,7 +92,9 @@ class _Walker:
             )
             self.found[index] = msgspec.structs.replace(checked, problems=unfixed)
 
-    def _block(self, at: At, shape: Shape | None, sight: Sight, depth: int) -> tuple[Shape | None, Sight]:
+    def _block(
+        self, at: At, shape: Shape | None, field: ReceptiveField, depth: int
+    ) -> tuple[Shape | None, ReceptiveField]:
         block = at.block
         index = len(self.found)
         problems = self._check_id(at, index)
@@ -102,11 +104,11 @@ class _Walker:
             message = say("There is no block of the type {type}.", type=foreign(block.type))
             problems.append(Problem("unknown_type", "error", message, None, (at.remove(),)))
             self._note(index, problems=tuple(problems))
-            return None, sight
+            return None, field
         values, refused = kind.complete(block.params)
         problems += [_bad_parameter(at, kind, name, message) for name, message in refused.items()]
         if isinstance(kind, Container):
-            inside = self._branches(at, kind, shape, sight, depth, problems)
+            inside = self._branches(at, kind, shape, field, depth, problems)
         else:
             inside = None
             if block.branches is not None:
@@ -115,20 +117,20 @@ class _Walker:
         output = self._output(at, kind, values, shape, inside, problems)
         if output is None or shape is None:
             self._note(index, problems=tuple(problems))
-            return None, sight
+            return None, field
         costs = (kind.parameters(values, shape), kind.multiply_adds(values, shape), size(output))
         held = [block for block in self.found[index + 1 :] if block.into == at.block.id]
-        sight = Sight.widest([s for _, s in inside]) if inside else kind.look(values, shape, sight)
+        field = ReceptiveField.widest([s for _, s in inside]) if inside else kind.look(values, shape, field)
         self._note(
             index,
             output=output,
             parameters=costs[0] + sum(block.parameters for block in held),
             multiply_adds=costs[1] + sum(block.multiply_adds for block in held),
             activations=costs[2] + sum(block.activations for block in held),
-            sees=sight.within(self._picture),
+            sees=field.within(self._picture),
             problems=tuple(problems),
         )
-        return output, sight
+        return output, field
 
     def _note(self, index: int, **changes: Any) -> None:
         self.found[index] = msgspec.structs.replace(self.found[index], **changes)
@@ -147,8 +149,14 @@ class _Walker:
         return problems
 
     def _branches(
-        self, at: At, kind: Container, shape: Shape | None, sight: Sight, depth: int, problems: list[Problem]
-    ) -> list[tuple[Shape | None, Sight]] | None:
+        self,
+        at: At,
+        kind: Container,
+        shape: Shape | None,
+        field: ReceptiveField,
+        depth: int,
+        problems: list[Problem],
+    ) -> list[tuple[Shape | None, ReceptiveField]] | None:
         """What the branches give; None where there are too few, too many or too deep ones."""
         branches = at.block.branches or ()
         if depth >= MAX_DEPTH:
@@ -156,7 +164,7 @@ class _Walker:
             problems.append(Problem("too_deep", "error", message, None, (at.remove(),)))
             return None
         inside = [
-            self.chain(branch, Spot(at.block.id, number), shape, sight, depth + 1)
+            self.chain(branch, Spot(at.block.id, number), shape, field, depth + 1)
             for number, branch in enumerate(branches)
         ]
         if kind.fewest <= len(branches) <= kind.most:
@@ -170,7 +178,7 @@ class _Walker:
         kind: BlockType,
         values: Values,
         shape: Shape | None,
-        inside: list[tuple[Shape | None, Sight]] | None,
+        inside: list[tuple[Shape | None, ReceptiveField]] | None,
         problems: list[Problem],
     ) -> Shape | None:
         if shape is None:

@@ -13,9 +13,9 @@ from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import check
 from scv.blocks.document import Document
 from scv.blocks.findings import BlockCheck, Check, Problem, errors
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.shapes import Shape
 from scv.blocks.tree import Chain, walk
+from scv.message import Message, foreign, say
 
 
 class InvalidDocumentError(Exception):

@@ -12,13 +12,13 @@ import msgspec
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Document
-from scv.blocks.message import foreign, say
 from scv.blocks.normal import normal
 from scv.blocks.reading.candidates import Candidate, candidates
 from scv.blocks.reading.chains import Chains, learns
 from scv.blocks.reading.statements import Reader
 from scv.blocks.reading.values import CodeError, CodeProblem, Notes, Tensor, Unknown, Value
 from scv.blocks.tree import walk
+from scv.message import foreign, say
 
 __all__ = ["CodeError", "CodeProblem", "Parsed", "parse"]
 

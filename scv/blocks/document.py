@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from scv.blocks.message import Message, say
+from scv.message import Message, say
 
 MAX_BYTES = 4_000_000
 """Longest JSON text that is read at all."""

@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from scv.blocks.message import Message
 from scv.blocks.operations import Operation
 from scv.blocks.shapes import Shape
+from scv.message import Message
 
 
 class Fix(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from scv.blocks.block import AppendToBranch, Container, Cure, InsertBefore, Remo
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Block
 from scv.blocks.findings import Fix
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.operations import Add, Move, Remove, SetParams
 from scv.blocks.shapes import Shape
 from scv.blocks.tree import Chain, Spot
 from scv.blocks.windows import kept_label
+from scv.message import Message, foreign, say
 
 
 class At(msgspec.Struct, frozen=True):

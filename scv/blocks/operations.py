@@ -8,8 +8,8 @@ import msgspec
 from scv.blocks.block import Container
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block, Document
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.tree import Chain, Spot, chain_at, depth_of, find, walk, with_chain
+from scv.message import Message, foreign, say
 
 
 class OperationError(Exception):

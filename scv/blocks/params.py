@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from scv.blocks.message import Message, foreign, say
+from scv.message import Message, foreign, say
 
 Values = Mapping[str, Any]
 """A block's parameters by name, complete and in canonical form."""

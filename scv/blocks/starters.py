@@ -9,8 +9,8 @@ import msgspec
 
 from scv.blocks import architectures
 from scv.blocks.document import Document
-from scv.blocks.message import mark
 from scv.blocks.shapes import Shape
+from scv.message import mark
 
 
 class Starter(msgspec.Struct, frozen=True):

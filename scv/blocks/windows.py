@@ -6,7 +6,7 @@ Sources: the shape sections of torch.nn.Conv2d, ConvTranspose2d and MaxPool2d.
 from collections.abc import Collection, Sequence
 
 from scv.blocks.block import Cure, RemoveHere, SetHere, ShapeError
-from scv.blocks.message import Message, mark, say
+from scv.message import Message, mark, say
 
 AXES = (mark("height"), mark("width"))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 
 from scv.blocks.shapes import written
-from scv.blocks.stage import Stage
 from scv.commands.failure import MisuseError
-from scv.data.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
+from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, is_prepared
 from scv.settings import Settings
+from scv.stage import Stage
 
 
 def list_datasets(arguments: Namespace) -> int:
@@ -70,7 +70,7 @@ def take(arguments: Namespace) -> int:
 
 
 def _prepare(arguments: Namespace, info: DatasetInfo, *, mirror: str | None = None, source: Path | None = None) -> int:
-    from scv.ml.official import prepare_official  # torch takes seconds to import
+    from scv.ml.prepare_official import prepare_official  # torch takes seconds to import
 
     data_dir = _data_dir(arguments)
     show = _Display(sys.stderr.isatty())

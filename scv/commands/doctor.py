@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from scv.data.catalogue import DATASETS
+from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
 from scv.settings import ROOT, Settings
 

@@ -13,14 +13,14 @@ from scv.blocks.codeparse import MAX_CHARACTERS
 from scv.blocks.codeparse import parse as parse_code
 from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode, encode
 from scv.blocks.findings import Check, Problem, errors
-from scv.blocks.message import foreign
 from scv.blocks.repair import repair_all
-from scv.blocks.script import script
 from scv.blocks.shapes import written
+from scv.commands.dataset_option import chosen
 from scv.commands.failure import MisuseError
-from scv.commands.options import settings_from
-from scv.commands.pictures import chosen
-from scv.notebook import notebook
+from scv.commands.settings_options import settings_from
+from scv.export.notebook import notebook
+from scv.export.script import script
+from scv.message import foreign
 
 
 def read(path: Path) -> Document:

@@ -4,9 +4,10 @@ from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.codeparse import CodeError
 from scv.blocks.document import DocumentError
 from scv.blocks.operations import OperationError
-from scv.data.archives import PicturesError
+from scv.data.errors import DatasetMissingError
+from scv.data.own.archives import PicturesError
 from scv.errors import SCVError
-from scv.ml.errors import DatasetMissingError, ExportError, TrainingError, WeightsError
+from scv.ml.errors import ExportError, TrainingError, WeightsError
 
 
 class MisuseError(Exception):

@@ -10,9 +10,9 @@ from scv.blocks.check import check
 from scv.blocks.document import encode
 from scv.blocks.measured import measured
 from scv.blocks.starters import STARTERS, Starter
+from scv.commands.dataset_option import chosen
 from scv.commands.failure import MisuseError
-from scv.commands.pictures import chosen
-from scv.data.catalogue import DatasetInfo
+from scv.data.official.catalogue import DatasetInfo
 
 
 def list_starters(arguments: Namespace) -> int:

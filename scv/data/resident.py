@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scv.data import splits
-from scv.data.catalogue import DATASETS
+from scv.data.official.catalogue import DATASETS
 
 FORMAT = 2
 

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from scv.blocks.message import Message, say
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.message import Message, say
 
 
 def resident_name(dataset_id: int, number: int) -> str:

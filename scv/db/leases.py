@@ -14,8 +14,8 @@ import msgspec
 from sqlalchemy import Update, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from scv.blocks.progress import EpochMetrics, Failed, Result, Started
 from scv.db.tables import EpochMetric, Run, now
+from scv.training.progress import EpochMetrics, Failed, Result, Started
 
 
 class LeaseLostError(Exception):
@@ -66,7 +66,7 @@ async def take_lease(session: AsyncSession, run_id: int, attempt: int, seconds: 
     )
 
 
-class Wishes(NamedTuple):
+class RunControl(NamedTuple):
     """What the user wants of a running run, and how long it has been trained in all, in seconds."""
 
     stop: bool
@@ -74,17 +74,19 @@ class Wishes(NamedTuple):
     trained_seconds: float
 
 
-async def renew_lease(session: AsyncSession, run_id: int, token: str, seconds: float, trained: float = 0.0) -> Wishes:
+async def renew_lease(
+    session: AsyncSession, run_id: int, token: str, seconds: float, trained: float = 0.0
+) -> RunControl:
     """Stay the run's worker for so many seconds from now, after `trained` more seconds of training."""
     row = await session.execute(
         _held(run_id, token)
         .values(lease_until=now() + timedelta(seconds=seconds), trained_seconds=Run.trained_seconds + trained)
         .returning(Run.stop_requested, Run.paused, Run.trained_seconds)
     )
-    wishes = row.one_or_none()
-    if wishes is None:
+    control = row.one_or_none()
+    if control is None:
         raise LeaseLostError(f"run {run_id}")
-    return Wishes(*wishes)
+    return RunControl(*control)
 
 
 async def record_started(session: AsyncSession, run_id: int, token: str, started: Started) -> None:

@@ -8,9 +8,9 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from scv.blocks.message import say
 from scv.db.engine import Database
 from scv.errors import RefusedError
+from scv.message import say
 from scv.settings import Settings
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from scv.blocks.message import say
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
+from scv.message import say
 
 NAME_LENGTH = 60
 PAGE_SIZE = 12

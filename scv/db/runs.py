@@ -5,12 +5,12 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
-from scv.blocks.message import Message, say
-from scv.blocks.progress import Result
-from scv.blocks.training import TrainingSettings
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
+from scv.message import Message, say
+from scv.training.progress import Result
+from scv.training.settings import TrainingSettings
 
 LIST_LENGTH = 20
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from scv.blocks.message import Message
+from scv.message import Message
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 

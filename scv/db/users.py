@@ -11,9 +11,9 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from scv.blocks.message import say
 from scv.db.tables import Session, SigninLink, User, now
 from scv.errors import RefusedError
+from scv.message import say
 
 OWNER_NAME = "Owner"
 

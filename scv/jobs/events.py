@@ -11,9 +11,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from scv.blocks.message import say
-from scv.blocks.progress import Event, Failed, Result, Stopped
 from scv.errors import SCVError
+from scv.message import say
+from scv.training.progress import Event, Failed, Result, Stopped
 
 STREAM_LENGTH = 5000
 KEPT_SECONDS = 12 * 3600

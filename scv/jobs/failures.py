@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from scv.blocks.message import Message
 from scv.data.atomic import write_atomically
+from scv.message import Message
 
 
 def preparation_failure(data_dir: Path, name: str) -> Message | None:

@@ -23,11 +23,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from scv.blocks.message import say
-from scv.data import own_picture
-from scv.data.own_picture import Form, OwnPictureError, form_of, see
+from scv.data.images import preprocess
+from scv.data.images.preprocess import Form, OwnPictureError, form_of, see
 from scv.files import Files
-from scv.jobs.asking import (
+from scv.jobs.predict_client import (
     ASKED,
     Answer,
     Asked,
@@ -40,9 +39,10 @@ from scv.jobs.asking import (
     write,
 )
 from scv.jobs.queue import open_redis
-from scv.ml.answer import explain
+from scv.message import say
 from scv.ml.errors import NoNumbersError, WeightsError
-from scv.ml.familiar import Familiar, familiar_of
+from scv.ml.explain.explain_prediction import explain
+from scv.ml.explain.out_of_distribution import Detector, detector_of
 from scv.ml.trained import Trained, load_trained
 from scv.settings import Settings
 
@@ -74,7 +74,7 @@ class Warm:
     trained: Trained
     form: Form
     bytes: int
-    learning: Future[Familiar | None]
+    learning: Future[Detector | None]
 
 
 class Networks:
@@ -106,7 +106,7 @@ class Networks:
                 trained=trained,
                 form=form_of(info.dataset, info.input_shape, self._data_dir),
                 bytes=stamp[1],
-                learning=self._learner.submit(familiar_of, path, trained, self._data_dir),
+                learning=self._learner.submit(detector_of, path, trained, self._data_dir),
             )
         self._warm[path] = warm
         while len(self._warm) > 1 and (
@@ -133,15 +133,15 @@ def answer_to(networks: Networks, path: Path, picture: bytes) -> Answer:
 def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
     warm = networks.get(path)
     seen = see(picture, warm.form)
-    familiar, notes = None, list(seen.notes)
+    detector, notes = None, list(seen.notes)
     try:
-        familiar = warm.learning.result(_LEARN_SECONDS)
+        detector = warm.learning.result(_LEARN_SECONDS)
     except TimeoutError:
         notes.append(_STILL_LEARNING)
     except Exception:  # noqa: BLE001 - the answer is there without it
         traceback.print_exc()
     try:
-        explained = explain(warm.trained, seen.pixels, familiar)
+        explained = explain(warm.trained, seen.pixels, detector)
     except NoNumbersError as error:
         return Answer(steps=_drawn(seen.steps), problem=error.message)
     overlay = None if explained.overlay is None else _png(Image.fromarray(explained.overlay.transpose(1, 2, 0)))
@@ -154,7 +154,7 @@ def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
     )
 
 
-def _drawn(steps: tuple[own_picture.Step, ...]) -> tuple[Step, ...]:
+def _drawn(steps: tuple[preprocess.Step, ...]) -> tuple[Step, ...]:
     return tuple(Step(step.text, _png(step.image)) for step in steps)
 
 

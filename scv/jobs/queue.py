@@ -14,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from scv.jobs.asking import Answer, ask
 from scv.jobs.events import RunEvent, broker_needed, publish
+from scv.jobs.predict_client import Answer, ask
 from scv.jobs.presence import WorkerState, list_workers
 from scv.settings import Settings
 

@@ -7,15 +7,15 @@ lost its job, or a worker picked the job and was killed before it took the lease
 import asyncio
 import logging
 
-from scv.blocks.message import say
-from scv.blocks.progress import Failed, Paused, Stopped
 from scv.db import leases
 from scv.db.engine import Database
 from scv.db.tables import Run
 from scv.files import Files, weights_key
 from scv.jobs.events import BrokerAwayError, Retrying, RunEvent, is_last
 from scv.jobs.queue import Queue
+from scv.message import say
 from scv.settings import Settings
+from scv.training.progress import Failed, Paused, Stopped
 
 WORKER_LOST = Failed(
     code="worker_lost",

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from scv.blocks.message import Message
 from scv.data.atomic import write_atomically
+from scv.message import Message
 
 S = TypeVar("S")
 

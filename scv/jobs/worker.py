@@ -12,16 +12,12 @@ from typing import Any, Literal
 
 from arq.worker import Worker, func
 
-from scv.blocks.message import say
 from scv.db.datasets import versions_to_make
 from scv.db.engine import Database
 from scv.db.tables import now
-from scv.jobs.beside import run_beside
-from scv.jobs.children import Spare
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
-from scv.jobs.keeper import keep_predictor
-from scv.jobs.maker import make
+from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
     INTERACTIVE_QUEUE,
@@ -33,8 +29,12 @@ from scv.jobs.queue import (
     write_job,
 )
 from scv.jobs.reaper import reap_for_ever
-from scv.jobs.reporter import Reporter
-from scv.jobs.trainer import Trainer
+from scv.jobs.report_task import Reporter
+from scv.jobs.subprocesses import run_subprocess
+from scv.jobs.train_processes import Spare
+from scv.jobs.train_task import Trainer
+from scv.jobs.version_task import make
+from scv.message import say
 from scv.settings import Settings
 
 QueueName = Literal["train", "interactive"]
@@ -156,7 +156,7 @@ def _interactive_worker(settings: Settings, database: Database, queue: Queue, pr
 
     async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
         forget_preparation_failure(settings.data_dir, dataset)
-        status = await run_beside(settings, processes, "scv.jobs.preparation", dataset)
+        status = await run_subprocess(settings, processes, "scv.jobs.prepare_process", dataset)
         log.info("%s: prepared with status %s", dataset, status)
         if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
             keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scv.blocks.message import say
+from scv.message import say
 from scv.ml.errors import TrainingError
 
 _DEVICE = re.compile(r"cpu|mps|cuda(:[0-9]{1,3})?")

@@ -1,6 +1,6 @@
 """What can go wrong in the machine room, said so that a user can act on it."""
 
-from scv.blocks.message import Message
+from scv.message import Message
 
 
 class TrainingError(Exception):
@@ -12,14 +12,6 @@ class TrainingError(Exception):
 
     def __init__(self, code: str, message: Message) -> None:
         self.code = code
-        self.message = message
-        super().__init__(str(message))
-
-
-class DatasetMissingError(Exception):
-    """A dataset is neither on this machine nor to be had; `message` says which files belong where."""
-
-    def __init__(self, message: Message) -> None:
         self.message = message
         super().__init__(str(message))
 

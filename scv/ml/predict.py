@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scv.blocks.message import Message, say
-from scv.blocks.report.prediction import Guess, Prediction
-from scv.ml.accept import no_numbers
+from scv.message import Message, say
 from scv.ml.errors import NoNumbersError
-from scv.ml.familiar import Familiar, features_and_logits
+from scv.ml.explain.out_of_distribution import Detector, features_and_logits
+from scv.ml.train.preflight import no_numbers
 from scv.ml.trained import Trained
+from scv.report.prediction import Guess, Prediction
 
 GUESSES = 5
 
@@ -21,8 +21,8 @@ _BECAUSE = {
 }
 
 
-def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | None = None) -> Prediction:
-    """Ask the network about one picture, uint8 (C, H, W); with `familiar` also whether it learned from such ones.
+def predict(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | None = None) -> Prediction:
+    """Ask the network about one picture, uint8 (C, H, W); with `detector` also whether it learned from such ones.
 
     Raises `ValueError` for pixels of another shape or type, and `NoNumbersError`.
     """
@@ -35,7 +35,7 @@ def predict(trained: Trained, pixels: NDArray[np.uint8], familiar: Familiar | No
     shares = log_shares.exp().tolist()
     names = trained.class_names
     best = sorted(range(len(shares)), key=lambda label: -shares[label])[:GUESSES]
-    judged = None if familiar is None else familiar.judge(features, logits)[0]
+    judged = None if detector is None else detector.judge(features, logits)[0]
     notes: list[Message] = []
     if judged is not None and judged.unfamiliar:
         notes.append(

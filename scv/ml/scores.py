@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from scv.blocks.message import Message, say
+from scv.message import Message, say
 from scv.ml.trained import Trained
 
 _DARK, _BRIGHT = 1 / 3, 2 / 3

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scv.blocks.shapes import size
-from scv.ml.inside import Layer, Tell, layers_of, watching
+from scv.ml.hooks import Layer, OnProgress, layers_of, watching
 from scv.ml.trained import Trained
 
 FEWEST = 4
@@ -34,7 +34,7 @@ Vector = NDArray[np.float32]
 
 
 def layer_vectors(
-    trained: Trained, images: NDArray[np.uint8], tell: Tell = lambda done: None
+    trained: Trained, images: NDArray[np.uint8], on_progress: OnProgress = lambda done: None
 ) -> tuple[tuple[Layer, Vector | None], ...]:
     """Every layer, nested ones too, with its vector; None where it gives the same for all images, (n, C, H, W).
 
@@ -45,12 +45,12 @@ def layer_vectors(
         raise ValueError(f"{len(images)} images are too few to compare layers by")
     layers = layers_of(trained)
     largest = max(size(layer.output) for layer in layers)
-    grams = gram_matrices(trained, layers, images, max(2, _NUMBERS // largest), tell)
+    grams = gram_matrices(trained, layers, images, max(2, _NUMBERS // largest), on_progress)
     return tuple((layer, vector_of(gram)) for layer, gram in zip(layers, grams, strict=True))
 
 
 def gram_matrices(
-    trained: Trained, layers: Sequence[Layer], images: NDArray[np.uint8], most: int, tell: Tell
+    trained: Trained, layers: Sequence[Layer], images: NDArray[np.uint8], most: int, on_progress: OnProgress
 ) -> list[NDArray[np.float64]]:
     """For each layer the inner products of all images' activations, (n, n), with `most` images at a time."""
     count = len(images)
@@ -68,7 +68,7 @@ def gram_matrices(
     for done, members in enumerate(together, 1):
         with torch.inference_mode(), watching(layers, keep(members)):
             trained.logits(torch.from_numpy(np.array(images[members])))
-        tell(done / len(together))
+        on_progress(done / len(together))
     return grams
 
 

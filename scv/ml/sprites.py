@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 
-from scv.blocks.report.sprites import Sprite
+from scv.report.sprites import Sprite
 
 Tiles = NDArray[np.uint8]
 """Pictures of equal size: (N, C, H, W), grey for one channel, red, green and blue for three."""

@@ -15,14 +15,14 @@ from scv.blocks.check import check
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.document import Document
 from scv.blocks.findings import Check
-from scv.blocks.message import foreign, say
-from scv.blocks.training import TrainingSettings
-from scv.data.catalogue import DATASETS
+from scv.data.official.catalogue import DATASETS
+from scv.message import foreign, say
 from scv.ml.build import build
 from scv.ml.cost import Cost, cost_of
 from scv.ml.device import Normalize
 from scv.ml.errors import WeightsError
 from scv.ml.weights import content_hash, read_tensors
+from scv.training.settings import TrainingSettings
 
 
 class WeightsInfo(msgspec.Struct, frozen=True, kw_only=True):

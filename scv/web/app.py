@@ -16,30 +16,30 @@ from scv.db.engine import Database
 from scv.files import Files
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
-from scv.web import errors
-from scv.web.dependencies import provide_house, provide_user, provide_visit, refuse_impossible_paths
-from scv.web.house import House
-from scv.web.language import load_languages
-from scv.web.log import configure_log
-from scv.web.pages.collect import CollectController
-from scv.web.pages.dataset import DatasetController
-from scv.web.pages.document import DocumentController
-from scv.web.pages.health import health
-from scv.web.pages.home import home
-from scv.web.pages.model import ModelController
-from scv.web.pages.new_dataset import NewDatasetController
-from scv.web.pages.own import OwnDatasetController
-from scv.web.pages.report import ReportController
-from scv.web.pages.run import RunController
-from scv.web.pages.session import SessionController
-from scv.web.pages.takeaway import TakeAwayController
-from scv.web.pages.trying import TryController
-from scv.web.pages.version import VersionController
-from scv.web.pages.workers import WorkersController
-from scv.web.render import Renderer
-from scv.web.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
-from scv.web.uploads import sweep_uploads
-from scv.web.visitor import SessionCookie
+from scv.web.accounts.pages import SessionController
+from scv.web.admin.pages import WorkersController
+from scv.web.datasets.collect_pages import CollectController
+from scv.web.datasets.new_pages import NewDatasetController
+from scv.web.datasets.own_pages import OwnDatasetController
+from scv.web.datasets.pages import DatasetController
+from scv.web.editor.document_pages import DocumentController
+from scv.web.editor.pages import VersionController
+from scv.web.http import errors
+from scv.web.http.context import provide_context, provide_services, provide_user, refuse_impossible_paths
+from scv.web.http.cookies import SessionCookie
+from scv.web.http.language import load_languages
+from scv.web.http.log import configure_log
+from scv.web.http.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
+from scv.web.http.services import Services
+from scv.web.http.uploads import sweep_uploads
+from scv.web.models.pages import ModelController
+from scv.web.renderer import make_renderer
+from scv.web.reports.pages import ReportController
+from scv.web.runs.export_pages import TakeAwayController
+from scv.web.runs.pages import RunController
+from scv.web.runs.try_pages import TryController
+from scv.web.site.health import health
+from scv.web.site.home import home
 
 DRAIN_SECONDS = 2
 """How long open event streams may keep a stopping process; browsers connect again by themselves."""
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Litestar:
     configure_log()
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
-    renderer = Renderer(languages, ROOT / "templates", ROOT / "static")
+    renderer = make_renderer(languages)
     session_cookie = SessionCookie(secret, settings.session_days)
 
     @asynccontextmanager
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Litestar:
         database = Database(settings.database_url)
         queue = Queue.open(settings)
         sweep_uploads(settings.data_dir / "files" / "uploads")
-        app.state.house = House(
+        app.state.services = Services(
             settings=settings,
             database=database,
             queue=queue,
@@ -101,8 +101,8 @@ def create_app(settings: Settings) -> Litestar:
         lifespan=[lifespan],
         state=State({"renderer": renderer, "languages": languages}),
         dependencies={
-            "house": Provide(provide_house, sync_to_thread=False),
-            "visit": Provide(provide_visit),
+            "services": Provide(provide_services, sync_to_thread=False),
+            "context": Provide(provide_context),
             "user": Provide(provide_user, sync_to_thread=False),
         },
         middleware=[DefineMiddleware(FormCheck, config=csrf_config(secret))],

@@ -10,11 +10,11 @@ from scv.blocks.codegen import module_code
 from scv.blocks.codeparse import parse
 from scv.blocks.document import Block, Document
 from scv.blocks.normal import normal
-from scv.blocks.script import script
 from scv.blocks.shapes import Shape
-from scv.blocks.training import TrainingSettings
 from scv.blocks.tree import walk
-from scv.data.catalogue import find
+from scv.data.official.catalogue import find
+from scv.export.script import script
+from scv.training.settings import TrainingSettings
 from tests.blocks.generate import documents, nested_documents, sound_documents, tensors
 from tests.blocks.networks import NETWORKS
 from tests.blocks.reading import MODEL, chain, recoverable, written

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.params import Decimal, Integer, Param, ParamError, Sides, Size
-from scv.blocks.training import FIELDS, TrainingSettings
+from scv.training.settings import FIELDS, TrainingSettings
 from tests.blocks.generate import values
 
 ALL = [(f"{kind.type}.{param.name}", param) for kind in CATALOGUE.values() for param in kind.params]

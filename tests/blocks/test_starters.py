@@ -13,13 +13,13 @@ from scv.blocks.document import decode, encode
 from scv.blocks.findings import Check, errors
 from scv.blocks.measured import MEASURED, Measured, measured
 from scv.blocks.operations import apply
-from scv.blocks.recommend import network_facts, recommended
 from scv.blocks.shapes import Shape
 from scv.blocks.starters import STARTERS, Starter
-from scv.blocks.training import defaults
 from scv.blocks.tree import walk
-from scv.data.catalogue import DATASETS, DatasetInfo, find
+from scv.data.official.catalogue import DATASETS, DatasetInfo, find
 from scv.ml.build import build
+from scv.training.recommend import network_facts, recommended
+from scv.training.settings import defaults
 from tests.blocks.generate import repaired
 
 SHAPES: list[Shape] = [

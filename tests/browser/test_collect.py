@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, StorageState, expect, s
 from tests.browser.conftest import FLAGS, Server, Window
 from tests.browser.test_accessibility import violations
 from tests.data.pictures import noise, saved
-from tests.web.sending import zipped
+from tests.web.datasets.sending import zipped
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

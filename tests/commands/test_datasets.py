@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scv.__main__ import main
-from scv.data.catalogue import DATASETS
+from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
 from scv.settings import ROOT
 from tests.ml.conftest import MNIST_FILES

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scv.__main__ import main
-from scv.blocks.progress import Stopped
-from scv.commands import training
+from scv.commands import train
 from scv.errors import RefusedError
 from scv.settings import Settings
+from scv.training.progress import Stopped
 
 SCV = [sys.executable, "-m", "scv"]
 
@@ -88,7 +88,7 @@ def test_control_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     def interrupted(arguments: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(train, "train", interrupted)
     assert main(["train", "net.json", "--dataset", "digits"]) == 130
     assert capsys.readouterr().err == "scv: stopped\n"
 
@@ -98,7 +98,7 @@ def test_a_training_that_is_stopped_before_its_first_epoch_claims_no_weights(
 ) -> None:
     document = tmp_path / "net.json"
     document.write_text('{"format": 1, "blocks": [{"id": "f", "type": "Flatten"}]}')
-    monkeypatch.setattr("scv.ml.train.train", lambda *_, **__: Stopped(epochs=0))
+    monkeypatch.setattr("scv.ml.train.train.train", lambda *_, **__: Stopped(epochs=0))
     assert main(["train", str(document), "--dataset", "digits", "--data-dir", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "scv: stopped\n"
     assert list((tmp_path / "trained").iterdir()) == []

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.versions import House
+from tests.data.own.versions import Services
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path) -> Services:
+    return Services(tmp_path)

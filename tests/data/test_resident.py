@@ -15,7 +15,7 @@ from scv.data.resident import (
     sample_images,
     samples_of_class,
 )
-from scv.data.resident_writing import (
+from scv.data.resident_writer import (
     content_hash,
     new_resident,
     write_resident,

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from scv.blocks.message import say
-from scv.blocks.progress import EpochMetrics, Failed, Result, Started
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError
 from scv.db.tables import Run, User
+from scv.message import say
+from scv.training.progress import EpochMetrics, Failed, Result, Started
 from tests.db.conftest import add_model, add_run, add_user
 
 RESULT = Result(

@@ -1,13 +1,13 @@
 import msgspec
 import pytest
 
-from scv.blocks.training import TrainingSettings
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.models import delete_model
 from scv.db.tables import Run, User
 from scv.db.versions import get_editable_version_for, save_settings
 from scv.errors import NotFoundError, RefusedError
+from scv.training.settings import TrainingSettings
 from tests.db.conftest import add_model, add_user
 
 
@@ -103,8 +103,8 @@ async def test_stopping_a_running_one_is_left_to_its_worker(database: Database) 
         leased = await leases.take_lease(session, run.id, 1, seconds=10)
         assert leased is not None
         assert not await runs.request_stop(session, run)
-        wishes = await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
-    assert (wishes.stop, wishes.pause) == (True, False)
+        control = await leases.renew_lease(session, run.id, leased.lease_token or "", seconds=10)
+    assert (control.stop, control.pause) == (True, False)
     assert (await load(database, ada, run.id)).status == "running"
 
 

@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from scv.blocks.training import TrainingSettings
 from scv.db import leases
 from scv.db.engine import Database
 from scv.db.migrate import migrate
@@ -24,6 +23,7 @@ from scv.db.tables import EpochMetric, Run, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
+from scv.training.settings import TrainingSettings
 
 # So small that torch does not share the work among threads, which would be slow on a busy machine.
 SMALL_NETWORK = """{"format": 1, "blocks": [

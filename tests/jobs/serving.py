@@ -13,7 +13,7 @@ from pathlib import Path
 from scv.settings import ROOT, Settings
 from tests.jobs.conftest import is_alive, until
 
-PROGRAMS = {"broker", "web", "train", "interactive", "scv.jobs.child", "scv.jobs.predictor"}
+PROGRAMS = {"broker", "web", "train", "interactive", "scv.jobs.train_process", "scv.jobs.predictor"}
 """The broker, and the others by the last word of their command line."""
 
 

@@ -2,11 +2,11 @@ from contextlib import aclosing
 
 import pytest
 
-from scv.blocks import progress
-from scv.blocks.progress import EpochMetrics, Stopped
 from scv.jobs.broker import Broker
 from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent, follow
 from scv.jobs.queue import Queue
+from scv.training import progress
+from scv.training.progress import EpochMetrics, Stopped
 
 EPOCH = EpochMetrics(
     epoch=1,

@@ -25,21 +25,23 @@ import pytest
 from sqlalchemy import select, text
 
 from scv.blocks.document import decode
-from scv.blocks.progress import EpochMetrics, Event, Result
-from scv.blocks.training import TrainingSettings
 from scv.db.engine import Database
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, User
 from scv.files import Files, weights_key
-from scv.ml.official import prepare
-from scv.ml.train import train
+from scv.ml.prepare_official import prepare
+from scv.ml.train.train import train
 from scv.settings import Settings
+from scv.training.progress import EpochMetrics, Event, Result
+from scv.training.settings import TrainingSettings
 from tests.jobs.conftest import is_alive, load, until
 from tests.jobs.serving import end, free_port, processes, start, until_it_answers, until_nothing_runs
 
 TIMES = int(os.environ.get("TEST_KILLS", "1"))
 
-KILLS = {kind: TIMES * often for kind, often in {"scv.jobs.child": 8, "train": 3, "web": 3, "broker": 4}.items()}
+KILLS = {
+    kind: TIMES * often for kind, often in {"scv.jobs.train_process": 8, "train": 3, "web": 3, "broker": 4}.items()
+}
 """How often each kind of process is killed. A new training worker takes longest: it has torch to import."""
 
 VOLLEYS = TIMES * (1, 2, 3, 3, 4, 5)
@@ -147,7 +149,7 @@ def trained_by(settings: Settings) -> dict[int, str]:
     """Which run each training child works on: it works in that run's scratch folder."""
     found: dict[int, str] = {}
     for name, pid in processes(settings):
-        if name == "scv.jobs.child":
+        if name == "scv.jobs.train_process":
             try:
                 place = Path(f"/proc/{pid}/cwd").readlink()
             except OSError:
@@ -189,7 +191,7 @@ async def kill_one(settings: Settings, kind: str, chance: random.Random) -> bool
     await until(is_there)
     training = trained_by(settings)
     candidates = [pid for name, pid in processes(settings) if name == kind]
-    if kind == "scv.jobs.child" and training:
+    if kind == "scv.jobs.train_process" and training:
         candidates = list(training)  # rather than the spare, which is started again with no ado
     if candidates:
         os.kill(chance.choice(candidates), signal.SIGKILL)

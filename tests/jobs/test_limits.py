@@ -15,10 +15,10 @@ import pytest
 from scv.db.engine import Database
 from scv.db.tables import Run
 from scv.files import Files, run_folder, weights_key
-from scv.jobs.child import DISK_FULL
-from scv.jobs.children import Spare
 from scv.jobs.queue import Queue
-from scv.jobs.trainer import Trainer
+from scv.jobs.train_process import DISK_FULL
+from scv.jobs.train_processes import Spare
+from scv.jobs.train_task import Trainer
 from scv.settings import ROOT, Settings
 from tests.jobs.conftest import LONG, SMALL_NETWORK, add_run, epochs_of, load, until_epoch
 
@@ -89,14 +89,14 @@ def test_a_file_that_may_not_grow_ends_the_run_with_its_reason(tmp_path: Path) -
         "memory_mb": 0,
     }
     # The dataset is made before there is a limit: it is larger than a checkpoint.
-    made = [sys.executable, "-m", "scv.jobs.preparation", "digits"]
+    made = [sys.executable, "-m", "scv.jobs.prepare_process", "digits"]
     subprocess.run(made, cwd=ROOT, env={**os.environ, "SCV_DATA_DIR": str(tmp_path)}, check=True)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
     with subprocess.Popen(
-        [sys.executable, "-m", "scv.jobs.child"],
+        [sys.executable, "-m", "scv.jobs.train_process"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -9,18 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from scv.blocks.progress import EpochMetrics, Paused, Started
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.tables import Run
 from scv.files import Files, run_folder, weights_key
-from scv.jobs import trainer as trainer_module
+from scv.jobs import train_task as trainer_module
 from scv.jobs.events import Queued, RunEvent, follow
 from scv.jobs.queue import Queue
-from scv.jobs.trainer import Trainer
+from scv.jobs.train_task import Trainer
 from scv.settings import Settings
+from scv.training.progress import EpochMetrics, Paused, Started
 from tests.jobs.conftest import LONG, add_run, is_alive, load, until, until_epoch
-from tests.jobs.test_trainer import WatchedSpare
+from tests.jobs.test_train_task import WatchedSpare
 
 
 @pytest.fixture

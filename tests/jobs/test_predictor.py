@@ -17,12 +17,12 @@ from scv.blocks.document import Block, Document
 from scv.db.engine import Database
 from scv.db.tables import User
 from scv.errors import TooLargeError
-from scv.jobs import asking
-from scv.jobs.asking import MOST_BYTES, Answer, PredictorAwayError, ask
+from scv.jobs import predict_client
 from scv.jobs.broker import Broker
 from scv.jobs.events import BrokerAwayError
-from scv.jobs.keeper import keep_predictor
+from scv.jobs.predict_client import MOST_BYTES, Answer, PredictorAwayError, ask
 from scv.jobs.predictor import Networks, answer_to
+from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.queue import Queue
 from scv.jobs.worker import end_task
 from scv.settings import Settings
@@ -153,7 +153,7 @@ async def test_two_predictors_share_the_questions_and_none_is_answered_twice(
     try:
 
         async def both() -> bool:
-            ((_, count),) = await queue.redis.pubsub_numsub(asking.ASKED)
+            ((_, count),) = await queue.redis.pubsub_numsub(predict_client.ASKED)
             return bool(count == 2)
 
         await until(both)

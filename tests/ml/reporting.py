@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from scv.blocks.document import Document
-from scv.blocks.training import TrainingSettings
 from scv.data.resident import Arrays, Resident
-from scv.data.resident_writing import write_resident
+from scv.data.resident_writer import write_resident
 from scv.ml.build import build
 from scv.ml.device import Normalize
-from scv.ml.train import WEIGHTS, train
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
 from scv.ml.weights import read_tensors, write_tensors
+from scv.training.settings import TrainingSettings
 from tests.ml.conftest import Listener, never
 
 

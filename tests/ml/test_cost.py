@@ -4,7 +4,7 @@ from scv.blocks.document import Block, Document
 from scv.blocks.starters import STARTERS
 from scv.ml.trained import Trained
 from tests.ml.explaining import unlearned
-from tests.ml.test_inside import NESTED, conv
+from tests.ml.test_hooks import NESTED, conv
 
 SHAPE = (1, 28, 28)
 

@@ -8,18 +8,25 @@ import pytest
 import torch
 from PIL import Image
 
-from scv.blocks.report.prediction import Prediction
-from scv.data.own_picture import form_of, see
+from scv.data.images.preprocess import form_of, see
 from scv.data.resident import Resident
 from scv.ml.errors import NoNumbersError
-from scv.ml.familiar import Familiar, familiar_of, familiar_path, features_and_logits, learn_familiar, read_familiar
+from scv.ml.explain.out_of_distribution import (
+    Detector,
+    detector_of,
+    familiar_path,
+    features_and_logits,
+    learn_familiar,
+    read_familiar,
+)
 from scv.ml.predict import predict
-from scv.ml.train import WEIGHTS, train
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
+from scv.report.prediction import Prediction
 from tests.data.handwriting import KINDS, pictures
 from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never
+from tests.ml.explain.strangers import Strangers, auroc, clothes, letters, noise
 from tests.ml.reporting import ruin, ruin_in_part, unlearned
-from tests.ml.strangers import Strangers, auroc, clothes, letters, noise
 
 FORM = form_of("mnist", (1, 28, 28))
 
@@ -30,7 +37,7 @@ def trained(reader: Path) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def familiar(trained: Trained, mnist: Resident) -> Familiar:
+def detector(trained: Trained, mnist: Resident) -> Detector:
     return learn_familiar(trained, mnist)
 
 
@@ -92,25 +99,30 @@ def test_pixels_of_another_shape_are_no_picture_for_it(trained: Trained) -> None
     ids=["noise", "clothes", "letters"],
 )
 def test_what_it_never_learned_from_is_strange(
-    trained: Trained, familiar: Familiar, mnist: Resident, strangers: object, least_auroc: float, least_told: float
+    trained: Trained,
+    detector: Detector,
+    mnist: Resident,
+    strangers: object,
+    least_auroc: float,
+    least_told: float,
 ) -> None:
     pixels: Strangers = strangers(200)  # type: ignore[operator]
-    strange = strangeness(trained, familiar, pixels)
-    known = strangeness(trained, familiar, mnist.test_images[1:4000:5])  # others than the limit was taken from
+    strange = strangeness(trained, detector, pixels)
+    known = strangeness(trained, detector, mnist.test_images[1:4000:5])  # others than the limit was taken from
 
     assert auroc(known, strange) >= least_auroc
     assert (strange > 1).mean() >= least_told
 
 
 def test_about_one_in_a_hundred_of_the_test_images_is_called_strange_wrongly(
-    trained: Trained, familiar: Familiar, mnist: Resident
+    trained: Trained, detector: Detector, mnist: Resident
 ) -> None:
-    others = strangeness(trained, familiar, mnist.test_images[1::5])
+    others = strangeness(trained, detector, mnist.test_images[1::5])
     assert 0.002 < (others > 1).mean() < 0.025
 
 
-def test_a_strange_picture_is_told_and_a_digit_is_not(trained: Trained, familiar: Familiar, mnist: Resident) -> None:
-    digit, stranger = predict(trained, mnist.test_images[0], familiar), predict(trained, noise(1)[0], familiar)
+def test_a_strange_picture_is_told_and_a_digit_is_not(trained: Trained, detector: Detector, mnist: Resident) -> None:
+    digit, stranger = predict(trained, mnist.test_images[0], detector), predict(trained, noise(1)[0], detector)
 
     assert digit.familiarity is not None
     assert digit.familiarity.strangeness < 1
@@ -132,11 +144,11 @@ def test_what_was_learned_of_the_dataset_is_kept_and_belongs_to_its_network_alon
         train(FORGETFUL, settings, digits, folder=folder, emit=Listener(), should_stop=never)
         runs.append((folder / WEIGHTS, load_trained(folder / WEIGHTS)))
     (weights, network), (_, other) = runs
-    assert familiar_of(weights, network, data_dir) is None, "the dataset is not at hand"
+    assert detector_of(weights, network, data_dir) is None, "the dataset is not at hand"
     learned = learn_familiar(network, digits)
     learned.write(familiar_path(weights))
 
-    read = familiar_of(weights, network, data_dir)
+    read = detector_of(weights, network, data_dir)
     assert read is not None
     pixels = torch.from_numpy(digits.test_images[:20].copy())
     assert read.judge(*features_and_logits(network, pixels)) == learned.judge(*features_and_logits(network, pixels))
@@ -158,10 +170,10 @@ def test_any_network_has_features_to_compare(network: object, digits: Resident, 
     settings = msgspec.structs.replace(FEW, epochs=1)
     train(network, settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)  # type: ignore[arg-type]
     trained = load_trained(tmp_path / WEIGHTS)
-    familiar = learn_familiar(trained, digits)
-    answer = predict(trained, digits.test_images[3], familiar)
+    detector = learn_familiar(trained, digits)
+    answer = predict(trained, digits.test_images[3], detector)
 
-    assert familiar.directions.shape[1] <= 1024
+    assert detector.directions.shape[1] <= 1024
     assert answer.familiarity is not None
     assert json.loads(msgspec.json.encode(answer))["familiarity"]["strangeness"] < 3
 
@@ -194,6 +206,6 @@ def test_what_is_familiar_is_learned_from_the_pictures_that_get_numbers(digits: 
     assert all(math.isfinite(each.strangeness) for each in judged if each)
 
 
-def strangeness(trained: Trained, familiar: Familiar, pixels: Strangers) -> np.ndarray:
-    judged = familiar.judge(*features_and_logits(trained, torch.from_numpy(np.array(pixels))))
+def strangeness(trained: Trained, detector: Detector, pixels: Strangers) -> np.ndarray:
+    judged = detector.judge(*features_and_logits(trained, torch.from_numpy(np.array(pixels))))
     return np.array([each.strangeness for each in judged])

@@ -6,7 +6,7 @@ import torch
 
 from scv.data.resident import Resident
 from scv.ml.errors import WeightsError
-from scv.ml.train import WEIGHTS, train
+from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, identity_of, load_trained
 from scv.ml.weights import read_tensors, write_tensors
 from tests.ml.conftest import FEW, FORGETFUL, Listener, never

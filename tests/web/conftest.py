@@ -12,13 +12,13 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from scv.blocks.document import Block, Document, encode
-from scv.blocks.training import TrainingSettings
 from scv.db import models, users
 from scv.db.migrate import migrate
 from scv.db.tables import Run, User, Version
 from scv.settings import Settings
+from scv.training.settings import TrainingSettings
 from scv.web.app import create_app
-from scv.web.house import House
+from scv.web.http.services import Services
 
 GOOD = Document(
     blocks=(
@@ -37,10 +37,10 @@ BROKEN = Document(blocks=(Block("conv1", "Conv2d", {"out_channels": 4}), Block("
 class Visitor:
     """A browser without JavaScript, or with `htmx=True` what htmx would send."""
 
-    def __init__(self, client: httpx.AsyncClient, house: House) -> None:
+    def __init__(self, client: httpx.AsyncClient, services: Services) -> None:
         self.client = client
-        self.house = house
-        self.database = house.database
+        self.services = services
+        self.database = services.database
 
     async def sign_in(self) -> None:
         async with self.database.writing() as session:
@@ -83,7 +83,7 @@ async def sign_in_as_somebody(visitor: Visitor, name: str = "Mallory") -> User:
         session.add(user)
         await session.flush()
         token = await users.start_session(session, user, days=1)
-    cookie = visitor.house.session_cookie.write(token)
+    cookie = visitor.services.session_cookie.write(token)
     visitor.client.cookies[cookie.key] = cookie.value or ""
     return user
 
@@ -138,7 +138,7 @@ async def stranger(app: Litestar) -> AsyncIterator[Visitor]:
     """Somebody who is not signed in."""
     async with AsyncTestClient(app, raise_server_exceptions=False) as client:
         client.follow_redirects = True
-        yield Visitor(client, app.state.house)
+        yield Visitor(client, app.state.services)
 
 
 @pytest.fixture

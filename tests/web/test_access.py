@@ -123,7 +123,7 @@ async def test_a_made_up_link_takes_no_write(stranger: Visitor, monkeypatch: pyt
 
 
 async def test_signing_in_again_ends_the_old_session(owner: Visitor) -> None:
-    name = owner.house.session_cookie.name
+    name = owner.services.session_cookie.name
     old = owner.client.cookies[name]
     await owner.sign_in()
     assert owner.client.cookies[name] != old
@@ -132,7 +132,7 @@ async def test_signing_in_again_ends_the_old_session(owner: Visitor) -> None:
 
 
 async def test_signing_out_ends_the_session_on_the_server(owner: Visitor) -> None:
-    name = owner.house.session_cookie.name
+    name = owner.services.session_cookie.name
     old = owner.client.cookies[name]
     assert (await owner.post("/sign-out", {})).url.path == "/"
     owner.client.cookies[name] = old
@@ -141,7 +141,7 @@ async def test_signing_out_ends_the_session_on_the_server(owner: Visitor) -> Non
 
 @pytest.mark.parametrize("cookie", ["x", "é", "InRva2VuIg.forged", ""])
 async def test_a_made_up_session_is_nobody(stranger: Visitor, cookie: str) -> None:
-    name = stranger.house.session_cookie.name
+    name = stranger.services.session_cookie.name
     answer = await stranger.get("/models", headers={"Cookie": f"{name}={cookie}".encode("latin-1")})  # type: ignore[dict-item]
     assert answer.url.path == "/sign-in"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scv.blocks.block import Call, Elementwise, SetHere, ShapeError
-from scv.blocks.message import mark, say
 from scv.blocks.params import Choice, Decimal, Flag, Integer, Param, Values
 from scv.blocks.shapes import Shape
+from scv.message import mark, say
 
 
 class ReLU(Elementwise):

@@ -5,11 +5,11 @@ from math import prod
 from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, Cure, RemoveHere, SetHere, ShapeError
-from scv.blocks.message import mark, say
 from scv.blocks.params import Choice, Flag, Integer, Param, Size, Values, pair
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape
-from scv.blocks.sight import Sight
 from scv.blocks.windows import arithmetic, keeping, slide
+from scv.message import mark, say
 
 _MAX_CHANNELS = 4096
 _MAX_PADDING = 64
@@ -197,9 +197,9 @@ class Conv2d(BlockType):
                     [SetHere(say("Fill the rim with zeros"), {"padding_mode": "zeros"})],
                 )
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         kernel, dilation = pair(p["kernel_size"]), pair(p["dilation"])
-        return sight.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], pair(p["stride"]))
+        return field.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], pair(p["stride"]))
 
     def parameters(self, p: Values, shape: Shape) -> int:
         weights = p["out_channels"] * (shape[0] // p["groups"]) * prod(pair(p["kernel_size"]))
@@ -328,10 +328,10 @@ class ConvTranspose2d(BlockType):
             )
         return (p["out_channels"], *out)
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         kernel, stride, dilation = pair(p["kernel_size"]), pair(p["stride"]), pair(p["dilation"])
         painted = [-(-(d * (k - 1) + 1) // s) for k, s, d in zip(kernel, stride, dilation, strict=True)]
-        return sight.through(painted, [1 / s for s in stride])
+        return field.through(painted, [1 / s for s in stride])
 
     def parameters(self, p: Values, shape: Shape) -> int:
         weights = shape[0] * (p["out_channels"] // p["groups"]) * prod(pair(p["kernel_size"]))

@@ -3,10 +3,10 @@
 from typing import ClassVar
 
 from scv.blocks.block import BlockType, Call, InsertBefore, ShapeError
-from scv.blocks.message import mark, say
 from scv.blocks.params import Flag, Integer, Param, Values
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape, is_tensor, size, written
-from scv.blocks.sight import Sight
+from scv.message import mark, say
 
 
 class Linear(BlockType):
@@ -56,8 +56,8 @@ class Linear(BlockType):
             )
         return (p["out_features"],)
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
-        return sight.of_all()
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
+        return field.of_all()
 
     def parameters(self, p: Values, shape: Shape) -> int:
         return int(shape[0] * p["out_features"] + (p["out_features"] if p["bias"] else 0))

@@ -5,9 +5,9 @@ from math import prod
 from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, RemoveHere, ReplaceHere, SetHere, ShapeError
-from scv.blocks.message import mark, say
 from scv.blocks.params import Decimal, Flag, Integer, Param, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
+from scv.message import mark, say
 
 _EPS = Decimal(
     name="eps",

@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from scv.blocks.block import BlockType, Call, RemoveHere, SetHere, ShapeError
-from scv.blocks.message import mark, say
 from scv.blocks.params import Decimal, Param, Sides, Values, sides
 from scv.blocks.shapes import Shape
+from scv.message import mark, say
 
 _PADDING = Sides(
     name="padding",

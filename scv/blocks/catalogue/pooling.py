@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, SetHere, ShapeError, shape_line
-from scv.blocks.message import mark, say
 from scv.blocks.params import Flag, Param, Size, Values, pair
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape
-from scv.blocks.sight import Sight
 from scv.blocks.windows import arithmetic, keeping, slide
+from scv.message import mark, say
 
 _KERNEL = Size(
     name="kernel_size",
@@ -75,9 +75,9 @@ class _SlidingPool(BlockType):
     def _most(kernel: tuple[int, int]) -> tuple[int, int]:
         return (kernel[0] // 2, kernel[1] // 2)
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         kernel, stride, _, dilation = self._window(p)
-        return sight.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], stride)
+        return field.through([d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)], stride)
 
     @staticmethod
     def _window(p: Values) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -192,9 +192,9 @@ class _AdaptivePool(BlockType):
         channels, _, _ = self.needs_tensor(shape)
         return (channels, *pair(p["output_size"]))
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         ratios = [side / out for side, out in zip(shape[1:], pair(p["output_size"]), strict=True)]
-        return sight.through([max(1, -(-ratio // 1)) for ratio in ratios], ratios)
+        return field.through([max(1, -(-ratio // 1)) for ratio in ratios], ratios)
 
     def call(self, p: Values, shape: Shape) -> Call:
         return Call(f"nn.{self.type}", (p["output_size"],))

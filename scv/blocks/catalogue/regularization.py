@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scv.blocks.block import Elementwise
-from scv.blocks.message import mark
 from scv.blocks.params import Decimal, Param, Values
 from scv.blocks.shapes import Shape
+from scv.message import mark
 
 
 class Dropout(Elementwise):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scv.blocks.block import BlockType, Call, shape_line
-from scv.blocks.message import mark
 from scv.blocks.params import Choice, Param, Size, Values, pair
+from scv.blocks.receptive_field import ReceptiveField
 from scv.blocks.shapes import Shape, size, written
-from scv.blocks.sight import Sight
+from scv.message import mark
 
 
 class Flatten(BlockType):
@@ -79,9 +79,9 @@ class Upsample(BlockType):
         vertical, horizontal = pair(p["scale_factor"])
         return (channels, height * vertical, width * horizontal)
 
-    def look(self, p: Values, shape: Shape, sight: Sight) -> Sight:
+    def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
         points = {"nearest": 1, "bilinear": 2, "bicubic": 4}[p["mode"]]
-        return sight.through((points, points), [1 / scale for scale in pair(p["scale_factor"])])
+        return field.through((points, points), [1 / scale for scale in pair(p["scale_factor"])])
 
     def call(self, p: Values, shape: Shape) -> Call:
         return Call("nn.Upsample", (), {"scale_factor": p["scale_factor"]} | self.changed(p, "mode"))

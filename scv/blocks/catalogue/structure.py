@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from scv.blocks.block import REGISTRY, AppendToBranch, BlockType, Call, Container, Cure, SetHere, ShapeError
-from scv.blocks.message import Message, foreign, mark, say
 from scv.blocks.params import Choice, Integer, Param, ParamError, Size, Values
 from scv.blocks.shapes import Shape, is_tensor, size, written
+from scv.message import Message, foreign, mark, say
 
 _MAX_REDUCTION = 64
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from scv.blocks.block import BlockType, Container
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.message import foreign, say
 from scv.blocks.params import ParamError
 from scv.blocks.reading import constants
 from scv.blocks.reading.constants import NotConstantError
@@ -28,6 +27,7 @@ from scv.blocks.reading.values import (
     Value,
     is_module,
 )
+from scv.message import foreign, say
 
 _ITSELF = frozenset(
     ("to", "cuda", "cpu", "eval", "train", "float", "half", "double", "apply", "requires_grad_", "compile")

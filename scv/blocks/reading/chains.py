@@ -6,11 +6,11 @@ from typing import Any
 from scv.blocks.block import BlockType, Container
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import MAX_BLOCKS, MAX_DEPTH, Block
-from scv.blocks.message import say
 from scv.blocks.params import ParamError, Values
 from scv.blocks.reading.graph import Node
 from scv.blocks.reading.values import CodeError, Notes
 from scv.blocks.tree import Chain
+from scv.message import say
 
 
 def learns(kind: BlockType, params: Values) -> bool:

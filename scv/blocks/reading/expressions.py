@@ -4,7 +4,6 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from scv.blocks.message import foreign, say
 from scv.blocks.reading import constants
 from scv.blocks.reading.constants import NotConstantError
 from scv.blocks.reading.flow import Flow
@@ -26,6 +25,7 @@ from scv.blocks.reading.values import (
     UserClass,
     Value,
 )
+from scv.message import foreign, say
 
 MAX_NESTING = 120
 """How deep expressions, statements and calls may lie within each other."""

@@ -6,12 +6,12 @@ from typing import Any
 
 from scv.blocks.block import BlockType
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.message import foreign, say
 from scv.blocks.params import ParamError, Values
 from scv.blocks.reading.chains import learns
 from scv.blocks.reading.constants import is_plain
 from scv.blocks.reading.graph import Graph, Node
 from scv.blocks.reading.values import Batch, Dims, Layer, Notes, Tensor, Unknown, Value
+from scv.message import foreign, say
 
 FUNCTIONS: Mapping[str, BlockType] = {name: kind for kind in CATALOGUE.values() for name in kind.functions}
 """The kinds of blocks by the names of PyTorch's functions that do the same."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from scv.blocks.block import BlockType
 from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.message import say
 from scv.blocks.reading import constants
 from scv.blocks.reading.calls import Calls
 from scv.blocks.reading.constants import NotConstantError
@@ -30,6 +29,7 @@ from scv.blocks.reading.values import (
     UserClass,
     Value,
 )
+from scv.message import say
 
 MAX_HELPER = 500
 """More nodes than a helper class of our own code has."""

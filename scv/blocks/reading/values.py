@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scv.blocks.block import BlockType
-from scv.blocks.message import Message, foreign, say
 from scv.blocks.reading.graph import Node
+from scv.message import Message, foreign, say
 
 Value: TypeAlias = Any
 

@@ -1,0 +1,76 @@
+"""`scv predict`: what a trained network says of a person's own pictures."""
+
+import sys
+import warnings
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scv.commands.failure import as_line
+from scv.commands.weights_option import data_dir_of, weights_of
+from scv.data.images.preprocess import OwnPictureError, form_of, see
+from scv.data.own.archives import MOST_BYTES_OF_A_FILE
+from scv.message import Message
+from scv.report.prediction import Prediction
+
+_BAR = 30
+
+
+def predict(arguments: Namespace) -> int:
+    """Print the answer to each picture; 1 where there is none to one of them."""
+    data_dir = data_dir_of(arguments)
+    weights = weights_of(arguments.weights, data_dir)
+
+    # Imported here: torch takes seconds, and no other command needs it.
+    from scv.ml import predict as machine
+    from scv.ml.errors import NoNumbersError
+    from scv.ml.explain.out_of_distribution import detector_of
+    from scv.ml.trained import load_trained
+
+    trained = load_trained(weights)
+    info = trained.info
+    form = form_of(info.dataset, info.input_shape, data_dir)
+    detector = detector_of(weights, trained, data_dir)
+    rows: list[dict[str, Any]] = []
+    for path in arguments.pictures:
+        name = str(path).encode(errors="replace").decode()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what Pillow thinks of a file's fields helps nobody here
+                seen = see(_read(path), form)
+            answer = machine.predict(trained, seen.pixels, detector)
+        except (OwnPictureError, NoNumbersError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            rows.append({"picture": name, "error": as_line(ValueError(reason))})
+            print(f"scv: {name}: {rows[-1]['error']}", file=sys.stderr)
+            continue
+        rows.append(as_json(name, answer, (*seen.notes, *answer.notes)))
+        if not arguments.json:
+            _show(rows[-1])
+    if detector is None and any("error" not in row for row in rows):
+        print("scv: the dataset is not at hand: whether a picture is like its images is not said", file=sys.stderr)
+    if arguments.json:
+        print(msgspec.json.encode(rows).decode())
+    return 1 if any("error" in row for row in rows) else 0
+
+
+def as_json(name: str, answer: Prediction, notes: tuple[Message, ...]) -> dict[str, Any]:
+    """An answer as plain data; see docs/COMMANDS.md."""
+    return {"picture": name, **msgspec.to_builtins(answer), "notes": [str(note) for note in notes]}
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES_OF_A_FILE + 1)
+
+
+def _show(row: dict[str, Any]) -> None:
+    print(row["picture"])
+    width = max(len(guess["name"]) for guess in row["guesses"])
+    for guess in row["guesses"]:
+        bar = "█" * round(guess["probability"] * _BAR)
+        print(f"  {guess['name']:<{width}} {bar:·<{_BAR}} {guess['probability']:7.2%}")
+    for note in row["notes"]:
+        print(f"  {note}")

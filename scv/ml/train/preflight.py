@@ -1,0 +1,105 @@
+"""What a training is refused for before it begins, given up for while it goes on, and found to have ruined afterwards.
+
+Each with what to try.
+"""
+
+from math import log, prod
+
+import torch
+
+from scv.blocks.check import check
+from scv.blocks.codegen import InvalidDocumentError
+from scv.blocks.document import Document
+from scv.blocks.findings import Check
+from scv.data.resident import Resident
+from scv.data.splits import Split
+from scv.message import Message, say
+from scv.ml.errors import TrainingError
+from scv.ml.train.evaluate import Score
+from scv.training.diagnosis import guessing
+from scv.training.settings import TrainingSettings, lower_rate
+
+_HOPELESS = 1e9
+"""A mean loss from which no training recovers (guessing among ten classes gives 2.3): where gradients overflow,
+Adam stands still and the loss may stay finite."""
+
+
+def accept(document: Document, settings: TrainingSettings, resident: Resident, parts: Split) -> Check:
+    """Check everything that can be known beforehand. Raises `TrainingError` and `InvalidDocumentError`."""
+    if problems := settings.problems():
+        raise TrainingError("invalid_settings", problems[0])
+    result = check(document, resident.shape, resident.classes)
+    if not result.ok:
+        raise InvalidDocumentError(result)
+    images = len(parts.train)
+    if not len(parts.validation):
+        message = say("No class has enough images to hold one out. Validate with a larger share, or add images.")
+        raise TrainingError("too_few_images", message)
+    if settings.batch_size > images:
+        message = say(
+            "A batch of {batch} is more than the {images} images that are trained on. Try {images} or fewer.",
+            batch=settings.batch_size,
+            images=images,
+        )
+        raise TrainingError("batch_too_large", message)
+    if settings.cutout >= min(resident.shape[1:]):
+        message = say(
+            "A cutout of {cutout} pixels can hide a whole picture of {height} × {width}. Try {half}.",
+            cutout=settings.cutout,
+            height=resident.shape[1],
+            width=resident.shape[2],
+            half=min(resident.shape[1:]) // 2,
+        )
+        raise TrainingError("invalid_settings", message)
+    last_batch = images % settings.batch_size
+    if settings.batch_size == 1 or last_batch == 1:
+        for block in result.blocks:
+            if block.type in ("BatchNorm1d", "BatchNorm2d") and prod((block.input or (0, 0))[1:]) == 1:
+                message = say("{type} needs more than one value to normalize: try another batch size.", type=block.type)
+                raise TrainingError("batch_too_small", message)
+    return result
+
+
+def sound(loss: float, settings: TrainingSettings) -> float:
+    """The loss as it is. Raises `TrainingError` where it is beyond hope, or no number at all."""
+    if not loss < _HOPELESS:
+        message = say(
+            "The loss grew beyond all measure: the training diverged. Try a smaller learning rate, such as {rate}.",
+            rate=f"{lower_rate(settings):g}",
+        )
+        raise TrainingError("diverged", message)
+    return loss
+
+
+def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> None:
+    """Raise `TrainingError` where an epoch left nothing to build on: no better than guesses, and far too sure of them.
+
+    Networks that an absurd rate has broken have ten times the loss of a guess (Digits, LeNet, Adam at 1: 755, at 0.001
+    never above 2.3). Accuracy counts as well: a linear classifier learns all the same with a loss of 700.
+    """
+    guess = log(classes)
+    if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
+        message = say(
+            "The answers are guesses with a loss of {loss}, where honest guesses have {guess}: the learning rate "
+            "{rate} is too large for {optimizer}. Try {better}.",
+            loss=f"{trained.loss:.3g}",
+            guess=f"{guess:.3g}",
+            rate=f"{settings.learning_rate:g}",
+            optimizer=settings.optimizer,
+            better=f"{lower_rate(settings):g}",
+        )
+        raise TrainingError("diverged", message)
+
+
+def no_numbers(settings: TrainingSettings) -> Message:
+    """What is said of a trained network that answers with NaN or infinity."""
+    return say(
+        "The network's answers are no numbers: its weights grew beyond all measure in the training. Train it again "
+        "with a smaller learning rate, such as {rate}.",
+        rate=f"{lower_rate(settings):g}",
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """torch says it with a type on a GPU and with words on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

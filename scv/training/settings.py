@@ -1,0 +1,252 @@
+"""Training settings of a version: what can be set, its range, default and help.
+
+The form, `scv train --help` and the documentation read `FIELDS`; `recipe` says what each value does.
+"""
+
+from typing import Literal, Protocol, get_args
+
+import msgspec
+
+from scv.blocks.params import Choice, Decimal, Flag, Integer, Param, ParamError
+from scv.message import Message, mark
+
+Optimizer = Literal["Adam", "AdamW", "SGD", "RMSprop"]
+Schedule = Literal["one-cycle", "cosine", "step", "constant"]
+Precision = Literal["fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a network is trained on the cross-entropy. Ranges are in `FIELDS`.
+
+    A field that is new keeps a default that changes nothing: older snapshots lack it and must mean what they did.
+    """
+
+    epochs: int = 3
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    seed: int = 0
+    seeds: int = 1
+    optimizer: Optimizer = "Adam"
+    schedule: Schedule = "one-cycle"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    rotation: int = 0
+    crop: int = 0
+    cutout: int = 0
+    train_percent: int = 100
+    validation_percent: int = 10
+    patience: int = 0
+    precision: Precision = "fp32"
+    device: Device = "auto"
+
+    def problems(self) -> list[Message]:
+        """One message for each value out of range; empty when all is well."""
+        found: list[Message] = []
+        for field in FIELDS:
+            try:
+                field.validate(getattr(self, field.name))
+            except ParamError as error:
+                found.append(error.message)
+        return found
+
+
+class TrainingData(Protocol):
+    """What the settings depend on of a dataset."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def mirrored(self) -> bool: ...
+    @property
+    def train_size(self) -> int: ...
+
+
+def defaults(dataset: TrainingData) -> TrainingSettings:
+    """What a new model of the dataset starts with. Pictures are flipped only where that leaves their class.
+
+    Of few pictures a batch takes a quarter at most, as a power of two, so that an epoch is some steps.
+    """
+    quarter = max(1, dataset.train_size // 4)
+    batch = min(TrainingSettings().batch_size, 2 ** (quarter.bit_length() - 1))
+    return TrainingSettings(epochs=dataset.epochs, flip=dataset.mirrored, batch_size=batch)
+
+
+CUSTOMARY_RATES: dict[str, float] = {"Adam": 0.001, "AdamW": 0.001, "SGD": 0.02, "RMSprop": 0.001}
+"""Learning rates that suit each optimizer: SGD's steps are as large as the gradient, the others' as the rate."""
+
+
+LOWEST_RATE = 1e-7
+
+
+def lower_rate(settings: TrainingSettings) -> float:
+    """The learning rate to try where this one is too large."""
+    return max(LOWEST_RATE, min(CUSTOMARY_RATES[settings.optimizer], float(f"{settings.learning_rate / 10:.1g}")))
+
+
+FIELDS: tuple[Param, ...] = (
+    Integer(
+        name="epochs",
+        label=mark("Epochs"),
+        default=3,
+        minimum=1,
+        maximum=500,
+        help=mark("How often the whole training set is shown."),
+        main=True,
+    ),
+    Integer(
+        name="batch_size",
+        label=mark("Batch size"),
+        default=64,
+        minimum=1,
+        maximum=4096,
+        help=mark("Images looked at before each small change of the weights."),
+        main=True,
+    ),
+    Choice(
+        name="optimizer",
+        label=mark("Optimizer"),
+        default="Adam",
+        options=get_args(Optimizer),
+        help=mark(
+            "How the error moves the weights: Adam, AdamW and RMSprop do well with rates near 0.001, SGD (with "
+            "Nesterov momentum) near 0.02."
+        ),
+        main=True,
+    ),
+    Decimal(
+        name="learning_rate",
+        label=mark("Learning rate"),
+        default=0.001,
+        minimum=LOWEST_RATE,
+        maximum=10.0,
+        help=mark("How large each change of the weights is, before the schedule raises or lowers it."),
+        main=True,
+    ),
+    Choice(
+        name="schedule",
+        label=mark("Schedule"),
+        default="one-cycle",
+        options=get_args(Schedule),
+        help=mark(
+            "How the learning rate changes: one-cycle rises to three times the rate in the first tenth of the "
+            "training, then falls to zero; cosine falls to zero in a curve; step divides it by ten at a half and at "
+            "three quarters."
+        ),
+    ),
+    Decimal(
+        name="weight_decay",
+        label=mark("Weight decay"),
+        default=0.0,
+        minimum=0.0,
+        maximum=1.0,
+        help=mark("Draws all weights towards zero, which keeps the network from learning by heart."),
+    ),
+    Decimal(
+        name="label_smoothing",
+        label=mark("Label smoothing"),
+        default=0.0,
+        minimum=0.0,
+        maximum=0.5,
+        help=mark("The share of each answer that is spread over all classes, so that the network is never too sure."),
+    ),
+    Integer(
+        name="shift",
+        label=mark("Shift"),
+        default=0,
+        minimum=0,
+        maximum=8,
+        help=mark("Moves each training picture by up to so many pixels, anew in every epoch."),
+    ),
+    Flag(
+        name="flip",
+        label=mark("Flip"),
+        default=False,
+        help=mark("Mirrors half of the training pictures left to right; wrong for digits and letters."),
+    ),
+    Integer(
+        name="rotation",
+        label=mark("Rotation"),
+        default=0,
+        minimum=0,
+        maximum=45,
+        help=mark("Turns each training picture by up to so many degrees either way."),
+    ),
+    Integer(
+        name="crop",
+        label=mark("Crop (%)"),
+        default=0,
+        minimum=0,
+        maximum=50,
+        help=mark("Cuts up to so many percent off each side's length, and enlarges what is left."),
+    ),
+    Integer(
+        name="cutout",
+        label=mark("Cutout"),
+        default=0,
+        minimum=0,
+        maximum=16,
+        help=mark("Hides a black square of so many pixels a side somewhere in each training picture."),
+    ),
+    Integer(
+        name="train_percent",
+        label=mark("Training data (%)"),
+        default=100,
+        minimum=1,
+        maximum=100,
+        help=mark("How much of the training data is learned from, the same share of each class."),
+    ),
+    Integer(
+        name="validation_percent",
+        label=mark("Validation data (%)"),
+        default=10,
+        minimum=5,
+        maximum=50,
+        help=mark(
+            "How much of each class is held out, to choose the best epoch by. A dataset that has pictures of its own "
+            "for validation holds out those instead."
+        ),
+    ),
+    Integer(
+        name="patience",
+        label=mark("Patience"),
+        default=0,
+        minimum=0,
+        maximum=100,
+        help=mark("Ends the training after so many epochs without a better one; 0 trains all epochs."),
+    ),
+    Integer(
+        name="seed",
+        label=mark("Seed"),
+        default=0,
+        minimum=0,
+        maximum=2**31 - 1,
+        help=mark("The same seed gives the same start and the same order of images."),
+    ),
+    Integer(
+        name="seeds",
+        label=mark("Number of seeds"),
+        default=1,
+        minimum=1,
+        maximum=10,
+        help=mark(
+            "How many trainings Run begins, each from the next seed: their mean and spread tell merit from chance."
+        ),
+    ),
+    Choice(
+        name="precision",
+        label=mark("Precision"),
+        default="fp32",
+        options=get_args(Precision),
+        help=mark("bf16 computes with 16 bits, faster on an NVIDIA GPU; elsewhere it is fp32 all the same."),
+    ),
+    Choice(
+        name="device",
+        label=mark("Device"),
+        default="auto",
+        options=get_args(Device),
+        help=mark("Where it is trained: auto takes what the server is set to use."),
+    ),
+)

@@ -1,0 +1,112 @@
+"""The workers, what they train and what waits for them: the owner's page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from scv.db import admin, runs
+from scv.db.tables import Run, User
+from scv.files import weights_key
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.presence import WorkerState
+from scv.training.settings import TrainingSettings
+from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.render import AnyRequest, RequestContext
+from scv.web.http.services import Services
+from scv.web.runs.enqueue import publish_stopped
+
+TEMPLATE = "admin/workers.html"
+
+SHOWN = 50
+"""How many of the runs that wait are listed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run of anybody's as the owner sees it: it is a link where it is his own.
+
+    `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
+    """
+
+    run: Run
+    epochs: int
+    mine: bool
+    epoch: int = 0
+    place: str | None = None
+
+    @property
+    def model(self) -> str:
+        return self.run.version.model.name
+
+    @property
+    def user(self) -> str:
+        return self.run.version.model.user.name
+
+
+@dataclass(frozen=True)
+class WorkersPage:
+    """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
+
+    workers: Sequence[WorkerState] | None
+    training: Sequence[Work]
+    waiting: Sequence[Work]
+    total: int
+
+    @property
+    def trainers(self) -> int:
+        """How many workers train; those that prepare datasets do not count."""
+        return sum(1 for worker in self.workers or () if worker.seats)
+
+
+class WorkersController(Controller):
+    path = "/workers"
+
+    @get()
+    async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
+        block = "workers" if request.headers.get("hx-target") == "workers" else None
+        return await _respond(services, context, user, block)
+
+    @post("/runs/{run_id:int}/stop", status_code=200)
+    async def stop(
+        self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
+    ) -> Response[Any]:
+        """Ask anybody's run to stop, exactly as its user could."""
+        async with services.database.writing() as session:
+            run = await admin.get_any_run_for_owner(session, user, run_id)
+            at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
+        if at_once:
+            await publish_stopped(services, run)
+        if request.headers.get("hx-request") != "true":
+            return Redirect("/workers", status_code=303)
+        return await _respond(services, context, user, "workers")
+
+
+async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
+    async with services.database.reading() as session:
+        training = await admin.list_training_for_owner(session, user)
+        line = await admin.list_waiting_for_owner(session, user, SHOWN)
+    workers: list[WorkerState] | None
+    try:
+        workers = await services.queue.list_workers()
+    except BrokerAwayError:
+        workers = None
+    places = {
+        seat.run_id: f"{worker.host}, {worker.pid}" for worker in workers or () for seat in worker.seats if seat.run_id
+    }
+    page = WorkersPage(
+        workers,
+        [_work(run, user, done, places.get(run.id)) for run, done in training],
+        [_work(run, user) for run in line.runs],
+        line.total,
+    )
+    return services.renderer.respond(context, TEMPLATE, page, block=block)
+
+
+def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
+    epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
+    return Work(run, epochs, run.version.model.user_id == owner.id, min(done + 1, epochs), place)

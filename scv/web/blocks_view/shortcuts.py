@@ -1,0 +1,66 @@
+"""The editor's keyboard shortcuts. The template marks the button of each; keys.js presses what is so marked."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from scv.message import mark
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """Keys as ARIA writes them, and what they do, a gettext id.
+
+    `anywhere`: also while a field has the focus. `within`: only while the focus is in there, a CSS selector, because
+    single keys belong to what has the focus.
+    """
+
+    keys: str
+    does: str
+    anywhere: bool = False
+    within: str = ""
+
+    @property
+    def caps(self) -> tuple[str, ...]:
+        """What is printed on the keys."""
+        return tuple(CAPS.get(key, key) for key in self.keys.split("+"))
+
+
+CAPS = {"Control": "Ctrl", "ArrowUp": "↑", "ArrowDown": "↓", "ArrowLeft": "←", "ArrowRight": "→", "Delete": "Del"}
+
+SHORTCUTS: dict[str, Shortcut] = {
+    "search": Shortcut("Control+K", mark("Search for a block; Enter adds the best one"), anywhere=True),
+    "next": Shortcut("ArrowDown", mark("Choose the next block"), within="#stack"),
+    "previous": Shortcut("ArrowUp", mark("Choose the block before"), within="#stack"),
+    "block": Shortcut("Control+ArrowDown", mark("Go to the chosen block"), anywhere=True),
+    "fields": Shortcut("F2", mark("Go to the parameters of the chosen block"), anywhere=True),
+    "up": Shortcut("Alt+ArrowUp", mark("Move it up"), anywhere=True),
+    "down": Shortcut("Alt+ArrowDown", mark("Move it down"), anywhere=True),
+    "inside": Shortcut("Alt+ArrowRight", mark("Move it into the block above")),
+    "outside": Shortcut("Alt+ArrowLeft", mark("Move it out of its container")),
+    "beside": Shortcut("Alt+Shift+ArrowRight", mark("Move it to the next branch")),
+    "duplicate": Shortcut("Control+D", mark("Duplicate it")),
+    "copy": Shortcut("Control+C", mark("Copy it, also for another model")),
+    "cut": Shortcut("Control+X", mark("Cut it out")),
+    "paste": Shortcut("Control+V", mark("Paste after the chosen block")),
+    "remove": Shortcut("Delete", mark("Remove it"), within="#stack"),
+    "undo": Shortcut("Control+Z", mark("Undo")),
+    "redo": Shortcut("Control+Shift+Z", mark("Redo")),
+    "problem": Shortcut("F8", mark("Go to the first problem"), anywhere=True),
+    "repair": Shortcut("Control+Shift+F", mark("Repair all errors that have a safe repair"), anywhere=True),
+    "save": Shortcut("Control+S", mark("Save"), anywhere=True),
+    "run": Shortcut("Control+Enter", mark("Run"), anywhere=True),
+    "list": Shortcut("Control+Shift+L", mark("Show the network as a list, or as blocks again"), anywhere=True),
+    "help": Shortcut("Control+/", mark("Show these shortcuts"), anywhere=True),
+}
+"""By name; ARIA's form of the keys. On a Mac the command key stands in for Control."""
+
+
+def keys(name: str) -> Markup:
+    """The attribute of the element that a shortcut presses."""
+    return Markup(' aria-keyshortcuts="{}"').format(SHORTCUTS[name].keys)
+
+
+def tip(text: str, name: str) -> str:
+    """A tooltip that tells the keys as well: `Undo (Ctrl+Z)`."""
+    return f"{text} ({'+'.join(SHORTCUTS[name].caps)})"

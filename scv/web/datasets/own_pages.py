@@ -1,0 +1,339 @@
+"""A person's own dataset: look at its versions, change it, publish it, take it away, delete it."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream
+
+from scv.data.official.catalogue import DatasetInfo
+from scv.data.own.archives import PicturesError
+from scv.data.own.changes import Changes
+from scv.data.own.class_names import class_name
+from scv.data.own.summary import Summary, taken, warnings_of
+from scv.data.resident import Resident
+from scv.data.resident_writer import remove_resident
+from scv.db import datasets
+from scv.db.tables import Dataset, DatasetVersion, Model, User
+from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.files import report_folder
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.own_datasets import draft_of
+from scv.jobs.prepare_state import Underway, ask_to_stop, underway
+from scv.message import Message, say
+from scv.web.datasets.browse import ClassRow, count, opened
+from scv.web.datasets.lookup import failure_of, own_info
+from scv.web.datasets.own_card import page_of
+from scv.web.datasets.zip_stream import zip_of
+from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.forms import file_name, read_form
+from scv.web.http.render import AnyRequest, RequestContext
+from scv.web.http.services import Services
+
+
+@dataclass(frozen=True)
+class Making:
+    """The version that is being made: how far it is; `problem` keeps that from going on."""
+
+    version: DatasetVersion
+    underway: Underway | None
+    problem: Message | None
+
+    @property
+    def href(self) -> str:
+        return f"/datasets/own/{self.version.dataset_id}"
+
+
+@dataclass(frozen=True)
+class OwnPage:
+    """One version of a dataset, the newest unless another was asked for; None while there is none yet.
+
+    `classes` are there if its files are. `models` are those that learn, or have learned, from any version, with the
+    names of their owners; others than the dataset's owner see only their own.
+    """
+
+    dataset: Dataset
+    mine: bool
+    version: DatasetVersion | None
+    info: DatasetInfo | None
+    resident: Resident | None
+    classes: tuple[ClassRow, ...]
+    summary: tuple[Message, ...]
+    warnings: tuple[Message, ...]
+    making: Making | None
+    models: tuple[tuple[Model, str], ...]
+    problem: Message | None
+
+    @property
+    def newest(self) -> bool:
+        return self.version is self.dataset.newest
+
+    @property
+    def failure(self) -> Message | None:
+        return failure_of(self.dataset)
+
+    @property
+    def ready(self) -> tuple[DatasetVersion, ...]:
+        """The versions that are there, the newest first."""
+        return tuple(version for version in reversed(self.dataset.versions) if version.status == "ready")
+
+    @property
+    def href(self) -> str:
+        return f"/datasets/own/{self.dataset.id}"
+
+
+@dataclass(frozen=True)
+class DeletePage:
+    """What goes with the dataset, before it goes."""
+
+    dataset: Dataset
+    models: tuple[tuple[Model, str], ...]
+
+
+class OwnDatasetController(Controller):
+    path = "/datasets/own/{dataset_id:int}"
+
+    @get()
+    async def show(
+        self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[Any]:
+        async with services.database.reading() as session:
+            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+        if not dataset.versions and dataset.user_id == user.id:
+            return Redirect(page_of(dataset), status_code=303)
+        return await _respond(services, context, user, dataset, dataset.newest)
+
+    @get("/versions/{number:int}")
+    async def show_version(
+        self,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        dataset_id: FromPath[int],
+        number: FromPath[int],
+    ) -> Response[str]:
+        async with services.database.reading() as session:
+            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+        return await _respond(services, context, user, dataset, _version(dataset, number))
+
+    @get("/state")
+    async def state(
+        self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[Any]:
+        """How far the making is, for the page to ask again and again; then the page is loaded anew."""
+        try:
+            async with services.database.reading() as session:
+                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        except NotFoundError:  # refused, and nothing of it is left: the list says why
+            return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
+        making = await _look_at_making(services, dataset)
+        if making is None:
+            return Response(None, headers={"HX-Redirect": page_of(dataset)})
+        return services.renderer.respond(context, "datasets/making.html", making)
+
+    @post("/stop")
+    async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
+        """Give up the version that is being made; what it was to be made of is still there."""
+        async with services.database.writing() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            making = [version for version in dataset.versions if version.status == "making"]
+            for version in making:
+                await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
+        for version in making:  # not before: a worker whose process ends gives up a version that is still wanted
+            ask_to_stop(services.settings.data_dir, version.name)
+        return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+    @post("/rename", status_code=200)
+    async def rename(
+        self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[Any]:
+        form = await read_form(request)
+        problem: Message | None = None
+        async with services.database.writing() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            try:
+                await datasets.rename_dataset(session, dataset, form.get("name", ""))
+            except RefusedError as error:
+                problem = error.message
+        if problem is not None:
+            return await _respond(services, context, user, dataset, dataset.newest, problem)
+        return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+    @post("/names", status_code=200)
+    async def rename_classes(
+        self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[Any]:
+        """Give classes other names, in a new version; two that get the same name become one."""
+        form = await read_form(request)
+
+        def renamed(version: DatasetVersion) -> Changes:
+            typed = {
+                name: class_name(form[f"class:{label}"])
+                for label, name in enumerate(version.class_names)
+                if f"class:{label}" in form
+            }
+            return Changes(renamed={old: new for old, new in typed.items() if old != new})
+
+        return await _change(services, context, user, dataset_id, form.get("version"), renamed)
+
+    @post("/drop", status_code=200)
+    async def drop(
+        self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[Any]:
+        """Leave the chosen pictures out, in a new version."""
+        form = await request.form()
+        chosen = [value for value in form.getall("picture", []) if isinstance(value, str)]
+
+        def dropped(version: DatasetVersion) -> Changes:
+            sizes = {"train": sum(version.train) + sum(version.validation), "test": sum(version.test)}
+            dropped: dict[str, list[int]] = {}
+            for text in chosen:
+                part, _, index = text.partition("-")
+                if part not in sizes or not index.isdecimal() or not 0 <= int(index[:9]) < sizes[part]:
+                    raise RefusedError(say("There is no such picture."))
+                dropped.setdefault(part, []).append(int(index))
+            return Changes(dropped={part: sorted(set(indices)) for part, indices in dropped.items()})
+
+        return await _change(services, context, user, dataset_id, form.get("version"), dropped)
+
+    @post("/publish")
+    async def publish(
+        self, request: AnyRequest, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Redirect:
+        """Show it to everybody on this server, or to nobody else any more."""
+        form = await read_form(request)
+        async with services.database.writing() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
+        return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+    @get("/versions/{number:int}/pictures.zip")
+    async def export(
+        self, user: SignedIn, services: AppServices, dataset_id: FromPath[int], number: FromPath[int]
+    ) -> Stream:
+        """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
+        async with services.database.reading() as session:
+            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+        version = _version(dataset, number)
+        resident = opened(services.settings.data_dir, version.name)
+        if resident is None:
+            raise NotFoundError(say("There are no pictures."))
+        name = file_name(f"{dataset.name} {number}", "zip")
+        return Stream(
+            zip_of(resident),
+            media_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    @post("/versions/{number:int}/delete")
+    async def delete_version(
+        self, user: SignedIn, services: AppServices, dataset_id: FromPath[int], number: FromPath[int]
+    ) -> Redirect:
+        """Delete an older version that nothing uses."""
+        async with services.database.writing() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            name = await datasets.delete_version(session, dataset, number)
+        remove_resident(services.settings.data_dir, name)
+        return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+    @get("/delete")
+    async def ask_before_deleting(
+        self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
+    ) -> Response[str]:
+        async with services.database.reading() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            page = DeletePage(dataset, tuple(await datasets.models_on(session, dataset)))
+        return services.renderer.respond(context, "datasets/delete.html", page)
+
+    @post("/delete")
+    async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
+        """Delete it for good, then every file of it."""
+        async with services.database.writing() as session:
+            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            reports = await datasets.runs_on(session, dataset)
+            names = await datasets.delete_dataset(session, dataset)
+        for name in names:
+            remove_resident(services.settings.data_dir, name)
+        for run_id in reports:  # they show the pictures
+            services.files.delete(report_folder(run_id))
+        draft_of(services.files, dataset_id).discard()
+        return Redirect("/datasets", status_code=303)
+
+
+def _version(dataset: Dataset, number: int) -> DatasetVersion:
+    for version in dataset.versions:
+        if version.number == number and version.status == "ready":
+            return version
+    raise NotFoundError(say("There is no such version."))
+
+
+async def _change(
+    services: Services, context: RequestContext, user: User, dataset_id: int, seen: object, changes_of: Any
+) -> Response[Any]:
+    """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
+    refusal: ConflictError | PicturesError | RefusedError | None = None
+    async with services.database.writing() as session:
+        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        newest = dataset.newest
+        try:
+            if newest is None or seen != str(newest.number):
+                raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+            changes = changes_of(newest)
+            if changes == Changes():
+                raise RefusedError(say("Nothing was chosen or changed."))
+            version = await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
+        except (ConflictError, PicturesError, RefusedError) as error:
+            refusal = error
+    if refusal is not None:
+        status = 409 if isinstance(refusal, ConflictError) else 422
+        return await _respond(services, context, user, dataset, newest, refusal.message, status=status)
+    with suppress(BrokerAwayError):  # the page asks for it again
+        await services.queue.enqueue_making(version.name)
+    return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+
+async def _respond(
+    services: Services,
+    context: RequestContext,
+    user: User,
+    dataset: Dataset,
+    version: DatasetVersion | None,
+    problem: Message | None = None,
+    *,
+    status: int = 422,
+) -> Response[str]:
+    mine = dataset.user_id == user.id
+    async with services.database.reading() as session:
+        using = await datasets.models_on(session, dataset)
+    resident = None if version is None else opened(services.settings.data_dir, version.name)
+    summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
+    page = OwnPage(
+        dataset=dataset,
+        mine=mine,
+        version=version,
+        info=None if version is None else own_info(version),
+        resident=resident,
+        classes=count(resident) if resident else (),
+        summary=tuple(taken(summary)) if summary else (),
+        warnings=tuple(warnings_of(summary)) if summary else (),
+        making=await _look_at_making(services, dataset) if mine else None,
+        models=tuple((model, name) for model, name in using if mine or model.user_id == user.id),
+        problem=problem,
+    )
+    return services.renderer.respond(context, "datasets/own.html", page, status=status if problem else 200)
+
+
+async def _look_at_making(services: Services, dataset: Dataset) -> Making | None:
+    """The version that is being made, and see to it that somebody makes it: a killed worker tells nobody."""
+    version = next((version for version in dataset.versions if version.status == "making"), None)
+    if version is None:
+        return None
+    making = Making(version, underway(services.settings.data_dir, version.name), None)
+    try:
+        await services.queue.enqueue_making(version.name)
+    except BrokerAwayError as error:
+        return replace(making, problem=error.message)
+    return making

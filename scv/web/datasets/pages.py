@@ -1,0 +1,210 @@
+"""The datasets: what there is, pictures of each class, and how what is not here yet comes here."""
+
+from asyncio import to_thread
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
+from scv.data.resident import Resident, ResidentError, is_prepared
+from scv.db import datasets, models
+from scv.db.models import ModelPage
+from scv.errors import NotFoundError
+from scv.jobs.events import BrokerAwayError
+from scv.jobs.failures import forget_preparation_failure, preparation_failure
+from scv.jobs.prepare_state import ask_for, ask_to_stop
+from scv.message import Message, say
+from scv.web.datasets.browse import ClassRow, browse, count, opened
+from scv.web.datasets.images import single, strip
+from scv.web.datasets.lookup import find_for
+from scv.web.datasets.own_card import OwnCard, dropping_address, own_card, own_page_for
+from scv.web.datasets.state import DatasetState, look_at, state_of
+from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.forms import page_before
+from scv.web.http.render import AnyRequest
+
+_KEPT = {"Cache-Control": "private, max-age=86400"}
+
+
+@dataclass(frozen=True)
+class SamplesPage:
+    dataset: DatasetInfo
+    samples_ready: bool
+    samples_failure: Message | None
+
+
+@dataclass(frozen=True)
+class DatasetsPage:
+    """The official datasets, the user's own and those that others published; `notices` are told once."""
+
+    states: tuple[DatasetState, ...]
+    mine: tuple[OwnCard, ...]
+    shared: tuple[OwnCard, ...]
+    notices: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class DatasetPage:
+    """One dataset. `resident` and `classes` are there once it is ready; `folder` is where its files belong, and
+    `missing` are those that are not there."""
+
+    state: DatasetState
+    folder: Path
+    missing: tuple[str, ...]
+    resident: Resident | None
+    classes: tuple[ClassRow, ...]
+    models: ModelPage
+
+    @property
+    def dataset(self) -> DatasetInfo:
+        return self.state.dataset
+
+
+def _official(name: str) -> DatasetInfo:
+    try:
+        return find(name)
+    except UnknownDatasetError as error:
+        raise NotFoundError(say("There is no such dataset.")) from error
+
+
+class DatasetController(Controller):
+    path = "/datasets"
+
+    @get()
+    async def index(self, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
+        async with services.database.reading() as session:
+            found = await datasets.list_datasets_for(session, user)
+            told = await datasets.has_notices(session, user)
+        notices: list[Message] = []
+        if told:
+            async with services.database.writing() as session:
+                notices = await datasets.take_notices(session, user)
+        cards = [own_card(dataset) for dataset in found]
+        page = DatasetsPage(
+            states=tuple(state_of(services.settings.data_dir, dataset) for dataset in DATASETS.values()),
+            mine=tuple(card for card in cards if card.dataset.user_id == user.id),
+            shared=tuple(card for card in cards if card.dataset.user_id != user.id),
+            notices=tuple(notices),
+        )
+        return services.renderer.respond(context, "datasets/datasets.html", page)
+
+    @get("/{name:str}")
+    async def show(self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
+        if name not in DATASETS:
+            return Redirect(await own_page_for(services, user, name), status_code=303)
+        dataset = _official(name)
+        state = await look_at(services, dataset)
+        async with services.database.reading() as session:
+            listed = await models.list_models_for(session, user, dataset=name)
+        resident = opened(services.settings.data_dir, name) if state.kind == "ready" else None
+        page = DatasetPage(
+            state=state,
+            folder=services.settings.data_dir / dataset.folder,
+            missing=dataset.missing(services.settings.data_dir),
+            resident=resident,
+            classes=count(resident) if resident else (),
+            models=listed,
+        )
+        return services.renderer.respond(context, "datasets/dataset.html", page)
+
+    @get("/{name:str}/state")
+    async def state(
+        self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
+    ) -> Response[str]:
+        """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
+        state = await look_at(services, _official(name))
+        headers = {} if state.kind == "working" else {"HX-Refresh": "true"}
+        return services.renderer.respond(context, "datasets/progress.html", state, headers=headers)
+
+    @post("/{name:str}/stop")
+    async def stop(self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]) -> Redirect:
+        """Stop the download; what is whole already stays."""
+        _official(name)
+        ask_to_stop(services.settings.data_dir, name)
+        return Redirect(f"/datasets/{name}", status_code=303)
+
+    @get("/{name:str}/samples")
+    async def samples(
+        self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
+    ) -> Response[str]:
+        """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
+        dataset = await find_for(services, user, name)
+        data_dir = services.settings.data_dir
+        page = SamplesPage(dataset, is_prepared(data_dir, name), preparation_failure(data_dir, name))
+        return services.renderer.respond(context, "datasets/samples.html", page)
+
+    @post("/{name:str}/samples")
+    async def prepare(
+        self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]
+    ) -> Response[Any]:
+        """Download it, or try again what failed, and go back to the page that the button was on."""
+        _official(name)
+        if not is_prepared(services.settings.data_dir, name):
+            forget_preparation_failure(services.settings.data_dir, name)
+            ask_for(services.settings.data_dir, name)
+            with suppress(BrokerAwayError):  # the page that it goes back to asks for it as well
+                await services.queue.enqueue_preparation(name)
+        return Redirect(page_before(request), status_code=303)
+
+    @get("/{name:str}/samples.png")
+    async def picture(self, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
+        """One real picture of each class, side by side."""
+        await find_for(services, user, name)
+        return await _png(strip, services.settings.data_dir, name)
+
+    @get("/{name:str}/classes/{number:int}")
+    async def pictures_of_class(
+        self, user: SignedIn, services: AppServices, name: FromPath[str], number: FromPath[int]
+    ) -> Response[Any]:
+        """Some real pictures of one class, side by side; classes count from 0."""
+        if number not in range((await find_for(services, user, name)).classes):
+            raise NotFoundError(say("There is no such class."))
+        return await _png(strip, services.settings.data_dir, name, number)
+
+    @get("/{name:str}/pictures/{part:str}/{index:int}")
+    async def one(
+        self, user: SignedIn, services: AppServices, name: FromPath[str], part: FromPath[str], index: FromPath[int]
+    ) -> Response[Any]:
+        """A single picture, by its number in its part."""
+        await find_for(services, user, name)
+        if part not in ("train", "test"):
+            raise NotFoundError(say("There is no such picture."))
+        return await _png(single, services.settings.data_dir, name, part, index)
+
+    @get("/{name:str}/classes/{number:int}/pictures")
+    async def look_through(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        name: FromPath[str],
+        number: FromPath[int],
+    ) -> Response[str]:
+        """All pictures of a class, a page of them at a time."""
+        dataset = await find_for(services, user, name)
+        resident = opened(services.settings.data_dir, name)
+        if resident is None or number not in range(dataset.classes):
+            raise NotFoundError(say("There is no such class."))
+        official = name in DATASETS
+        back = f"/datasets/{name}" if official else await own_page_for(services, user, name)
+        drop_at = None if official else await dropping_address(services, user, name)
+        page = browse(resident, dataset, number, request.query_params, back=back, drop_at=drop_at)
+        return services.renderer.respond(context, "datasets/browse.html", page)
+
+
+async def _png(draw: Callable[..., bytes], *about: Any) -> Response[Any]:
+    """A picture of a dataset, drawn beside other requests."""
+    try:
+        picture = await to_thread(draw, *about)
+    except ResidentError as error:
+        raise NotFoundError(say("The pictures are being prepared.")) from error
+    except IndexError as error:
+        raise NotFoundError(say("There is no such picture.")) from error
+    return Response(picture, media_type="image/png", headers=_KEPT)

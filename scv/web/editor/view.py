@@ -1,0 +1,215 @@
+"""What the editor page shows, worked out from a version: palette, pieces, side pane, problems and totals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
+
+from scv.blocks.check import check
+from scv.blocks.codegen import module_lines
+from scv.blocks.document import Block, Document, decode
+from scv.blocks.findings import Check, errors
+from scv.blocks.shapes import Shape, is_tensor, written
+from scv.blocks.tree import taken
+from scv.data.official.catalogue import DatasetInfo
+from scv.db.tables import Model, Run, Version
+from scv.message import Message, say
+from scv.training.recommend import Recommendation, network_facts, recommended
+from scv.training.settings import FIELDS, TrainingSettings
+from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of, pieces_to_edit
+from scv.web.blocks_view.form_fields import setting_field
+from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
+from scv.web.blocks_view.place import Place, version_path
+from scv.web.datasets.lookup import dataset_of
+from scv.web.editor.palette import Chip, Read, Section, found, next_spot, palette
+from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
+
+
+@dataclass(frozen=True)
+class EditorPage:
+    """The whole editor. `result` is what leaves the last block, None where an error hides it.
+
+    `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
+    blocks that Paste would put in; `gone` says that its reader cannot train on the pictures any more, `newer` names a
+    version of them that is newer than the model's; `settings` are the fields of the training pane while that is open,
+    `memory` are the bytes that a batch needs while training, `time` is what the training will take, None where nothing
+    was measured.
+    """
+
+    model: Model
+    version: Version
+    dataset: DatasetInfo
+    samples_ready: bool
+    samples_failure: Message | None
+    place: Place
+    palette: tuple[Section, ...]
+    found: tuple[Chip, ...] | None
+    pieces: tuple[Piece, ...]
+    mends: tuple[Mend, ...]
+    check: Check
+    result: Shape | None
+    settings: tuple[Field, ...]
+    recommendation: Recommendation
+    as_recommended: bool
+    code: tuple[HighlightedLine, ...]
+    runs: Sequence[Run]
+    can_undo: bool
+    can_redo: bool
+    clipboard: tuple[str, ...]
+    gone: bool
+    newer: str | None
+    memory: int
+    time: Estimate | None
+    refusal: Refusal | None
+    announcement: Message | None
+
+    @property
+    def href(self) -> str:
+        return version_path(self.model.id, self.version.number)
+
+    @property
+    def chosen(self) -> Piece | None:
+        return next((piece for piece in every(self.pieces) if piece.chosen), None)
+
+    @property
+    def chosen_code(self) -> tuple[HighlightedLine, ...]:
+        """The lines of the chosen block and of all that it holds."""
+        held = {piece.block.id for piece in every((self.chosen,))} if self.chosen else set()
+        return tuple(line for line in self.code if line.block in held)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the network ends in one number for each class."""
+        return self.result == (self.dataset.classes,)
+
+    @property
+    def active(self) -> Run | None:
+        """The run that goes on, if there is one."""
+        return next((run for run in self.runs if run.active), None)
+
+    @property
+    def errors(self) -> int:
+        """How many errors there are; an empty network has none yet."""
+        return len(errors(self.check)) if self.pieces else 0
+
+    @property
+    def advice(self) -> int:
+        """How many warnings there are."""
+        return sum(problem.level == "warning" for block in self.check.blocks for problem in block.problems)
+
+    @property
+    def sees(self) -> tuple[int, int] | None:
+        """The receptive field of the last tensor, in pixels; None where that is the whole picture, or unknown."""
+        tensors = [block for block in self.check.trunk if block.output and is_tensor(block.output)]
+        return tensors[-1].sees if tensors else None
+
+    @property
+    def repairable(self) -> bool:
+        """Whether "repair all" has something to begin with."""
+        return bool(self.pieces) and any(fix.safe for _, problem in errors(self.check) for fix in problem.fixes)
+
+    @property
+    def first_problem(self) -> str | None:
+        """The id of the first element that shows a problem, errors before advice."""
+        for level in ("error", "warning"):
+            for piece in every(self.pieces):
+                if any(mend.problem.level == level for mend in (*piece.mends_above, *piece.mends_below)):
+                    return f"choose-{piece.block.id}"
+        return None
+
+    def tab(self, pane: str) -> str:
+        return self._path(msgspec.structs.replace(self.place, pane=pane))
+
+    def shown(self, view: str) -> str:
+        """The address of the same place, shown in another way."""
+        return self._path(msgspec.structs.replace(self.place, view=view))
+
+    def running_subprocess(self, page: str) -> str:
+        """The address of another page about this version, from which one comes back to this place."""
+        return self.href + "/" + page + self._path(self.place).removeprefix(self.href)
+
+    def _path(self, place: Place) -> str:
+        return version_path(self.model.id, self.version.number, place)
+
+
+def outputs(checked: Check) -> dict[str, Message | None]:
+    """What every block gives, in words for the live region."""
+    return {
+        block.id: say("Output {shape}.", shape=written(block.output)) if block.output else None
+        for block in checked.blocks
+    }
+
+
+def build_editor(
+    version: Version,
+    runs: Sequence[Run],
+    place: Place,
+    read: Read,
+    *,
+    samples_ready: bool,
+    samples_failure: Message | None,
+    history: tuple[bool, bool] = (False, False),
+    clipboard: tuple[Block, ...] = (),
+    gone: bool = False,
+    newer: str | None = None,
+    refusal: Refusal | None = None,
+    announcement: Message | None = None,
+) -> EditorPage:
+    """The page of a version; `read` gives texts in the reader's language, for the search."""
+    dataset = dataset_of(version.model)
+    document = decode(version.document)
+    settings = msgspec.json.decode(version.settings, type=TrainingSettings)
+    checked = check(document, dataset.shape, dataset.classes)
+    place = _settled(place, document)
+    code = module_lines(document, dataset.shape, dataset.classes, checked) if place.pane in ("block", "code") else ()
+    spot, position = next_spot(document, place)
+    recommendation = recommended(dataset, network_facts(document, checked))
+
+    elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
+
+    def href(block: str, branch: int | None) -> str:
+        return f"{elsewhere}&block={quote(block)}{'' if branch is None else f'&branch={branch}'}"
+
+    return EditorPage(
+        model=version.model,
+        version=version,
+        dataset=dataset,
+        samples_ready=samples_ready,
+        samples_failure=samples_failure,
+        place=place,
+        palette=palette(spot, position),
+        found=found(place.search, read, spot, position) if place.search else None,
+        pieces=pieces_to_edit(document, checked, place, href, refusal),
+        mends=tuple(map(mend_of, checked.problems)),
+        check=checked,
+        result=checked.trunk[-1].output if checked.blocks else dataset.shape,
+        settings=tuple(
+            form_field(setting_field(param.name), param, getattr(settings, param.name), refusal)
+            for param in (FIELDS if place.pane == "training" else ())
+        ),
+        recommendation=recommendation,
+        as_recommended=settings == recommendation.settings,
+        code=highlight_module(code, document),
+        runs=runs,
+        can_undo=history[0],
+        can_redo=history[1],
+        clipboard=tuple(block.type for block in clipboard),
+        gone=gone,
+        newer=newer,
+        memory=batch_memory(checked, settings.batch_size),
+        time=estimate_time(runs, checked, version.document, settings, dataset) if checked.ok else None,
+        refusal=refusal,
+        announcement=announcement,
+    )
+
+
+def _settled(place: Place, document: Document) -> Place:
+    """The place, or the nearest one where its block or branch is gone."""
+    chosen = taken(document, place.block) if place.block else None
+    if chosen is None:
+        last = document.blocks[-1].id if document.blocks else None
+        return msgspec.structs.replace(place, block=last, branch=None)
+    if place.branch is not None and place.branch >= len(chosen.branches or ()):
+        return msgspec.structs.replace(place, branch=None)
+    return place

@@ -1,0 +1,189 @@
+"""Exceptions as pages: a whole one for a browser, a notice for a fragment; never a traceback."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect
+from litestar.response.base import ASGIResponse
+from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
+
+from scv.blocks.document import DocumentError
+from scv.data.official.catalogue import UnknownDatasetError
+from scv.errors import ConflictError, DiskFullError, NotFoundError, RefusedError, SCVError, TooLargeError
+from scv.message import Message, say
+from scv.web.http.context import provide_context
+from scv.web.http.cookies import SignInRequiredError, language_of
+from scv.web.http.render import AnyRequest, RequestContext
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """What went wrong in one sentence, and what to do about it."""
+
+    status: int
+    title: Message
+    advice: Message
+
+
+PAGES = {
+    400: (say("This request cannot be read"), say("Go back and try again.")),
+    403: (
+        say("This form is no longer valid"),
+        say("It was open for too long, or came from another site. Reload the page and try again."),
+    ),
+    404: (say("There is nothing here"), say("The address is wrong, or what was here has been deleted.")),
+    405: (say("This address cannot do that"), say("Go back and use the buttons of the page.")),
+    409: (say("Somebody was faster"), say("Reload the page to see the present state.")),
+    413: (say("That is too much at once"), say("What you sent is larger than the limit.")),
+    422: (say("This cannot be done"), say("Go back and change what you sent.")),
+    500: (
+        say("Something broke on our side"),
+        say("Nothing you saved is lost. Try again; the server's log says what happened."),
+    ),
+    507: (say("There is no room left"), say("The disk of the server is full.")),
+}
+
+
+def status_of(error: SCVError) -> int:
+    """The status of the answer to what cannot be done as it was asked for."""
+    match error:
+        case NotFoundError():
+            return 404
+        case ConflictError():
+            return 409
+        case TooLargeError():
+            return 413
+        case DiskFullError():
+            return 507
+    return 422
+
+
+UNREADABLE = ErrorPage(
+    422,
+    say("This cannot be read"),
+    say(
+        "What is stored here is damaged, or was made by another version of SCV. Your other models are not "
+        "affected; this one can be deleted in the list."
+    ),
+)
+
+
+def _respond(request: AnyRequest, status: int, advice: Message | None = None) -> Response[Any]:
+    known = status if status in PAGES else (500 if status >= 500 else 400)
+    title, usual = PAGES[known]
+    return _show(request, ErrorPage(status, title, advice or usual))
+
+
+def _show(request: AnyRequest, page: ErrorPage) -> Response[Any]:
+    context: RequestContext | None = getattr(request.state, "context", None)
+    if context is not None:
+        return _page(request, context, page)
+    return _LatePage(request, lambda context: _page(request, context, page))
+
+
+class _LatePage(Response[Any]):
+    """A page for a request that failed before anybody asked who sent it: at an unknown address, for one.
+
+    Handlers of exceptions cannot wait for the database; sending an answer can.
+    """
+
+    def __init__(self, request: AnyRequest, render: Callable[[RequestContext], Response[Any]]) -> None:
+        super().__init__(None)
+        self._late = _LateAnswer(request, render)
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> ASGIResponse:
+        return self._late
+
+
+class _LateAnswer(ASGIResponse):
+    def __init__(self, request: AnyRequest, render: Callable[[RequestContext], Response[Any]]) -> None:
+        super().__init__()
+        self._request = request
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = self._request
+        state = request.app.state
+        try:
+            context = await provide_context(request, state.services)
+        except Exception as error:  # whatever it is, the page that says so must not fail by it
+            log.error("the visitor cannot be told", path=request.scope["path"], exc_info=error)
+            context = RequestContext(user=None, language=state.languages[language_of(request)], request=request)
+        await self._render(context).to_asgi_response(None, request)(scope, receive, send)
+
+
+def _page(request: AnyRequest, context: RequestContext, page: ErrorPage) -> Response[Any]:
+    renderer, status = request.app.state.renderer, page.status
+    if request.headers.get("hx-request") == "true":
+        return renderer.respond(  # type: ignore[no-any-return]  # the state is untyped
+            context,
+            "site/error.html",
+            page,
+            block="notice",
+            status=status,
+            headers={"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
+        )
+    return renderer.respond(context, "site/error.html", page, status=status)  # type: ignore[no-any-return]
+
+
+def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    """What the framework refuses by itself; its details are English and technical, so they stay here."""
+    if error.status_code >= 500:
+        return on_defect(request, error)
+    return _respond(request, error.status_code)
+
+
+def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
+    return _respond(request, 404)
+
+
+def on_unreadable(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Something in the database that this program cannot read; the rest of it goes on working."""
+    log.warning("stored data cannot be read", path=request.scope["path"], why=str(error))
+    return _show(request, UNREADABLE)
+
+
+def on_no_file(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Below /static: a name that no file can have is one that is not there."""
+    why = error.__cause__
+    if isinstance(why, OSError) and why.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
+        return _respond(request, 404)
+    return on_defect(request, error)
+
+
+def on_refused(request: AnyRequest, error: SCVError) -> Response[Any]:
+    return _respond(request, status_of(error), error.message)
+
+
+def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
+    if request.headers.get("hx-request") == "true":
+        return Response(None, status_code=200, headers={"HX-Redirect": "/sign-in"})
+    return Redirect("/sign-in", status_code=303)
+
+
+def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
+    """A defect of the program: the log gets everything, the browser a sentence."""
+    log.error("request failed", path=request.scope["path"], exc_info=error)
+    return _respond(request, 500)
+
+
+HANDLERS: ExceptionHandlersMap = {
+    HTTPException: on_http,
+    NotFoundError: on_not_found,
+    UnknownDatasetError: on_unreadable,
+    DocumentError: on_unreadable,
+    msgspec.DecodeError: on_unreadable,
+    ConflictError: on_refused,
+    RefusedError: on_refused,
+    DiskFullError: on_refused,
+    SignInRequiredError: on_signed_out,
+    Exception: on_defect,
+}

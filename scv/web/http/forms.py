@@ -1,0 +1,42 @@
+"""Posted forms as plain text fields; addresses and names made from requests."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from scv.web.http.render import AnyRequest
+
+Form = Mapping[str, str]
+"""The text fields of a posted form, by name."""
+
+
+async def read_form(request: AnyRequest) -> Form:
+    """The text fields of a form, the last of each name; characters no database takes are left out."""
+    form = await request.form()
+    return {
+        name.replace("\0", ""): value.replace("\0", "") for name, value in form.multi_items() if isinstance(value, str)
+    }
+
+
+POSTED_TO = re.compile(r"(?P<page>.*)/(?:operations|runs|rename|delete|stop|pause|resume|again|make)")
+"""Addresses that a refused form leaves in the address bar but that are no pages, below the page they belong to."""
+
+
+def page_before(request: AnyRequest) -> str:
+    """The page of this site that the form was on, else the start page: nobody is sent elsewhere by a form."""
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    if referer.netloc != request.headers.get("host", "") or not referer.path.startswith("/"):
+        return "/"
+    path = "/" + referer.path.lstrip("/")
+    if posted := POSTED_TO.fullmatch(path):
+        return posted["page"] or "/"
+    return f"{path}?{referer.query}" if referer.query else path
+
+
+def file_name(name: str, ending: str) -> str:
+    """A file name for a download that every system and header takes: `Digit reader` gives `digit-reader.py`."""
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in name.lower()).split()
+    return f"{'-'.join(words) or 'model'}.{ending}"

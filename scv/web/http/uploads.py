@@ -1,0 +1,269 @@
+"""Files that somebody sends: taken from the stream a piece at a time, checked, and gone unless a page keeps them.
+
+What is only looked at stays in memory (`held_by`). All else is written to `files/uploads/{user id}/` under numbers; the
+names they had are for messages only. A lock lets each user send one thing at a time. What was not moved elsewhere when
+it is over is deleted, and what a killed process left is swept away by the next one.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Self, TypeVar
+
+from litestar.exceptions import ClientException
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+
+from scv.errors import ConflictError, DiskFullError, RefusedError, TooLargeError
+from scv.message import Message, say
+from scv.web.http.render import AnyRequest
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_SILENCE = 60.0
+"""Seconds after which somebody who sends nothing any more has gone."""
+
+_AT_ONCE = 2**20  # bytes that are parsed and written at a time
+_MOST_PARTS = 20_000
+_MOST_OF_A_FIELD = 64 * 1024
+
+_SMALL = 2**20
+"""Forms of no more bytes are held in memory however many of them somebody sends at a time."""
+
+_holding: set[int] = set()
+"""Who sends a larger one that is held in memory, at this moment, to this process."""
+
+_ANOTHER = say("Another upload of yours is still going on. Wait until it is done, or stop it, and try again.")
+
+
+@dataclass
+class SentFile:
+    """A file of the form, closed and on disk. Its name is the sender's, without folders, and may be anything."""
+
+    field: str
+    name: str
+    path: Path
+    size: int = 0
+
+
+@dataclass
+class Sent:
+    """A form with files: its texts by name, the last of each, and its files in order."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    files: list[SentFile] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def sent_by(request: AnyRequest, root: Path, user_id: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
+    """Read the form of a request to a handler that is `STREAMED`; what is not moved away is deleted at the end.
+
+    `most` are the bytes that may come, `too_large` says why it is not more. Raises `ConflictError` while the same user
+    sends something else, `TooLargeError`, `DiskFullError`, and `RefusedError` for what is cut off or no such form.
+    """
+    with _alone(root, user_id) as folder:
+        try:
+            yield (await _read(request, _Writer(folder), most, too_large)).sent
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file of the form, in memory alone."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Held:
+    """A form with files that are stored nowhere: its texts by name, the last of each, and its files in order."""
+
+    fields: dict[str, str]
+    files: tuple[HeldFile, ...]
+
+
+async def held_by(request: AnyRequest, user_id: int, most: int, too_large: Message) -> Held:
+    """Read a form of a request to a handler that is `STREAMED`; nothing of it is written anywhere.
+
+    `most` and `too_large` are as in `sent_by`, and what it raises as well. Small forms may come beside others.
+    """
+    size = request.content_length
+    alone = size is None or size > _SMALL
+    if alone and user_id in _holding:
+        raise ConflictError(_ANOTHER)
+    if alone:
+        _holding.add(user_id)
+    try:
+        writer = await _read(request, _Holder(), most, too_large)
+    finally:
+        if alone:
+            _holding.discard(user_id)
+    pairs = zip(writer.sent.files, writer.held, strict=True)
+    return Held(writer.sent.fields, tuple(HeldFile(file.name, content.getvalue()) for file, content in pairs))
+
+
+def sweep_uploads(root: Path) -> None:
+    """Delete what killed processes left of uploads; what another one takes at the moment stays."""
+    for folder in root.glob("[0-9]*"):
+        try:
+            with _alone(root, int(folder.name)):
+                shutil.rmtree(folder, ignore_errors=True)
+        except ConflictError:
+            continue
+
+
+@contextmanager
+def disk_needed() -> Iterator[None]:
+    """Raise `DiskFullError` where a file cannot be written for want of room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise DiskFullError from error
+        raise
+
+
+@contextmanager
+def _alone(root: Path, user_id: int) -> Iterator[Path]:
+    """An empty folder that nobody else works in."""
+    with disk_needed():
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / f".{user_id}.lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(_ANOTHER) from error
+        folder = root / str(user_id)
+        shutil.rmtree(folder, ignore_errors=True)
+        with disk_needed():
+            folder.mkdir()
+        yield folder
+
+
+async def _read(request: AnyRequest, writer: "W", most: int, too_large: Message) -> "W":
+    if (request.content_length or 0) > most:
+        raise TooLargeError(too_large)
+    cut_off = RefusedError(say("The upload was cut off before it was whole. Nothing of it was kept; send it again."))
+    try:
+        parser = PushMultipartParser(
+            request.content_type[1].get("boundary", ""), max_segment_count=_MOST_PARTS, header_charset="utf8"
+        )
+        with writer:
+            received, more = 0, True
+            while more:
+                chunk = bytearray()
+                while more and len(chunk) < _AT_ONCE:
+                    async with asyncio.timeout(_SILENCE):
+                        message = await request.receive()
+                    if message["type"] != "http.request":
+                        raise cut_off
+                    chunk += message["body"]
+                    more = message.get("more_body", False)
+                received += len(chunk)
+                if received > most:
+                    raise TooLargeError(too_large)
+                if chunk:
+                    await asyncio.to_thread(writer.take, parser, bytes(chunk))
+            parser.close()
+    except TimeoutError as error:
+        raise cut_off from error
+    except ParserLimitReached as error:
+        raise TooLargeError(say("These are too many files at once: {most} are the most.", most=_MOST_PARTS)) from error
+    except MultipartError as error:
+        raise cut_off from error
+    except UnicodeDecodeError as error:
+        raise ClientException from error
+    return writer
+
+
+class _Writer:
+    """Turns pieces of a stream into texts and files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sent = Sent()
+        self._folder = folder
+        self._file: BinaryIO | None = None
+        self._name = ""
+        self._text = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def take(self, parser: PushMultipartParser, piece: bytes) -> None:
+        """The next piece of the stream. Raises `MultipartError`, `DiskFullError`, `TooLargeError`."""
+        with disk_needed():
+            for event in parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif event is None:
+                    self._end()
+                elif self._file is not None:
+                    self._file.write(event)
+                    self.sent.files[-1].size += len(event)
+                else:
+                    self._text += event
+                    if len(self._text) > _MOST_OF_A_FIELD:
+                        raise TooLargeError(say("A text of this form is too long."))
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        self._name, self._text = segment.name or "", b""
+        if segment.filename is None:
+            return
+        path = self._folder / f"{len(self.sent.files):05}"
+        name = segment.filename.replace("\\", "/").rpartition("/")[2]
+        self._file = self._open(path)
+        self.sent.files.append(SentFile(self._name, name, path))
+
+    def _end(self) -> None:
+        if self._file is None:
+            self.sent.fields[self._name.replace("\0", "")] = self._text.decode().replace("\0", "")
+            return
+        self._close(self._file)
+        self._file = None
+        if not self.sent.files[-1].name and not self.sent.files[-1].size:
+            self._drop(self.sent.files.pop())  # what a browser sends where no file was chosen
+
+    def _open(self, path: Path) -> BinaryIO:
+        return path.open("wb")
+
+    def _close(self, file: BinaryIO) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+
+    def _drop(self, file: SentFile) -> None:
+        file.path.unlink()
+
+
+class _Holder(_Writer):
+    """Keeps the files in memory; their paths name nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.held: list[BytesIO] = []
+
+    def _open(self, path: Path) -> BinaryIO:
+        self.held.append(BytesIO())
+        return self.held[-1]
+
+    def _close(self, file: BinaryIO) -> None:
+        """It is read afterwards."""
+
+    def _drop(self, file: SentFile) -> None:
+        self.held.pop()
+
+
+W = TypeVar("W", bound=_Writer)

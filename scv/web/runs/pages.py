@@ -1,0 +1,333 @@
+"""A run: watch it, pause it, stop it, see what came of it, train it again, take its code and weights away."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+from litestar.response import File, Redirect, ServerSentEvent
+from litestar.response.sse import ServerSentEventMessage
+
+from scv.blocks.catalogue.all import CATALOGUE
+from scv.blocks.codegen import module_lines
+from scv.blocks.document import Document, decode
+from scv.blocks.params import Param
+from scv.data.official.catalogue import DatasetInfo
+from scv.db import runs
+from scv.db.scheduling import position_of
+from scv.db.tables import Model, Run, User, Version
+from scv.errors import NotFoundError
+from scv.files import weights_key
+from scv.jobs.events import BrokerAwayError
+from scv.message import Message, say
+from scv.training.diagnosis import Diagnosis
+from scv.training.progress import Paused
+from scv.training.settings import FIELDS, TrainingSettings, lower_rate
+from scv.web.blocks_view.blocks import Field, Piece, pieces_to_show
+from scv.web.blocks_view.form_fields import setting_field, shown_value, typed_settings
+from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
+from scv.web.blocks_view.place import version_path
+from scv.web.datasets.lookup import dataset_of, is_gone, refuse_without_pictures
+from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.forms import Form, file_name, read_form
+from scv.web.http.render import AnyRequest, RequestContext
+from scv.web.http.services import Services
+from scv.web.runs.downloads import as_script
+from scv.web.runs.enqueue import enqueue_runs, publish_stopped
+from scv.web.runs.events import run_events
+from scv.web.runs.exports import Offer, offers
+from scv.web.runs.limits import refuse_too_much
+from scv.web.runs.live import LiveRun, live_run
+from scv.web.runs.plots import diagnoses, plot_data
+from scv.web.runs.series import Series, accuracies_of, series_of
+
+TEMPLATE = "runs/run.html"
+
+
+@dataclass(frozen=True)
+class LivePage:
+    """The part of the page that the event stream renews."""
+
+    live: LiveRun
+    diagnoses: tuple[Diagnosis, ...]
+    plot: str
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """A run, what it trained, and how far it is."""
+
+    run: Run
+    model: Model
+    version: Version
+    dataset: DatasetInfo
+    settings: TrainingSettings
+    document: Document
+    live: LiveRun
+    code: tuple[HighlightedLine, ...]
+    fields: tuple[Field, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    plot: str
+    series: Series | None
+    offers: tuple[Offer, ...]
+
+    @property
+    def told(self) -> tuple[tuple[Param, str], ...]:
+        """The settings as they are written: the usual ones, the seed, and those that are not as they are by default."""
+        all_of_them = ((param, getattr(self.settings, param.name)) for param in FIELDS)
+        return tuple(
+            (param, param.written(value))
+            for param, value in all_of_them
+            if param.main or param.name == "seed" or value != param.default
+        )
+
+    @property
+    def refused(self) -> bool:
+        """Whether a setting that was typed cannot be used."""
+        return any(field.error for field in self.fields)
+
+    @property
+    def layers(self) -> tuple[tuple[str, str], ...]:
+        """Type and category of every block from top to bottom."""
+        kinds = ((block.type, CATALOGUE.get(block.type)) for block in self.document.blocks)
+        return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
+
+    @property
+    def remedy(self) -> Mapping[str, float]:
+        """What to change where the run failed by its settings."""
+        rate = lower_rate(self.settings)
+        return (
+            {"learning_rate": rate}
+            if self.run.failure_code == "diverged" and rate < self.settings.learning_rate
+            else {}
+        )
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The network as the editor draws it."""
+        return pieces_to_show(self.document, self.dataset.shape, self.dataset.classes)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the pictures that it learned from were deleted."""
+        return is_gone(self.run)
+
+    @property
+    def version_href(self) -> str:
+        return version_path(self.model.id, self.version.number)
+
+
+def _settings(run: Run) -> TrainingSettings:
+    return msgspec.json.decode(run.settings, type=TrainingSettings)
+
+
+def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Message]) -> tuple[Field, ...]:
+    """The fields to train again with: what was typed, else what the run had."""
+    named = [(setting_field(param.name), param) for param in FIELDS]
+    return tuple(
+        Field(name, param, form.get(name, shown_value(param, getattr(settings, param.name))), refused.get(name))
+        for name, param in named
+    )
+
+
+def _page(
+    services: Services,
+    run: Run,
+    position: int | None = None,
+    sisters: Sequence[Run] = (),
+    form: Form | None = None,
+    refused: Mapping[str, Message] | None = None,
+) -> RunPage:
+    dataset = dataset_of(run)
+    document = decode(run.document)
+    settings = _settings(run)
+    live = live_run(run, settings.epochs, position)
+    return RunPage(
+        run=run,
+        model=run.version.model,
+        version=run.version,
+        dataset=dataset,
+        settings=settings,
+        document=document,
+        live=live,
+        code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
+        fields=_fields(settings, form or {}, refused or {}),
+        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
+        plot=plot_data(live, accuracies_of(run, sisters)),
+        series=series_of(sisters),
+        offers=() if run.active or run.held else offers(run, services.files),
+    )
+
+
+async def _load(services: Services, user: User, run_id: int) -> tuple[Run, int | None, list[Run]]:
+    """The user's run, its place among the runs that wait if it is one of them, and its series."""
+    async with services.database.reading() as session:
+        run = await runs.get_run_for(session, user, run_id)
+        position = await position_of(session, run_id) if run.status == "queued" else None
+        return run, position, await runs.list_series(session, run)
+
+
+async def _controls(
+    request: AnyRequest, context: RequestContext, services: Services, user: User, run_id: int
+) -> Response[Any]:
+    """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
+    run, _, _ = await _load(services, user, run_id)
+    if request.headers.get("hx-request") != "true":
+        return Redirect(f"/runs/{run_id}", status_code=303)
+    return services.renderer.respond(context, "runs/controls.html", _page(services, run))
+
+
+class RunController(Controller):
+    path = "/runs/{run_id:int}"
+
+    @get()
+    async def show(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        run_id: FromPath[int],
+    ) -> Response[str]:
+        run, position, sisters = await _load(services, user, run_id)
+        block = "ended" if request.headers.get("hx-target") == "run" else None
+        return services.renderer.respond(context, TEMPLATE, _page(services, run, position, sisters), block=block)
+
+    @get("/events")
+    async def events(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        run_id: FromPath[int],
+    ) -> ServerSentEvent:
+        """The run as server-sent events; `?view=foot` for the short form below the editor."""
+        run, position, sisters = await _load(services, user, run_id)
+        others = accuracies_of(run, sisters)
+        template = "live_foot" if request.query_params.get("view") == "foot" else "live"
+        seen = request.headers.get("last-event-id", "0-0")
+
+        settings, classes = _settings(run), dataset_of(run).classes
+
+        def render(live: LiveRun) -> str:
+            page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
+            return services.renderer.html(context, f"runs/{template}.html", page)
+
+        messages: AsyncIterator[ServerSentEventMessage] = run_events(
+            services, user, live_run(run, settings.epochs, position), seen, render
+        )
+        return ServerSentEvent(messages)
+
+    @post("/stop", status_code=200)
+    async def stop(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
+        """Ask for an end; the worker sees to it within a second or two."""
+        async with services.database.writing() as session:
+            run = await runs.get_run_for(session, user, run_id)
+            # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
+            at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
+        if at_once:
+            await publish_stopped(services, run)
+        return await _controls(request, context, services, user, run_id)
+
+    @post("/pause", status_code=200)
+    async def pause(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
+        """Ask for a pause; the worker keeps the state and turns to other runs."""
+        async with services.database.writing() as session:
+            run = await runs.get_run_for(session, user, run_id)
+            at_once = await runs.request_pause(session, run)
+        if at_once:
+            with suppress(BrokerAwayError):
+                await services.queue.publish(run_id, Paused(epochs=len(run.metrics)))
+        return await _controls(request, context, services, user, run_id)
+
+    @post("/resume", status_code=200)
+    async def resume(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
+        """Have a paused run wait for its turn, and go on exactly where it was."""
+        async with services.database.writing() as session:
+            attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
+        if attempt is not None:
+            await enqueue_runs(services, [(run_id, attempt)])
+        return Redirect(f"/runs/{run_id}", status_code=303)
+
+    @post("/stop-series", status_code=200)
+    async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
+        """Ask all runs of the series that have not ended to stop."""
+        async with services.database.writing() as session:
+            sisters = await runs.list_series(session, await runs.get_run_for(session, user, run_id))
+            stopped = [
+                sister
+                for sister in sisters
+                if await runs.request_stop(session, sister, services.files.existing(weights_key(sister.id)))
+            ]
+        for sister in stopped:
+            await publish_stopped(services, sister)
+        return Redirect(f"/runs/{run_id}", status_code=303)
+
+    @post("/again", status_code=200)
+    async def again(
+        self,
+        request: AnyRequest,
+        context: Context,
+        user: SignedIn,
+        services: AppServices,
+        run_id: FromPath[int],
+    ) -> Response[Any]:
+        """Train the run's network once more, in a new run: with the same settings, or with those that were typed."""
+        form = await read_form(request)
+        refused: dict[str, Message] = {}
+        async with services.database.writing() as session:
+            run = await runs.get_run_for(session, user, run_id)
+            settings = typed_settings(form, _settings(run), refused)
+            if not refused:
+                refuse_without_pictures(user, run)
+                await refuse_too_much(session, services.settings, run.version, dataset_of(run), run.document, settings)
+                text = msgspec.json.encode(settings).decode()
+                new = await runs.repeat_run(session, run, text, services.settings.queued_per_user)
+        if refused:
+            return services.renderer.respond(
+                context, TEMPLATE, _page(services, run, form=form, refused=refused), status=422
+            )
+        await enqueue_runs(services, [(run.id, run.attempt) for run in new])
+        return Redirect(f"/runs/{new[0].id}", status_code=303)
+
+    @get("/script.py")
+    async def script(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
+        """The program that trains the same network with the same settings by itself."""
+        async with services.database.reading() as session:
+            run = await runs.get_run_for(session, user, run_id)
+        return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
+
+    @get("/weights.safetensors")
+    async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
+        """The best weights, where the run has any."""
+        async with services.database.reading() as session:
+            run = await runs.get_run_for(session, user, run_id)
+        try:
+            path = services.files.path(run.weights) if run.weights else None
+        except ValueError:  # no key of ours
+            path = None
+        if path is None or not path.is_file():
+            raise NotFoundError(say("This run has no weights."))
+        return File(
+            path,
+            filename=file_name(f"{run.version.model.name} run {run.id}", "safetensors"),
+            media_type="application/octet-stream",
+        )

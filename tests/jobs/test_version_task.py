@@ -1,0 +1,106 @@
+"""Versions of people's own datasets, made by a real interactive worker."""
+
+import asyncio
+import os
+import signal
+
+import msgspec
+
+from scv.data.own.changes import Changes
+from scv.data.resident import open_resident
+from scv.db import datasets
+from scv.db.engine import Database
+from scv.db.tables import DatasetVersion, User
+from scv.files import Files, draft_folder
+from scv.jobs.queue import Queue
+from scv.settings import Settings
+from tests.data.pictures import classes, write_zip
+from tests.jobs.conftest import StartWorker, until
+
+
+async def wanted(database: Database, settings: Settings, each: int) -> DatasetVersion:
+    """A version that waits to be made of an uploaded zip; nobody has enqueued it."""
+    async with database.writing() as session:
+        user = User(name="Ada")
+        session.add(user)
+        await session.flush()
+        dataset = await datasets.create_dataset(session, user, "Pets", image_size=28)
+        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        changes = msgspec.json.encode(Changes(draft=True)).decode()
+        version = await datasets.begin_version(session, dataset, changes)
+    folder = Files(settings.data_dir / "files").folder(draft_folder(dataset.id))
+    write_zip(folder / "upload.zip", classes(3, each))
+    return version
+
+
+async def ready(database: Database, version: DatasetVersion) -> bool:
+    async with database.reading() as session:
+        return (await session.get_one(DatasetVersion, version.id)).status == "ready"
+
+
+async def test_a_worker_makes_what_is_enqueued(
+    start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
+) -> None:
+    await start_worker(queue="interactive")
+    version = await wanted(database, settings, 10)
+    assert await queue.enqueue_making(version.name)
+    await until(lambda: ready(database, version))
+    resident = open_resident(settings.data_dir, version.name)
+    async with database.reading() as session:
+        made = await session.get_one(DatasetVersion, version.id)
+        assert (made.hash, made.class_names, made.train) == (resident.hash, ["a", "b", "c"], [8, 8, 8])
+    assert not (settings.data_dir / "files" / draft_folder(version.dataset_id)).exists()
+
+
+async def test_what_a_killed_worker_was_making_is_made_by_the_next(
+    start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
+) -> None:
+    version = await wanted(database, settings, 400)
+    await queue.enqueue_making(version.name)
+    worker = await start_worker(queue="interactive")
+    folder = settings.data_dir / "datasets"
+
+    async def begun() -> bool:
+        return folder.is_dir() and any(path.is_dir() for path in folder.glob(f".{version.name}-*"))
+
+    await until(begun)
+    await worker.kill()
+    assert not await ready(database, version)
+
+    await start_worker(queue="interactive")
+    await until(lambda: ready(database, version))
+    assert open_resident(settings.data_dir, version.name).class_names == ("a", "b", "c")
+    assert not list(folder.glob(f".{version.name}-*")), "what the killed one left is swept away"
+
+
+async def test_a_process_that_is_lost_is_told_and_what_was_sent_is_kept(
+    start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
+) -> None:
+    version = await wanted(database, settings, 400)
+    worker = await start_worker(queue="interactive")
+    await queue.enqueue_making(version.name)
+
+    async def killed() -> bool:
+        children = await asyncio.create_subprocess_exec(
+            "pgrep", "-P", str(worker.process.pid), "-f", "scv.jobs.version_process", stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await children.communicate()
+        for pid in out.split():
+            os.kill(int(pid), signal.SIGKILL)
+        return bool(out)
+
+    await until(killed)
+
+    async def given_up() -> bool:
+        async with database.reading() as session:
+            return await session.get(DatasetVersion, version.id) is None
+
+    await until(given_up)
+    async with database.writing() as session:
+        user = await session.get_one(User, 1)
+        dataset = await datasets.get_own_dataset_for(session, user, version.dataset_id)
+        assert "ended unexpectedly" in (dataset.failure or "")
+        again = await datasets.begin_version(session, dataset, version.changes or "")
+    assert not (settings.data_dir / "datasets" / version.name).exists()
+    await queue.enqueue_making(again.name)
+    await until(lambda: ready(database, again))

@@ -1,0 +1,84 @@
+"""The exported training: sound Python for any settings, with the steps that they ask for and no other."""
+
+import ast
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scv.blocks.codeparse import parse
+from scv.blocks.starters import STARTERS
+from scv.data.official.catalogue import find
+from scv.export.notebook_cells import cells
+from scv.export.script import script
+from scv.training.recipe import augmentation
+from scv.training.settings import FIELDS, TrainingSettings
+from tests.blocks.generate import values
+
+DIGITS = find("digits")
+DOCUMENT = STARTERS["mlp"].build(DIGITS.shape, DIGITS.classes)
+SETTINGS = st.fixed_dictionaries({field.name: values(field) for field in FIELDS}).map(
+    lambda chosen: TrainingSettings(**chosen)
+)
+
+
+def names(code: str) -> set[str]:
+    """All that the code calls or defines by a plain name."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)} | {
+        node.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(SETTINGS)
+def test_any_settings_give_a_script_that_is_sound_and_reads_back(chosen: TrainingSettings) -> None:
+    code = script(DOCUMENT, DIGITS, chosen)
+    augmented = any((chosen.shift, chosen.flip, chosen.rotation, chosen.crop, chosen.cutout))
+
+    assert max(map(len, code.splitlines())) <= 120
+    assert "$" not in code
+    assert ("augment" in names(code)) is augmented
+    assert ("draws" in names(code)) is augmented
+    assert ("learning_rate" in names(code)) is (chosen.schedule != "constant")
+    assert ("math" in names(code)) is ("import math" in code)
+    assert ("best_epoch" in names(code)) is (chosen.patience > 0)
+    assert ("autocast" in code) is (chosen.precision == "bf16")
+    assert ("label_smoothing" in code) is (chosen.label_smoothing > 0)
+    assert parse(code).document.blocks == parse(script(DOCUMENT, DIGITS, TrainingSettings())).document.blocks
+
+
+@settings(max_examples=20, deadline=None)
+@given(SETTINGS)
+def test_a_dataset_with_pictures_for_validation_gets_no_share(chosen: TrainingSettings) -> None:
+    own = msgspec.structs.replace(DIGITS, validation_size=100)
+    code = script(DOCUMENT, own, chosen)
+    sources = {cell.id: cell.source for cell in cells(DOCUMENT, own, chosen)}
+
+    assert max(map(len, code.splitlines())) <= 120
+    assert "$" not in code
+    assert f"{chosen.validation_percent} //" not in code
+    assert (f"{chosen.train_percent} + 99" in code) is (chosen.train_percent < 100)
+    assert sources["data-functions"] in code
+    assert "split(train_labels, validates)" in code
+    assert "split(train_labels, validates)" in sources["data"]
+    assert "% of each class" not in sources["about-data"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(SETTINGS)
+def test_any_settings_give_cells_that_together_are_the_same_training(chosen: TrainingSettings) -> None:
+    sources = {cell.id: cell.source for cell in cells(DOCUMENT, DIGITS, chosen)}
+    code = script(DOCUMENT, DIGITS, chosen)
+
+    assert sources["training-functions"] in code
+    assert sources["data-functions"] in code
+    assert all("$" not in source for source in sources.values())
+    assert ("import math" in sources["imports"]) is ("import math" in code)
+
+
+@given(SETTINGS)
+def test_the_draws_that_are_made_are_those_that_are_used(chosen: TrainingSettings) -> None:
+    varied = augmentation(chosen)
+    if varied is not None:
+        assert all(f"draws[{number}]" in varied.source for number in range(varied.draws))
+        assert f"draws[{varied.draws}]" not in varied.source

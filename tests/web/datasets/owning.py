@@ -1,0 +1,69 @@
+"""Datasets of a person, begun and made as the pages and a worker do it."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from scv.data.own.changes import Changes
+from scv.db import datasets
+from scv.db.tables import Dataset, DatasetVersion, User
+from scv.files import draft_folder
+from scv.jobs.version_task import make
+from scv.settings import Settings
+from tests.data.pictures import classes, write_zip
+from tests.web.conftest import Visitor
+
+
+async def begin(visitor: Visitor, user: User, name: str, *, size: int = 28, changes: Changes) -> Dataset:
+    async with visitor.database.writing() as session:
+        dataset = await datasets.create_dataset(session, user, name, image_size=size)
+        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
+    return dataset
+
+
+def draft(settings: Settings, dataset_id: int) -> Path:
+    return settings.data_dir / "files" / draft_folder(dataset_id)
+
+
+async def add_dataset(
+    visitor: Visitor,
+    settings: Settings,
+    files: dict[str, bytes] | None = None,
+    user: User | None = None,
+    name: str = "Pets",
+) -> Dataset:
+    """A dataset of two classes, `a` and `b`, with one version, made as a worker makes it."""
+    dataset = await begin(visitor, user or await visitor.user(), name, changes=Changes(draft=True))
+    draft(settings, dataset.id).mkdir(parents=True)
+    write_zip(draft(settings, dataset.id) / "upload.zip", files or classes(2, 10))
+    await make(settings, visitor.database, f"own-{dataset.id}-1", set())
+    return dataset
+
+
+async def make_next(visitor: Visitor, settings: Settings, dataset: Dataset, number: int) -> None:
+    await make(settings, visitor.database, f"own-{dataset.id}-{number}", set())
+
+
+async def versions_of(visitor: Visitor, dataset: Dataset) -> list[DatasetVersion]:
+    async with visitor.database.reading() as session:
+        found = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset.id).order_by(DatasetVersion.number)
+        return list(await session.scalars(found))
+
+
+async def begun(visitor: Visitor, settings: Settings, pictures: int = 100) -> tuple[Dataset, asyncio.Task[None], int]:
+    """A dataset of an uploaded zip, the job that makes its first version, and the process that is stopped in it."""
+    dataset = await begin(visitor, await visitor.user(), "Pets", changes=Changes(draft=True))
+    draft(settings, dataset.id).mkdir(parents=True)
+    write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, pictures))
+    at_work: set[int] = set()
+    making = asyncio.create_task(make(settings, visitor.database, f"own-{dataset.id}-1", at_work))
+    while not at_work:  # noqa: ASYNC110 - another process is waited for
+        await asyncio.sleep(0.01)
+    (process,) = at_work
+    os.kill(process, signal.SIGSTOP)
+    return dataset, making, process
