@@ -175,6 +175,25 @@ def _handwriting(
 ) -> NDArray[np.uint8]:
     """Strokes as the dataset has them, (side, side)."""
     image.thumbnail((_LOOK, _LOOK), Image.Resampling.BOX)
+    strokes = _strokes(image, steps, notes)
+    if form.upright:
+        strokes = unslanted(strokes)
+        upright = Image.fromarray((strokes * 255).astype(np.uint8))
+        steps.append(Step(say("Its slant was removed, as in the pictures of the dataset."), _shown(upright)))
+    fine, thicker = fitted(strokes, form, side)
+    steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
+    pixels = placed(fine, form, side)
+    where = (
+        say("Its centre of mass in the middle of {side} × {side} pixels: what the network sees.", side=side)
+        if form.centre == "mass"
+        else say("In the middle of {side} × {side} pixels: what the network sees.", side=side)
+    )
+    steps.append(Step(where, Image.fromarray(pixels)))
+    return pixels
+
+
+def _strokes(image: Image.Image, steps: list[Step], notes: list[Message]) -> NDArray[np.float32]:
+    """The strokes of the largest piece of writing, cut out, from 0 to 1 (height, width)."""
     ink = find_ink(image)
     if ink is None:
         message = say("No writing was found on the picture. Write larger or darker, on plain paper in even light.")
@@ -190,29 +209,11 @@ def _handwriting(
         notes.append(say("Ruled lines on the paper were left out."))
     if ink.others:
         notes.append(say("There is more than one piece of writing; the largest was taken. Show one at a time."))
-    margin = round(_MARGIN * max(ink.box[2] - ink.box[0], ink.box[3] - ink.box[1]))
     left, top, right, bottom = ink.box
-    steps.append(
-        Step(
-            say("Cut out around the strokes."),
-            _shown(found.crop((left - margin, top - margin, right + margin, bottom + margin))),
-        )
-    )
-    strokes = ink.strength[top:bottom, left:right]
-    if form.upright:
-        strokes = unslanted(strokes)
-        upright = Image.fromarray((strokes * 255).astype(np.uint8))
-        steps.append(Step(say("Its slant was removed, as in the pictures of the dataset."), _shown(upright)))
-    fine, thicker = fitted(strokes, form, side)
-    steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
-    pixels = placed(fine, form, side)
-    where = (
-        say("Its centre of mass in the middle of {side} × {side} pixels: what the network sees.", side=side)
-        if form.centre == "mass"
-        else say("In the middle of {side} × {side} pixels: what the network sees.", side=side)
-    )
-    steps.append(Step(where, Image.fromarray(pixels)))
-    return pixels
+    margin = round(_MARGIN * max(right - left, bottom - top))
+    cut = found.crop((left - margin, top - margin, right + margin, bottom + margin))
+    steps.append(Step(say("Cut out around the strokes."), _shown(cut)))
+    return ink.strength[top:bottom, left:right]
 
 
 def _fitted_text(form: Handwriting, thicker: float) -> Message:

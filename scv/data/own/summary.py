@@ -115,53 +115,65 @@ def left_out(refused: Mapping[str, Names]) -> list[Message]:
 
 def warnings_of(summary: Summary) -> list[Message]:
     """What may make a network learn badly, or its scores mean little: a sentence for each."""
-    messages: list[Message] = []
+    found = (_few(summary), _unbalanced(summary), _untested(summary), _repeated(summary), _alike(summary))
+    return [message for message in found if message is not None]
+
+
+def _few(summary: Summary) -> Message | None:
+    counts = zip(summary.class_names, summary.train, strict=True)
+    few = _names_of(name for name, count in counts if count < FEW)
+    if not few.count:
+        return None
+    return say(
+        "Classes with fewer than {few} pictures to learn from: {count} ({names}). With more of them a network "
+        "learns better.",
+        few=FEW,
+        count=few.count,
+        names=_listed(few),
+    )
+
+
+def _unbalanced(summary: Summary) -> Message | None:
     counts = dict(zip(summary.class_names, summary.train, strict=True))
-    few = _names_of(name for name, count in counts.items() if count < FEW)
-    if few.count:
-        messages.append(
-            say(
-                "Classes with fewer than {few} pictures to learn from: {count} ({names}). With more of them a network "
-                "learns better.",
-                few=FEW,
-                count=few.count,
-                names=_listed(few),
-            )
-        )
     largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[largest] > UNBALANCED * counts[smallest]:
-        messages.append(
-            say(
-                "{largest} has {times} times as many pictures as {smallest}: a network learns to answer with the "
-                "larger class when in doubt. Add pictures to the smaller one.",
-                largest=foreign(largest),
-                times=counts[largest] // counts[smallest],
-                smallest=foreign(smallest),
-            )
-        )
+    if counts[largest] <= UNBALANCED * counts[smallest]:
+        return None
+    return say(
+        "{largest} has {times} times as many pictures as {smallest}: a network learns to answer with the "
+        "larger class when in doubt. Add pictures to the smaller one.",
+        largest=foreign(largest),
+        times=counts[largest] // counts[smallest],
+        smallest=foreign(smallest),
+    )
+
+
+def _untested(summary: Summary) -> Message | None:
     untested = _names_of(name for name, count in zip(summary.class_names, summary.test, strict=True) if not count)
-    if untested.count:
-        messages.append(
-            say(
-                "Classes without a picture in the test, so that it says nothing about them: {count} ({names}).",
-                count=untested.count,
-                names=_listed(untested),
-            )
-        )
-    if summary.repeated.count:
-        messages.append(
-            say(
-                "Pictures that are in more than one part, so that the scores are better than the network: "
-                "{count} ({names}).",
-                count=summary.repeated.count,
-                names=_listed(summary.repeated),
-            )
-        )
+    if not untested.count:
+        return None
+    return say(
+        "Classes without a picture in the test, so that it says nothing about them: {count} ({names}).",
+        count=untested.count,
+        names=_listed(untested),
+    )
+
+
+def _repeated(summary: Summary) -> Message | None:
+    if not summary.repeated.count:
+        return None
+    return say(
+        "Pictures that are in more than one part, so that the scores are better than the network: {count} ({names}).",
+        count=summary.repeated.count,
+        names=_listed(summary.repeated),
+    )
+
+
+def _alike(summary: Summary) -> Message | None:
     lower = Counter(name.casefold() for name in summary.class_names)
     alike = _names_of(name for name in summary.class_names if lower[name.casefold()] > 1)
-    if alike.count:
-        messages.append(say("Classes whose names differ only in upper and lower case: {names}.", names=_listed(alike)))
-    return messages
+    if not alike.count:
+        return None
+    return say("Classes whose names differ only in upper and lower case: {names}.", names=_listed(alike))
 
 
 def _names_of(names: Iterable[str]) -> Names:

@@ -67,21 +67,8 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, on_progr
     overview = []
     tiles = sum(one.shown for one in found) * best
     for number, one in enumerate(found):
-        name = f"activation-{number:03}"
-        details = one.details(images, _size(images.shape[2:], one.shown * best, tiles), folder, name)
-        (folder / f"{name}.json").write_bytes(msgspec.json.encode(details))
-        checked = one.layer.checked
-        overview.append(
-            LayerActivations(
-                block=checked.id,
-                type=checked.type,
-                path=one.layer.path,
-                output=one.layer.output,
-                channels=one.layer.channels,
-                shown=one.shown,
-                file=f"{name}.json",
-            )
-        )
+        size = _size(images.shape[2:], one.shown * best, tiles)
+        overview.append(_write_layer(one, images, size, folder, f"activation-{number:03}"))
         on_progress(0.85 + 0.15 * (number + 1) / len(found))
     pictures = write_thumbnails(folder, "activation-samples", images, samples)
     assert pictures is not None, "a dataset has test images"  # noqa: S101
@@ -91,6 +78,24 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, on_progr
         samples=tuple(samples.tolist()),
         pictures=pictures,
         layers=tuple(overview),
+    )
+
+
+def _write_layer(
+    one: "_Found", images: NDArray[np.uint8], size: tuple[int, int], folder: Path, name: str
+) -> LayerActivations:
+    """Write a layer's details as `{name}.json`; its row of the overview."""
+    details = one.details(images, size, folder, name)
+    (folder / f"{name}.json").write_bytes(msgspec.json.encode(details))
+    layer = one.layer
+    return LayerActivations(
+        block=layer.checked.id,
+        type=layer.checked.type,
+        path=layer.path,
+        output=layer.output,
+        channels=layer.channels,
+        shown=one.shown,
+        file=f"{name}.json",
     )
 
 

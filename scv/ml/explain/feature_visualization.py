@@ -161,9 +161,8 @@ def _ascend(
     empty = background(trained) / 255
     noise = torch.randn(count, *trained.info.input_shape, generator=generator)
     picture = (empty + _NOISE_AT_FIRST * noise).clamp(0, 1)
-    best, reached = picture, torch.zeros(count, dtype=torch.bool)
-    highest = torch.full((count,), -torch.inf)
-    speed, price = torch.zeros_like(picture), torch.ones(count, 1, 1, 1)
+    best = _Best(picture)
+    speed = torch.zeros_like(picture)
     for step in range(steps):
         with torch.enable_grad():
             leaf = picture.clone().requires_grad_()
@@ -175,22 +174,40 @@ def _ascend(
         slope = slope.nan_to_num(0, 0, 0)
         slope = slope / slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
         cost = _VARIATION * _variation_slope(picture) + _INK * _soft_sign(picture - empty)
-        speed = _MOMENTUM * speed + (1 - _MOMENTUM) * (slope - price * cost)
+        speed = _MOMENTUM * speed + (1 - _MOMENTUM) * (slope - best.price * cost)
         picture = (picture + _RATE * (1 - step / steps) * speed).clamp(0, 1)
         if goals is None:
-            best = picture
+            best.images = picture
         elif step % 2 or step == steps - 1:
             with torch.no_grad():
                 now = answer(trained.normalize((255 * picture).round())).gather(1, wanted[:, None])[:, 0]
-            above = now > goals
-            falling = 1 / _CHEAPER if step > _WAIT * steps else 1.0
-            price = price * torch.where(above, _DEARER, falling)[:, None, None, None]
-            price = price.clamp(_CHEAPEST, _DEAREST)
-            better = above | (~reached & (now > highest))
-            best = torch.where(better[:, None, None, None], picture, best)
-            reached, highest = reached | above, torch.maximum(highest, now)
+            best.compare(picture, now, goals, falling=step > _WAIT * steps)
         on_progress((step + 1) / steps)
-    return (255 * best).round().byte()
+    return (255 * best.images).round().byte()
+
+
+class _Best:
+    """The best images so far, (B, C, H, W), and the price of ink of each.
+
+    While an image is above its goal ink grows dearer, so that it gets by with less; below its goal, cheaper.
+    """
+
+    def __init__(self, images: Tensor) -> None:
+        count = len(images)
+        self.images = images
+        self.price = torch.ones(count, 1, 1, 1)
+        self._reached = torch.zeros(count, dtype=torch.bool)
+        self._highest = torch.full((count,), -torch.inf)
+
+    def compare(self, images: Tensor, now: Tensor, goals: Tensor, *, falling: bool) -> None:
+        """Keep those of `images` that are above their goals, or else higher than any before. `now` (B,) is their
+        answer; with `falling` the price may fall too."""
+        above = now > goals
+        change = torch.where(above, _DEARER, 1 / _CHEAPER if falling else 1.0)
+        self.price = (self.price * change[:, None, None, None]).clamp(_CHEAPEST, _DEAREST)
+        better = above | (~self._reached & (now > self._highest))
+        self.images = torch.where(better[:, None, None, None], images, self.images)
+        self._reached, self._highest = self._reached | above, torch.maximum(self._highest, now)
 
 
 def _varied(pictures: Tensor, empty: Tensor, sees: tuple[int, int], generator: torch.Generator) -> Tensor:

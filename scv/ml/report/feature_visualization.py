@@ -167,9 +167,9 @@ def _costs_up_to(trained: Trained, layers: list[Layer]) -> list[float]:
     whole = trained.cost.look
     trunk = [layer for layer in layers_of(trained) if not layer.depth]
     work = np.cumsum([layer.checked.multiply_adds for layer in trunk])
-    running_subprocess = whole - work[-1]
+    rest = whole - work[-1]
     place = {layer.path: number for number, layer in enumerate(trunk)}
-    return [float(work[place[layer.path.partition(".")[0]]] + running_subprocess) for layer in layers]
+    return [float(work[place[layer.path.partition(".")[0]]] + rest) for layer in layers]
 
 
 def _affordable(widths: list[int], costs: list[float]) -> list[int]:

@@ -36,11 +36,13 @@ are a hundred times slower on busy cores.
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
@@ -120,6 +122,25 @@ def libraries() -> dict[str, str]:
     return {name: version(name) for name in ("scv", "torch", "torchvision", "numpy", "scikit-learn")}
 
 
+@dataclass
+class _Epoch:
+    """One epoch while it goes on. The sums stay on the device, since reading them would wait for the step."""
+
+    number: int  # from 1
+    began: float  # of the clock, less the seconds before an interruption
+    order: Tensor  # (N,), indices of the training images
+    chances: Tensor | None  # (draws, N, 1, 1), how each image is varied
+    steps: int  # that are done
+    seen: int  # images of these steps
+    loss_sum: Tensor
+    correct: Tensor
+    rate: float  # the learning rate of the last step
+
+    def score(self) -> Score:
+        """Mean loss and accuracy so far."""
+        return Score(self.loss_sum.item() / self.seen, self.correct.item() / self.seen)
+
+
 class _Training:
     """One run: everything is placed on the device when it is made, and `run` does the work."""
 
@@ -193,67 +214,86 @@ class _Training:
         if self.history.best is not None:
             self._keep_best(self.history.best)
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, number: int) -> None:
         """Show every training image once, then score the validation images and save the state."""
-        device = self.device
-        amid = self.history.amid or Amid(steps=0, seconds=0.0, sums={})
-        began = time.monotonic() - amid.seconds
-        # Summed on the device: reading it would wait for the step.
-        loss_sum = amid.sums.get("loss", torch.zeros((), device=device))
-        correct = amid.sums.get("correct", torch.zeros((), dtype=torch.int64, device=device))
-        generator = generator_of(self.settings.seed, epoch)
-        order = torch.randperm(len(self.training.labels), generator=generator).to(device)  # (N,)
-        if self.augment is not None:
-            chances = self.augment.chances(len(order), generator).to(device)  # (draws, N, 1, 1)
-        seen = min(amid.steps * self.settings.batch_size, len(order))
-        rate = self._set_learning_rate((epoch - 1) * self.steps_per_epoch + max(amid.steps - 1, 0))
+        epoch = self._begin_epoch(number)
         self.network.train()
-
-        def save(steps: int) -> None:
-            sums = {"loss": loss_sum, "correct": correct}
-            self.history.amid = Amid(steps=steps, seconds=time.monotonic() - began, sums=sums)
-            self._save()
-
-        for step, indices in enumerate(order.split(self.settings.batch_size)[amid.steps :], amid.steps + 1):
-            if self.should_stop():
-                raise Interrupted
-            if self.should_pause():
-                save(step - 1)
-                raise Interrupted
-            if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
-                save(step - 1)
-            pixels = self.training.pixels[indices]  # (B, C, H, W), uint8
-            labels = self.training.labels[indices]  # (B,)
-            if self.augment is not None:
-                pixels = self.augment(pixels, chances[:, indices])
-            rate = self._set_learning_rate((epoch - 1) * self.steps_per_epoch + step - 1)
-            self.optimizer.zero_grad(set_to_none=True)
-            with self.autocast:
-                logits = self.network(self.normalize(pixels))  # (B, classes)
-                loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
-            loss.backward()
-            self.optimizer.step()
-
-            seen += len(indices)
-            if self.settings.label_smoothing:  # what is shown is without it, to be compared with the validation's
-                loss = F.cross_entropy(logits.detach().float(), labels)
-            loss_sum += loss.detach() * len(indices)
-            correct += (logits.detach().argmax(1) == labels).sum()
+        batches = epoch.order.split(self.settings.batch_size)
+        for step, indices in enumerate(batches[epoch.steps :], epoch.steps + 1):
+            self._save_or_stop(epoch)
+            self._step(epoch, step, indices)
+            epoch.steps = step
             now = time.monotonic()
             if now - self.last_progress >= _SECONDS_BETWEEN_PROGRESS:
                 self.last_progress = now
-                mean = Score(loss_sum.item() / seen, correct.item() / seen)
-                self._progress(epoch, step, mean, seen / (now - began), rate)
-        trained = Score(sound(loss_sum.item(), self.settings) / seen, correct.item() / seen)
+                self._progress(epoch, epoch.score(), epoch.seen / (now - epoch.began))
+        sound(epoch.loss_sum.item(), self.settings)
+        trained = epoch.score()
         refuse_ruins(trained, self.resident.classes, self.settings)
-        pace = seen / (time.monotonic() - began)
+        pace = epoch.seen / (time.monotonic() - epoch.began)
         try:
             validated = evaluate(self.network, self.validation, self.normalize, self._should_end)
         except Interrupted:
             if self.should_pause():
-                save(self.steps_per_epoch)
+                self._save_amid(epoch)
             raise
-        self._finish_epoch(epoch, trained, validated, time.monotonic() - began, rate, pace)
+        self._finish_epoch(epoch, trained, validated, pace)
+
+    def _begin_epoch(self, number: int) -> "_Epoch":
+        """The epoch's order and random numbers, with what was summed up before an interruption."""
+        amid = self.history.amid or Amid(steps=0, seconds=0.0, sums={})
+        generator = generator_of(self.settings.seed, number)
+        order = torch.randperm(len(self.training.labels), generator=generator).to(self.device)  # (N,)
+        chances = None
+        if self.augment is not None:
+            chances = self.augment.chances(len(order), generator).to(self.device)  # (draws, N, 1, 1)
+        return _Epoch(
+            number=number,
+            began=time.monotonic() - amid.seconds,
+            order=order,
+            chances=chances,
+            steps=amid.steps,
+            seen=min(amid.steps * self.settings.batch_size, len(order)),
+            loss_sum=amid.sums.get("loss", torch.zeros((), device=self.device)),
+            correct=amid.sums.get("correct", torch.zeros((), dtype=torch.int64, device=self.device)),
+            rate=self._set_learning_rate((number - 1) * self.steps_per_epoch + max(amid.steps - 1, 0)),
+        )
+
+    def _save_or_stop(self, epoch: "_Epoch") -> None:
+        """Between two steps: save where that is due or a pause is wished for. Raises `Interrupted`."""
+        if self.should_stop():
+            raise Interrupted
+        if self.should_pause():
+            self._save_amid(epoch)
+            raise Interrupted
+        if time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+            self._save_amid(epoch)
+
+    def _step(self, epoch: "_Epoch", step: int, indices: Tensor) -> None:
+        """One batch: forward, backward, and the change of the weights. `indices` (B,) are the batch's images."""
+        pixels = self.training.pixels[indices]  # (B, C, H, W), uint8
+        labels = self.training.labels[indices]  # (B,)
+        if self.augment is not None and epoch.chances is not None:
+            pixels = self.augment(pixels, epoch.chances[:, indices])
+        epoch.rate = self._set_learning_rate((epoch.number - 1) * self.steps_per_epoch + step - 1)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast:
+            logits = self.network(self.normalize(pixels))  # (B, classes)
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        loss.backward()
+        self.optimizer.step()
+
+        if self.settings.label_smoothing:  # shown is the loss without it, which compares with the validation's
+            loss = F.cross_entropy(logits.detach().float(), labels)
+        epoch.seen += len(indices)
+        epoch.loss_sum += loss.detach() * len(indices)
+        epoch.correct += (logits.detach().argmax(1) == labels).sum()
+
+    def _save_amid(self, epoch: "_Epoch") -> None:
+        """Save the state within an epoch."""
+        sums = {"loss": epoch.loss_sum, "correct": epoch.correct}
+        self.history.amid = Amid(steps=epoch.steps, seconds=time.monotonic() - epoch.began, sums=sums)
+        self._save()
 
     def _has_waited_enough(self) -> bool:
         """Whether the last `patience` epochs brought nothing better."""
@@ -261,23 +301,22 @@ class _Training:
         patience = self.settings.patience
         return patience > 0 and best is not None and len(self.history.epochs) - best.epoch >= patience
 
-    def _finish_epoch(
-        self, epoch: int, trained: Score, validated: Score, seconds: float, rate: float, pace: float
-    ) -> None:
+    def _finish_epoch(self, epoch: "_Epoch", trained: Score, validated: Score, pace: float) -> None:
+        seconds = time.monotonic() - epoch.began
         best = self.history.best
         is_best = best is None or (validated.accuracy, -sound(validated.loss, self.settings)) > (
             best.validation_accuracy,
             -best.validation_loss,
         )
         metrics = EpochMetrics(
-            epoch=epoch,
+            epoch=epoch.number,
             train_loss=trained.loss,
             train_accuracy=trained.accuracy,
             validation_loss=validated.loss,
             validation_accuracy=validated.accuracy,
             seconds=seconds,
             best=is_best,
-            learning_rate=rate,
+            learning_rate=epoch.rate,
             images_per_second=pace,
         )
         self.history.epochs.append(metrics)
@@ -326,20 +365,20 @@ class _Training:
             group["lr"] = rate
         return rate
 
-    def _progress(self, epoch: int, step: int, mean: Score, images_per_second: float, rate: float) -> None:
-        done = (epoch - 1) * self.steps_per_epoch + step
+    def _progress(self, epoch: "_Epoch", mean: Score, images_per_second: float) -> None:
+        done = (epoch.number - 1) * self.steps_per_epoch + epoch.steps
         elapsed = self.history.seconds + time.monotonic() - self.began
         self.emit(
             Progress(
-                epoch=epoch,
-                step=step,
+                epoch=epoch.number,
+                step=epoch.steps,
                 steps=self.steps_per_epoch,
                 train_loss=sound(mean.loss, self.settings),
                 train_accuracy=mean.accuracy,
                 images_per_second=images_per_second,
                 seconds_left=elapsed / done * (self.steps - done),
                 done=done / self.steps,
-                learning_rate=rate,
+                learning_rate=epoch.rate,
             )
         )
 

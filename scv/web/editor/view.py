@@ -125,7 +125,7 @@ class EditorPage:
         """The address of the same place, shown in another way."""
         return self._path(msgspec.structs.replace(self.place, view=view))
 
-    def running_subprocess(self, page: str) -> str:
+    def address_of(self, page: str) -> str:
         """The address of another page about this version, from which one comes back to this place."""
         return self.href + "/" + page + self._path(self.place).removeprefix(self.href)
 

@@ -86,12 +86,12 @@ def _clearest(bands: list[Grey], size: tuple[int, int]) -> tuple[int, bool]:
         span = bright - dark
         clear = float(np.partition(span, -_LEAST_INK, axis=None)[-_LEAST_INK])
         strokes = span > clear / 2
-        running_subprocess = around(strokes, max(2, window // 8)) & ~strokes
-        if clear < 1 or not running_subprocess.any():
+        around_ink = around(strokes, max(2, window // 8)) & ~strokes
+        if clear < 1 or not around_ink.any():
             continue
         middle = float((bright + dark)[strokes].mean()) / 2
         score = clear / max(middle, 60) ** 0.5
-        light = float(values[running_subprocess].mean()) < middle
+        light = float(values[around_ink].mean()) < middle
         score *= 1.3 if index == 0 else 1.0  # a colour is noisier than all together
         best = max(best, (score, index, light))
     return best[1], best[2]

@@ -99,8 +99,8 @@ def _thicker(strength: Share, radius: int) -> Share:
         across = np.maximum(np.maximum(padded[1:-1, :-2], padded[1:-1, 2:]), strength)
         down = np.maximum(padded[:-2], padded[2:])
         if step % 2:
-            running_subprocess = np.pad(across, ((1, 1), (0, 0)), mode="edge")
-            strength = np.maximum(across, np.maximum(running_subprocess[:-2], running_subprocess[2:]))
+            padded = np.pad(across, ((1, 1), (0, 0)), mode="edge")
+            strength = np.maximum(across, np.maximum(padded[:-2], padded[2:]))
         else:
             strength = np.maximum(across, down[:, 1:-1])
     return strength
