@@ -4,9 +4,9 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
@@ -19,6 +19,16 @@ from scv.db.tables import User
 from scv.web.http.language import NAMES, Language
 
 AnyRequest = Request[Any, Any, Any]
+
+KEPT = 4000
+"""How many fragments of each language are kept rendered."""
+
+
+class Shared(Protocol):
+    """What a macro renders: a `shared` one comes again as the same object, so its fragment is kept."""
+
+    @property
+    def shared(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,12 @@ class Renderer:
             arithmetic=arithmetic,
             hint=lru_cache(1000)(lambda param: f"{language.text(param.help)} ({language.text(param.range)})"),
         )
-        environment.globals.update(asset=self.asset, languages=NAMES)
+        kept = lru_cache(KEPT)(partial(self.macro, language.code))
+
+        def fragment(template: str, name: str, piece: Shared) -> Markup:
+            return kept(template, name, piece) if piece.shared else self.macro(language.code, template, name, piece)
+
+        environment.globals.update(asset=self.asset, languages=NAMES, fragment=fragment)
         return environment
 
     def asset(self, path: str) -> str:
