@@ -69,7 +69,7 @@ class WorkersController(Controller):
 
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
-        block = "workers" if request.headers.get("hx-target") == "workers" else None
+        block = "workers" if request.htmx.target == "workers" else None
         return await _respond(services, context, user, block)
 
     @post("/runs/{run_id:int}/stop", status_code=200)
@@ -82,7 +82,7 @@ class WorkersController(Controller):
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
-        if request.headers.get("hx-request") != "true":
+        if not request.htmx:
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 

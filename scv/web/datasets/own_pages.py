@@ -8,6 +8,7 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
+from litestar_htmx import ClientRedirect
 
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import PicturesError
@@ -129,10 +130,12 @@ class OwnDatasetController(Controller):
             async with services.database.reading() as session:
                 dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         except NotFoundError:  # refused, and nothing of it is left: the list says why
-            return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
+            gone = ClientRedirect("/datasets")
+            gone.status_code = 404
+            return gone
         making = await _look_at_making(services, dataset)
         if making is None:
-            return Response(None, headers={"HX-Redirect": page_of(dataset)})
+            return ClientRedirect(page_of(dataset))
         return services.renderer.respond(context, "datasets/making.html", making)
 
     @post("/stop")

@@ -10,6 +10,7 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ClientRefresh
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
@@ -117,11 +118,12 @@ class DatasetController(Controller):
     @get("/{name:str}/state")
     async def state(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
         state = await look_at(services, _official(name))
-        headers = {} if state.kind == "working" else {"HX-Refresh": "true"}
-        return services.renderer.respond(context, "datasets/progress.html", state, headers=headers)
+        if state.kind != "working":
+            return ClientRefresh()
+        return services.renderer.respond(context, "datasets/progress.html", state)
 
     @post("/{name:str}/stop")
     async def stop(self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]) -> Redirect:

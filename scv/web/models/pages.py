@@ -143,7 +143,7 @@ class ModelController(Controller):
         services: AppServices,
     ) -> Response[str]:
         page = await _models_page(services, user, Filter.read(request.query_params))
-        block = "list" if request.headers.get("hx-target") == "list" else None
+        block = "list" if request.htmx.target == "list" else None
         return services.renderer.respond(context, "models/models.html", page, block=block)
 
     @get("/new")
