@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -26,7 +26,7 @@ KEPT = 4000
 """How many fragments of each language are kept rendered."""
 
 
-class Shared(Protocol):
+class Shared(Hashable, Protocol):
     """What a macro renders: a `shared` one comes again as the same object, so its fragment is kept."""
 
     @property
