@@ -1,27 +1,23 @@
-"""People's own pictures and their versions. Who may only look at them and train on them is told from who owns them."""
+"""People's own datasets and their versions."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
+from scv.db.access import editable_by, owned_by, owns, visible_to
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
-from scv.errors import ConflictError, NotFoundError, RefusedError
-from scv.message import Message, say
+from scv.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
+from scv.message import Message, foreign, say
 
 
 def resident_name(dataset_id: int, number: int) -> str:
     """What a version's resident form is called, and models and runs call the version."""
     return f"own-{dataset_id}-{number}"
-
-
-def _seen_by(user: User) -> ColumnElement[bool]:
-    """Which datasets a user may look at and train on."""
-    return or_(Dataset.user_id == user.id, Dataset.published_at.is_not(None)) & Dataset.deleted_at.is_(None)
 
 
 async def create_dataset(
@@ -34,11 +30,11 @@ async def create_dataset(
     return dataset
 
 
-async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+async def get_visible_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
     dataset: Dataset | None = await session.scalar(
         select(Dataset)
-        .where(Dataset.id == dataset_id, _seen_by(user))
+        .where(Dataset.id == dataset_id, visible_to(user, Dataset))
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     if dataset is None:
@@ -46,26 +42,35 @@ async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) ->
     return dataset
 
 
-async def get_own_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
-    """The user's own dataset, with its versions, to be changed; raises `NotFoundError`."""
-    dataset = await get_dataset_for(session, user, dataset_id)
-    if dataset.user_id != user.id:
-        raise NotFoundError(say("There is no such dataset."))
+async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """A dataset that the user may change, with its versions.
+
+    Raises `NotFoundError`, and `NotAllowedError` where they may only look at it.
+    """
+    dataset = await get_visible_dataset(session, user, dataset_id)
+    if not owns(user, dataset):
+        raise NotAllowedError(
+            say(
+                "This dataset belongs to {name}, and only they can change it. You can train on it, or save it as a zip "
+                "and make a dataset of your own from that.",
+                name=foreign(dataset.user.name),
+            )
+        )
     return dataset
 
 
-async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
+async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
     """The user's own datasets and those that others published, with their versions and owners, the newest first."""
     found = await session.scalars(
         select(Dataset)
-        .where(_seen_by(user))
+        .where(visible_to(user, Dataset))
         .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     return list(found)
 
 
-async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
+async def get_visible_dataset_version(session: AsyncSession, user: User, name: str) -> DatasetVersion:
     """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`.
 
     One that is still being made is not there yet: where that fails, nothing of it stays.
@@ -73,7 +78,7 @@ async def find_version_for(session: AsyncSession, user: User, name: str) -> Data
     found = await session.scalar(
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", _seen_by(user))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", visible_to(user, DatasetVersion))
         .options(contains_eager(DatasetVersion.dataset))
     )
     if found is None:
@@ -114,7 +119,7 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_own_dataset_for`. Commit, then hand the version's name to the queue. Raises
+    `dataset` comes from `get_editable_dataset`. Commit, then hand the version's name to the queue. Raises
     `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
@@ -191,12 +196,12 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
 
 async def has_notices(session: AsyncSession, user: User) -> bool:
     """Whether there is anything that the user has not been told yet."""
-    return await session.scalar(select(Notice.id).where(Notice.user_id == user.id).limit(1)) is not None
+    return await session.scalar(select(Notice.id).where(owned_by(user, Notice)).limit(1)) is not None
 
 
 async def take_notices(session: AsyncSession, user: User) -> list[Message]:
     """What the user has not been told yet; afterwards they have."""
-    taken = await session.scalars(delete(Notice).where(Notice.user_id == user.id).returning(Notice.text))
+    taken = await session.scalars(delete(Notice).where(owned_by(user, Notice)).returning(Notice.text))
     return [msgspec.json.decode(text, type=Message) for text in taken]
 
 
@@ -278,14 +283,10 @@ async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model
 
 async def bytes_of(session: AsyncSession, user: User) -> int:
     """How much the user's versions take on the disk."""
-    total = await session.scalar(
-        select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
-    )
+    total = await session.scalar(select(func.sum(DatasetVersion.bytes)).where(owned_by(user, DatasetVersion)))
     return total or 0
 
 
 async def ids_of(session: AsyncSession, user: User) -> list[int]:
     """The ids of all datasets that the user has."""
-    return list(
-        await session.scalars(select(Dataset.id).where(Dataset.user_id == user.id, Dataset.deleted_at.is_(None)))
-    )
+    return list(await session.scalars(select(Dataset.id).where(editable_by(user, Dataset))))

@@ -1,4 +1,4 @@
-"""Models: what a user builds. Every loader takes the user, and finds nothing that is somebody else's."""
+"""Models: what a user builds."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.db.access import editable_by, owned_by
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 from scv.message import say
@@ -51,15 +52,15 @@ def clean_name(name: str) -> str:
     return name
 
 
-async def get_model_for(session: AsyncSession, user: User, model_id: int) -> Model:
-    """The user's model; raises `NotFoundError`."""
-    model = await session.scalar(select(Model).where(Model.id == model_id, Model.user_id == user.id))
+async def get_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may change; raises `NotFoundError`."""
+    model = await session.scalar(select(Model).where(Model.id == model_id, editable_by(user, Model)))
     if model is None:
         raise NotFoundError(say("There is no such model."))
     return model
 
 
-async def list_models_for(
+async def list_owned_models(
     session: AsyncSession,
     user: User,
     *,
@@ -74,7 +75,7 @@ async def list_models_for(
     `search` is found anywhere in the name; `dataset` is an official one's name, or own-12 for all versions of
     dataset 12; an empty one does not filter.
     """
-    found = select(Model).where(Model.user_id == user.id)
+    found = select(Model).where(owned_by(user, Model))
     if search.strip():
         found = found.where(Model.name.icontains(search.strip(), autoescape=True))
     if dataset:
@@ -134,7 +135,7 @@ async def create_model(
 
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
     """Give the model another name; raises `NotFoundError`, `RefusedError`."""
-    model = await get_model_for(session, user, model_id)
+    model = await get_editable_model(session, user, model_id)
     model.name = clean_name(name)
     model.updated_at = now()
     await session.flush()
@@ -143,7 +144,7 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
     """Have the model learn from another dataset from now on; raises `NotFoundError`."""
-    model = await get_model_for(session, user, model_id)
+    model = await get_editable_model(session, user, model_id)
     model.dataset = dataset
     model.updated_at = now()
     await session.flush()
@@ -156,7 +157,7 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
     Raises `NotFoundError`.
     """
-    model = await get_model_for(session, user, model_id)
+    model = await get_editable_model(session, user, model_id)
     runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
     run_ids = list(runs)
     await session.execute(delete(Model).where(Model.id == model.id))

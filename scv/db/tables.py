@@ -27,6 +27,8 @@ RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
 VersionStatus = Literal["making", "ready"]
 
+Role = Literal["owner", "member"]
+
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
 
@@ -72,15 +74,39 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person. The first one to sign in is the owner of the installation."""
+    """A person. The owner of the instance looks after it; members use it. Visitors have no row."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60))
-    owner: Mapped[bool] = mapped_column(default=False)
+    role: Mapped[Role] = mapped_column(String(16), default="member", server_default="member")
     language: Mapped[str] = mapped_column(String(8), default="en")
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the instance is this user's."""
+        return self.role == "owner"
+
+
+class Identity(Base):
+    """One way in which a user signs in: `subject` is who they are to `provider`.
+
+    The one-time link is the provider "link", to which a user is their id.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("provider", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
 
 
 class SigninLink(Base):

@@ -6,6 +6,7 @@ from sqlalchemy import Select, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
+from scv.db.access import Condition, editable_by, visible_to
 from scv.db.tables import DatasetVersion, DocumentState, Model, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.message import say
@@ -14,11 +15,11 @@ MOST_STEPS = 200
 """How many changes of a document can be undone."""
 
 
-def _of(user: User, model_id: int, number: int | None) -> Select[Version]:
+def _of(model_id: int, number: int | None, allowed: Condition) -> Select[Version]:
     query = (
         select(Version)
         .join(Version.model)
-        .where(Model.id == model_id, Model.user_id == user.id)
+        .where(Model.id == model_id, allowed)
         .options(contains_eager(Version.model).joinedload(Model.own).joinedload(DatasetVersion.dataset))
     )
     if number is None:
@@ -33,19 +34,20 @@ async def _one(session: AsyncSession, query: Select[Version]) -> Version:
     return version
 
 
-async def get_version_for(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
-    """A version of the user's model, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(user, model_id, number))
+async def get_visible_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
+    """A version that the user may look at, with its model; raises `NotFoundError`."""
+    return await _one(session, _of(model_id, number, visible_to(user, Version)))
 
 
-async def get_newest_version_for(session: AsyncSession, user: User, model_id: int) -> Version:
+async def get_newest_visible_version(session: AsyncSession, user: User, model_id: int) -> Version:
     """The version with the highest number, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(user, model_id, None))
+    return await _one(session, _of(model_id, None, visible_to(user, Version)))
 
 
-async def get_editable_version_for(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
-    """As `get_version_for`, and nobody else writes to it until the session ends."""
-    return await _one(session, _of(user, model_id, number).with_for_update(of=Version))
+async def get_editable_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
+    """A version that the user may change, with its model; nobody else writes to it until the session ends."""
+    query = _of(model_id, number, editable_by(user, Version))
+    return await _one(session, query.with_for_update(of=Version))
 
 
 def refuse_stale(version: Version, seen: str | None) -> None:

@@ -15,7 +15,7 @@ from tests.db.conftest import add_model, add_run, add_user
 
 async def add_owner(database: Database) -> User:
     async with database.writing() as session:
-        owner = User(name="Owner", owner=True)
+        owner = User(name="Owner", role="owner")
         session.add(owner)
     return owner
 
@@ -33,8 +33,8 @@ async def test_the_owner_sees_everybodys_runs_with_their_names(database: Databas
         for epoch in (1, 2):
             session.add(EpochMetric(run_id=trained.id, epoch=epoch, seconds=1.0, best=True, **figures))
     async with database.reading() as session:
-        (training,) = await admin.list_training_for_owner(session, owner)
-        line = await admin.list_waiting_for_owner(session, owner, 2)
+        (training,) = await admin.list_all_training(session, owner)
+        line = await admin.list_all_waiting(session, owner, 2)
     assert (training.run.id, training.epochs) == (trained.id, 2)
     assert (training.run.version.model.name, training.run.version.model.user.name) == ("First", "Ada")
     # Eve has nothing in training, so it is her turn first.
@@ -46,9 +46,9 @@ async def test_nobody_else_sees_any_of_it(database: Database) -> None:
     ada = await add_user(database)
     run = await ask(database, ada)
     asked: list[Callable[[AsyncSession], Awaitable[object]]] = [
-        lambda session: admin.list_training_for_owner(session, ada),
-        lambda session: admin.list_waiting_for_owner(session, ada, 5),
-        lambda session: admin.get_any_run_for_owner(session, ada, run.id),
+        lambda session: admin.list_all_training(session, ada),
+        lambda session: admin.list_all_waiting(session, ada, 5),
+        lambda session: admin.get_any_run(session, ada, run.id),
     ]
     for ask_for in asked:
         async with database.reading() as session:
@@ -60,6 +60,6 @@ async def test_the_owner_gets_anybodys_run_and_none_that_is_not_there(database: 
     owner = await add_owner(database)
     run = await ask(database, await add_user(database))
     async with database.reading() as session:
-        assert (await admin.get_any_run_for_owner(session, owner, run.id)).id == run.id
+        assert (await admin.get_any_run(session, owner, run.id)).id == run.id
         with pytest.raises(NotFoundError):
-            await admin.get_any_run_for_owner(session, owner, run.id + 1)
+            await admin.get_any_run(session, owner, run.id + 1)

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from scv.db import admin, runs
+from scv.db.access import owns
 from scv.db.tables import Run, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
@@ -68,7 +69,7 @@ class WorkersController(Controller):
 
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
-        block = "workers" if request.headers.get("hx-target") == "workers" else None
+        block = "workers" if request.htmx.target == "workers" else None
         return await _respond(services, context, user, block)
 
     @post("/runs/{run_id:int}/stop", status_code=200)
@@ -77,19 +78,19 @@ class WorkersController(Controller):
     ) -> Response[Any]:
         """Ask anybody's run to stop, exactly as its user could."""
         async with services.database.writing() as session:
-            run = await admin.get_any_run_for_owner(session, user, run_id)
+            run = await admin.get_any_run(session, user, run_id)
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
-        if request.headers.get("hx-request") != "true":
+        if not request.htmx:
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
-        training = await admin.list_training_for_owner(session, user)
-        line = await admin.list_waiting_for_owner(session, user, SHOWN)
+        training = await admin.list_all_training(session, user)
+        line = await admin.list_all_waiting(session, user, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()
@@ -109,4 +110,4 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
 
 def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
     epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
-    return Work(run, epochs, run.version.model.user_id == owner.id, min(done + 1, epochs), place)
+    return Work(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)

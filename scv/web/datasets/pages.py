@@ -10,10 +10,12 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ClientRefresh
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
 from scv.db import datasets, models
+from scv.db.access import owns
 from scv.db.models import ModelPage
 from scv.errors import NotFoundError
 from scv.jobs.events import BrokerAwayError
@@ -79,7 +81,7 @@ class DatasetController(Controller):
     @get()
     async def index(self, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
         async with services.database.reading() as session:
-            found = await datasets.list_datasets_for(session, user)
+            found = await datasets.list_visible_datasets(session, user)
             told = await datasets.has_notices(session, user)
         notices: list[Message] = []
         if told:
@@ -88,8 +90,8 @@ class DatasetController(Controller):
         cards = [own_card(dataset) for dataset in found]
         page = DatasetsPage(
             states=tuple(state_of(services.settings.data_dir, dataset) for dataset in DATASETS.values()),
-            mine=tuple(card for card in cards if card.dataset.user_id == user.id),
-            shared=tuple(card for card in cards if card.dataset.user_id != user.id),
+            mine=tuple(card for card in cards if owns(user, card.dataset)),
+            shared=tuple(card for card in cards if not owns(user, card.dataset)),
             notices=tuple(notices),
         )
         return services.renderer.respond(context, "datasets/datasets.html", page)
@@ -101,7 +103,7 @@ class DatasetController(Controller):
         dataset = _official(name)
         state = await look_at(services, dataset)
         async with services.database.reading() as session:
-            listed = await models.list_models_for(session, user, dataset=name)
+            listed = await models.list_owned_models(session, user, dataset=name)
         resident = opened(services.settings.data_dir, name) if state.kind == "ready" else None
         page = DatasetPage(
             state=state,
@@ -116,11 +118,12 @@ class DatasetController(Controller):
     @get("/{name:str}/state")
     async def state(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
         state = await look_at(services, _official(name))
-        headers = {} if state.kind == "working" else {"HX-Refresh": "true"}
-        return services.renderer.respond(context, "datasets/progress.html", state, headers=headers)
+        if state.kind != "working":
+            return ClientRefresh()
+        return services.renderer.respond(context, "datasets/progress.html", state)
 
     @post("/{name:str}/stop")
     async def stop(self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]) -> Redirect:

@@ -1,5 +1,8 @@
 """What handlers ask for by name: the house, the visit, and the signed-in user."""
 
+from typing import Any
+
+from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
@@ -44,7 +47,7 @@ def provide_user(context: Context) -> User:
     return context.user
 
 
-async def refuse_impossible_paths(request: AnyRequest) -> None:
+async def refuse_impossible_paths(request: Request[Any, Any, Any]) -> None:
     """No database column holds such a number and no file has such a name, so there is no such thing."""
     values = request.path_params.values()
     if any(value > LARGEST_ID if isinstance(value, int) else not _possible(str(value)) for value in values):

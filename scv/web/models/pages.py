@@ -143,7 +143,7 @@ class ModelController(Controller):
         services: AppServices,
     ) -> Response[str]:
         page = await _models_page(services, user, Filter.read(request.query_params))
-        block = "list" if request.headers.get("hx-target") == "list" else None
+        block = "list" if request.htmx.target == "list" else None
         return services.renderer.respond(context, "models/models.html", page, block=block)
 
     @get("/new")
@@ -178,7 +178,7 @@ class ModelController(Controller):
     async def newest(self, user: SignedIn, services: AppServices, model_id: FromPath[int]) -> Redirect:
         """On to the newest version."""
         async with services.database.reading() as session:
-            version = await versions.get_newest_version_for(session, user, model_id)
+            version = await versions.get_newest_visible_version(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
 
     @get("/{model_id:int}/dataset")
@@ -234,7 +234,7 @@ class ModelController(Controller):
 
 async def _models_page(services: Services, user: User, wanted: Filter, problem: Message | None = None) -> ModelsPage:
     async with services.database.reading() as session:
-        listed = await models.list_models_for(
+        listed = await models.list_owned_models(
             session,
             user,
             search=wanted.search,
@@ -243,7 +243,7 @@ async def _models_page(services: Services, user: User, wanted: Filter, problem: 
             order=wanted.order,
             page=wanted.page,
         )
-        own = await datasets.list_datasets_for(session, user)
+        own = await datasets.list_visible_datasets(session, user)
     cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version.document)) for card in listed.cards)
     known = [*((f"own-{one.id}", one.name) for one in own), *((info.name, info.title) for info in DATASETS.values())]
     return ModelsPage(wanted, listed, cards, tuple(known), problem)
@@ -273,7 +273,7 @@ async def _dataset_page(
     services: Services, user: User, model_id: int, dataset: str, problem: Message | None = None
 ) -> ModelDatasetPage:
     async with services.database.reading() as session:
-        model = await models.get_model_for(session, user, model_id)
+        model = await models.get_editable_model(session, user, model_id)
     states = await states_for(services, user, also=dataset or model.dataset)
     return ModelDatasetPage(model, dataset or model.dataset, states, problem)
 

@@ -170,7 +170,7 @@ def _page(
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, int | None, list[Run]]:
     """The user's run, its place among the runs that wait if it is one of them, and its series."""
     async with services.database.reading() as session:
-        run = await runs.get_run_for(session, user, run_id)
+        run = await runs.get_visible_run(session, user, run_id)
         position = await position_of(session, run_id) if run.status == "queued" else None
         return run, position, await runs.list_series(session, run)
 
@@ -180,7 +180,7 @@ async def _controls(
 ) -> Response[Any]:
     """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
     run, _, _ = await _load(services, user, run_id)
-    if request.headers.get("hx-request") != "true":
+    if not request.htmx:
         return Redirect(f"/runs/{run_id}", status_code=303)
     return services.renderer.respond(context, "runs/controls.html", _page(services, run))
 
@@ -198,7 +198,7 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> Response[str]:
         run, position, sisters = await _load(services, user, run_id)
-        block = "ended" if request.headers.get("hx-target") == "run" else None
+        block = "ended" if request.htmx.target == "run" else None
         return services.renderer.respond(context, TEMPLATE, _page(services, run, position, sisters), block=block)
 
     @get("/events")
@@ -238,7 +238,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for an end; the worker sees to it within a second or two."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
@@ -256,7 +256,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for a pause; the worker keeps the state and turns to other runs."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             at_once = await runs.request_pause(session, run)
         if at_once:
             with suppress(BrokerAwayError):
@@ -267,7 +267,7 @@ class RunController(Controller):
     async def resume(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have a paused run wait for its turn, and go on exactly where it was."""
         async with services.database.writing() as session:
-            attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
+            attempt = await runs.resume_run(session, await runs.get_editable_run(session, user, run_id))
         if attempt is not None:
             await enqueue_runs(services, [(run_id, attempt)])
         return Redirect(f"/runs/{run_id}", status_code=303)
@@ -276,7 +276,7 @@ class RunController(Controller):
     async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Ask all runs of the series that have not ended to stop."""
         async with services.database.writing() as session:
-            sisters = await runs.list_series(session, await runs.get_run_for(session, user, run_id))
+            sisters = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
             stopped = [
                 sister
                 for sister in sisters
@@ -299,7 +299,7 @@ class RunController(Controller):
         form = await read_form(request)
         refused: dict[str, Message] = {}
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             settings = typed_settings(form, _settings(run), refused)
             if not refused:
                 refuse_without_pictures(user, run)
@@ -317,14 +317,14 @@ class RunController(Controller):
     async def script(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
         """The program that trains the same network with the same settings by itself."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_visible_run(session, user, run_id)
         return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
         """The best weights, where the run has any."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_visible_run(session, user, run_id)
         try:
             path = services.files.path(run.weights) if run.weights else None
         except ValueError:  # no key of ours

@@ -68,7 +68,7 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
         secret = "pass" + "word"
         raise LookupError(len(secret))
 
-    monkeypatch.setattr("scv.db.models.list_models_for", broken)
+    monkeypatch.setattr("scv.db.models.list_owned_models", broken)
     answer = await owner.get("/models")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
@@ -121,7 +121,8 @@ async def test_a_position_beyond_all_measure_is_refused(owner: Visitor) -> None:
 
 
 async def test_names_that_no_file_can_have_are_not_found(owner: Visitor) -> None:
-    for path in ("/static/css/base.css/x", "/static/" + "x" * 300, "/static/" + "\uac00" * 90, "/static/" + "y/" * 3000):
+    for name in ("css/base.css/x", "x" * 300, "\uac00" * 90, "y/" * 3000):
+        path = f"/static/{name}"
         assert (await owner.get(path)).status_code == 404, path[:40]
 
 

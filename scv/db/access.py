@@ -1,0 +1,84 @@
+"""Who may see and change what: the one place that decides it.
+
+Each rule is a SQL condition on the rows of one noun: models, versions, runs, datasets and their versions. A report
+follows its run. Loaders are built on these conditions, and their names say the permission: `get_visible_run`,
+`get_editable_version`. What a user may not see is not found; what they may see and not change is refused.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import ColumnElement, or_
+
+from scv.db.tables import (
+    Base,
+    Clipboard,
+    Dataset,
+    DatasetVersion,
+    Identity,
+    Model,
+    Notice,
+    Run,
+    User,
+    Version,
+)
+from scv.errors import NotFoundError
+from scv.message import say
+
+Condition = ColumnElement[bool]
+
+
+def owned_by(user: User | int, noun: type[Base]) -> Condition:
+    """The rows that are the user's own; the user, or their id."""
+    return _OWNED[noun](user if isinstance(user, int) else user.id)
+
+
+def visible_to(user: User, noun: type[Base]) -> Condition:
+    """The rows that the user may look at, and, where they are datasets, train on."""
+    return _VISIBLE[noun](user)
+
+
+def editable_by(user: User, noun: type[Base]) -> Condition:
+    """The rows that the user may change or delete."""
+    return owned_by(user, noun) & visible_to(user, noun)
+
+
+def owns(user: User, thing: Model | Dataset) -> bool:
+    """`owned_by`, of a model or dataset that is loaded."""
+    return thing.user_id == user.id
+
+
+def sees(user: User, dataset: Dataset) -> bool:
+    """`visible_to`, of a dataset that is loaded."""
+    return dataset.deleted_at is None and (owns(user, dataset) or dataset.published_at is not None)
+
+
+def require_owner(user: User) -> None:
+    """Raise `NotFoundError` unless the user owns the instance: for others there are no pages about everybody's work."""
+    if not user.is_owner:
+        raise NotFoundError(say("There is no such page."))
+
+
+def _is_visible_dataset(user: User) -> Condition:
+    mine = Dataset.user_id == user.id
+    return Dataset.deleted_at.is_(None) & or_(mine, Dataset.published_at.is_not(None))
+
+
+_OWNED: Mapping[type[Base], Callable[[int], Condition]] = {
+    Model: lambda user_id: Model.user_id == user_id,
+    Version: lambda user_id: Version.model.has(Model.user_id == user_id),
+    Run: lambda user_id: Run.version.has(Version.model.has(Model.user_id == user_id)),
+    Dataset: lambda user_id: Dataset.user_id == user_id,
+    DatasetVersion: lambda user_id: DatasetVersion.dataset.has(Dataset.user_id == user_id),
+    Clipboard: lambda user_id: Clipboard.user_id == user_id,
+    Identity: lambda user_id: Identity.user_id == user_id,
+    Notice: lambda user_id: Notice.user_id == user_id,
+}
+
+_VISIBLE: Mapping[type[Base], Callable[[User], Condition]] = {
+    Model: lambda user: owned_by(user, Model),
+    Version: lambda user: owned_by(user, Version),
+    Run: lambda user: owned_by(user, Run),
+    Dataset: _is_visible_dataset,
+    DatasetVersion: lambda user: DatasetVersion.dataset.has(_is_visible_dataset(user)),
+}
+"""Models, their versions and runs are their owner's alone; a published dataset is everybody's to see."""
