@@ -35,7 +35,7 @@ from scv.report.summary import Summary
 from scv.settings import Settings
 from scv.training.progress import Result
 from scv.training.settings import TrainingSettings
-from scv.web.reports.parts import states_of
+from scv.web.reports.render_sections import planned_sections
 from tests.jobs.conftest import SMALL_NETWORK, StartWorker, add_run, until, until_ended
 from tests.ml.reporting import ruin
 
@@ -49,11 +49,11 @@ async def until_reported(settings: Settings, run: Run) -> dict[str, str]:
     folder = folder_of(settings, run)
 
     async def ended() -> bool:
-        states = states_of(folder)
+        states = planned_sections(folder)
         return report_failure(folder) is not None or (bool(states) and report_underway(folder) is None)
 
     await until(ended, 120)
-    return {state.name: state.state for state in states_of(folder)}
+    return {state.name: state.state for state in planned_sections(folder)}
 
 
 @cache
@@ -124,12 +124,12 @@ async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked
     worker = await start_worker(queue="interactive")
 
     async def begun() -> bool:
-        return any(state.state == "done" for state in states_of(folder))
+        return any(state.state == "done" for state in planned_sections(folder))
 
     await until(begun)
     await worker.kill()
     assert report_underway(folder) is not None
-    kept = {state.name for state in states_of(folder) if state.state == "done"} - {"summary"}
+    kept = {state.name for state in planned_sections(folder) if state.state == "done"} - {"summary"}
     before = {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept}
     await start_worker(queue="interactive")
     await queue.enqueue_report(run.id)  # as whoever looks at it does
@@ -173,7 +173,7 @@ async def test_damaged_weights_deleted_pictures_and_answers_that_are_no_numbers_
     await until_reported(settings, gone)
     await until_reported(settings, diverged)
     assert "smaller learning rate" in str(report_failure(folder_of(settings, diverged)))
-    assert states_of(folder_of(settings, diverged)) == ()
+    assert planned_sections(folder_of(settings, diverged)) == ()
     assert "damaged" in str(report_failure(folder_of(settings, damaged)))
     assert "not on this machine" in str(report_failure(folder_of(settings, gone)))
 
