@@ -28,7 +28,7 @@ SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Work:
+class ListedRun:
     """A run of anybody's as the owner sees it: it is a link where it is his own.
 
     `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
@@ -54,8 +54,8 @@ class WorkersPage:
     """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
 
     workers: Sequence[WorkerState] | None
-    training: Sequence[Work]
-    waiting: Sequence[Work]
+    training: Sequence[ListedRun]
+    waiting: Sequence[ListedRun]
     total: int
 
     @property
@@ -101,13 +101,13 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
     }
     page = WorkersPage(
         workers,
-        [_work(run, user, done, places.get(run.id)) for run, done in training],
-        [_work(run, user) for run in line.runs],
+        [_listed(run, user, done, places.get(run.id)) for run, done in training],
+        [_listed(run, user) for run in line.runs],
         line.total,
     )
     return services.renderer.respond(context, TEMPLATE, page, block=block)
 
 
-def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
+def _listed(run: Run, owner: User, done: int = 0, place: str | None = None) -> ListedRun:
     epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
-    return Work(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
+    return ListedRun(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)

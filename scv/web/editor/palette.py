@@ -25,7 +25,7 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Section:
+class PaletteSection:
     """Chips under a title, a gettext id; `category` is empty for what a search found."""
 
     category: str
@@ -46,10 +46,12 @@ def next_spot(document: Document, place: Place) -> tuple[Spot, int | None]:
     return where[0], where[1] + 1
 
 
-def palette(spot: Spot, position: int | None) -> tuple[Section, ...]:
+def palette(spot: Spot, position: int | None) -> tuple[PaletteSection, ...]:
     """All kinds, whose chips add at this place."""
     return tuple(
-        Section(key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key))
+        PaletteSection(
+            key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key)
+        )
         for key, title in CATEGORIES
     )
 

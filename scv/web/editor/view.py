@@ -22,7 +22,7 @@ from scv.web.blocks_view.form_fields import setting_field
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.datasets.lookup import dataset_of
-from scv.web.editor.palette import Chip, Read, Section, found, next_spot, palette
+from scv.web.editor.palette import Chip, PaletteSection, Read, found, next_spot, palette
 from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
 
 
@@ -43,7 +43,7 @@ class EditorPage:
     samples_ready: bool
     samples_failure: Message | None
     place: Place
-    palette: tuple[Section, ...]
+    palette: tuple[PaletteSection, ...]
     found: tuple[Chip, ...] | None
     pieces: tuple[Piece, ...]
     mends: tuple[Mend, ...]
