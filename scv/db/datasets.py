@@ -249,9 +249,9 @@ async def delete_dataset(session: AsyncSession, dataset: Dataset) -> list[str]:
     names = [version.name for version in dataset.versions]
     used = set(await session.scalars(_users_of(Model.dataset, names)))
     used |= set(await session.scalars(_users_of(Run.dataset, names)))
-    await tasks.forget(session, "version", names)
     if not used:
         await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
+        await tasks.forget(session, "version", names)
         return names
     await session.execute(
         delete(DatasetVersion).where(DatasetVersion.dataset_id == dataset.id, DatasetVersion.name.not_in(used))
@@ -269,6 +269,7 @@ async def delete_dataset(session: AsyncSession, dataset: Dataset) -> list[str]:
         .where(Dataset.id == dataset.id)
         .values(name="", deleted_at=now(), published_at=None, failure=None)
     )
+    await tasks.forget(session, "version", names)
     return names
 
 

@@ -18,6 +18,7 @@ from scv.db import tasks
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError
 from scv.db.tables import Task, TaskState
+from scv.errors import ConflictError
 from scv.jobs.lines import Renewed, Stop, line
 from scv.jobs.pace import Pace
 from scv.jobs.subprocesses import running_subprocess
@@ -53,6 +54,9 @@ _INSIST_SECONDS = 3.0
 _LINE_LIMIT = 1 << 20
 
 _STATES: dict[type[Ending], TaskState] = {TaskDone: "done", TaskStopped: "stopped", TaskFailed: "failed"}
+
+_TRY_LATER = (SQLAlchemyError, ConflictError)
+"""What a database raises that is away or full, or gave a transaction up for another one's sake."""
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +119,7 @@ class TaskRunner:
                         return None
                 async with self._database.writing() as session:
                     task = await tasks.take(session, free, self._settings.lease_seconds)
-            except SQLAlchemyError:
+            except _TRY_LATER:
                 log.exception("the database does not say which task waits")
                 return None
             if task is not None:
@@ -153,7 +157,7 @@ class _TaskAtWork:
             await self._kind.clear(self._settings, self._database, self._task, None)
             raise
         except asyncio.CancelledError:
-            with suppress(LeaseLostError, SQLAlchemyError):
+            with suppress(LeaseLostError, *_TRY_LATER):
                 async with self._database.writing() as session:
                     await tasks.release(session, self._task.id, self._token)
             raise
@@ -220,7 +224,7 @@ class _TaskAtWork:
                 stop = await self._renew(begun)
             except LeaseLostError:
                 break
-            except SQLAlchemyError:
+            except _TRY_LATER:
                 log.exception("task %s: the lease could not be renewed", self._task.id)
             else:
                 good_until = begun + seconds
@@ -258,7 +262,7 @@ class _TaskAtWork:
                     counts = await self._kind.record(self._settings, session, self._task, ending)
                     await tasks.end(session, self._task.id, self._token, *state_of(counts))
                 return counts
-            except SQLAlchemyError:
+            except _TRY_LATER:
                 log.exception("task %s: its end could not be recorded", self._task.id)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
