@@ -30,6 +30,9 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """What a number may be at least and at most."""
 
+CHOICES: dict[str, tuple[str, ...]] = {"log_format": ("console", "json")}
+"""What a word may be."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -54,6 +57,7 @@ class Settings:
     datasets_mb: int = 10000
     session_days: int = 30
     signin_link_minutes: int = 1440
+    log_format: str = "console"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -73,6 +77,8 @@ class Settings:
             least, most = RANGES.get(field.name, (0, 0))
             if field.name in RANGES and not least <= values[field.name] <= most:
                 raise RefusedError(f"{variable} is {text[:40]!r}, but must be from {least} to {most}.")
+            if field.name in CHOICES and values[field.name] not in CHOICES[field.name]:
+                raise RefusedError(f"{variable} is {text[:40]!r}, but must be {' or '.join(CHOICES[field.name])}.")
         try:
             return cls(**values).resolved()
         except (OSError, RuntimeError) as error:

@@ -18,6 +18,7 @@ from scv.db.tables import (
     Model,
     Notice,
     Run,
+    Task,
     User,
     Version,
 )
@@ -72,6 +73,7 @@ _OWNED: Mapping[type[Base], Callable[[int], Condition]] = {
     Clipboard: lambda user_id: Clipboard.user_id == user_id,
     Identity: lambda user_id: Identity.user_id == user_id,
     Notice: lambda user_id: Notice.user_id == user_id,
+    Task: lambda user_id: Task.user_id == user_id,
 }
 
 _VISIBLE: Mapping[type[Base], Callable[[User], Condition]] = {

@@ -8,9 +8,10 @@ from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
+from scv.db import tasks
 from scv.db.access import editable_by, owned_by, owns, visible_to
 from scv.db.models import clean_name
-from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
+from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version, now
 from scv.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
 from scv.message import Message, foreign, say
 
@@ -18,6 +19,11 @@ from scv.message import Message, foreign, say
 def resident_name(dataset_id: int, number: int) -> str:
     """What a version's resident form is called, and models and runs call the version."""
     return f"own-{dataset_id}-{number}"
+
+
+def version_title(name: str, number: int) -> str:
+    """What a version of the dataset of this name is called: the second one of Pets is Pets (2)."""
+    return name if number == 1 else f"{name} ({number})"
 
 
 async def create_dataset(
@@ -119,8 +125,8 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_editable_dataset`. Commit, then hand the version's name to the queue. Raises
-    `ConflictError` while another is being made.
+    `dataset` comes from `get_editable_dataset`. The work is a task of the kind "version", about the version's name:
+    commit, then hand that to the queue. Raises `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
         raise ConflictError(say("A version of it is being made already. Wait until that is done."))
@@ -134,13 +140,40 @@ async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -
     dataset.failure = None
     dataset.updated_at = now()
     await session.flush()
+    # What became of the one before is seen on the dataset's page; only the last can be tried again.
+    await tasks.forget_ended(session, "version", [resident_name(dataset.id, number - 1)])
+    await tasks.request(
+        session,
+        "version",
+        version.name,
+        user_id=dataset.user_id,
+        title=version_title(dataset.name, number),
+        arguments=changes,
+    )
     return version
 
 
-async def versions_to_make(session: AsyncSession) -> list[str]:
-    """The names of all versions that are being made, or wait for it."""
-    names = select(DatasetVersion.name).where(DatasetVersion.status == "making").order_by(DatasetVersion.id)
-    return list(await session.scalars(names))
+async def begin_version_again(session: AsyncSession, user: User, task: Task) -> DatasetVersion:
+    """A new version in place of one that was given up, of the same changes; `task` is what became of that.
+
+    Raises `NotFoundError`, and `ConflictError` where the dataset was changed since.
+    """
+    dataset_id, number = (int(part) for part in task.subject.split("-")[1:])
+    dataset = await get_editable_dataset(session, user, dataset_id)
+    if dataset.last_number != number or task.arguments is None or task.state == "done":
+        raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
+    return await begin_version(session, dataset, task.arguments)
+
+
+async def stop_version(session: AsyncSession, version: DatasetVersion) -> None:
+    """Give up a version that is being made; what it was to be made of is still there.
+
+    `version` is loaded with its dataset and the dataset's versions.
+    """
+    await give_up_version(session, version, say("It was stopped."), forget=False)
+    task = await tasks.find(session, "version", version.name)
+    if task is not None:
+        await tasks.request_stop(session, task)
 
 
 async def version_to_make(session: AsyncSession, name: str) -> DatasetVersion | None:
@@ -223,6 +256,7 @@ async def delete_dataset(session: AsyncSession, dataset: Dataset) -> list[str]:
     used |= set(await session.scalars(_users_of(Run.dataset, names)))
     if not used:
         await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
+        await tasks.forget(session, "version", names)
         return names
     await session.execute(
         delete(DatasetVersion).where(DatasetVersion.dataset_id == dataset.id, DatasetVersion.name.not_in(used))
@@ -240,6 +274,7 @@ async def delete_dataset(session: AsyncSession, dataset: Dataset) -> list[str]:
         .where(Dataset.id == dataset.id)
         .values(name="", deleted_at=now(), published_at=None, failure=None)
     )
+    await tasks.forget(session, "version", names)
     return names
 
 

@@ -18,7 +18,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = create_async_engine(url, connect_args={"async_creator_fn": open_connection} if sqlite else {})
+        self.engine = create_async_engine(
+            url,
+            hide_parameters=True,  # in messages of exceptions, which are logged
+            connect_args={"async_creator_fn": open_connection} if sqlite else {},
+        )
         if sqlite:
             _begin_sqlite(self.engine)
         self._reading = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -8,6 +8,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.db import tasks
 from scv.db.access import editable_by, owned_by
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
@@ -161,4 +162,5 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
     run_ids = list(runs)
     await session.execute(delete(Model).where(Model.id == model.id))
+    await tasks.forget(session, "report", [str(run_id) for run_id in run_ids])
     return run_ids

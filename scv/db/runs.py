@@ -5,9 +5,10 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
+from scv.db import tasks
 from scv.db.access import Condition, editable_by, owned_by, visible_to
 from scv.db.models import with_own
-from scv.db.tables import ACTIVE, Run, User, Version, now
+from scv.db.tables import ACTIVE, Model, Run, Task, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 from scv.message import Message, say
 from scv.training.progress import Result
@@ -145,6 +146,18 @@ def result_of(run: Run) -> Result | None:
         libraries=run.libraries or {},
         weights=run.weights or "",
     )
+
+
+async def request_report(session: AsyncSession, run_id: int) -> Task:
+    """Have the run's report made: a task of the kind "report", about the run's id. Commit, then hand it to the queue.
+
+    Raises `NotFoundError`.
+    """
+    query = select(Model.user_id, Model.name).join(Model.versions).join(Version.runs).where(Run.id == run_id)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError(say("There is no such run."))
+    return await tasks.request(session, "report", str(run_id), user_id=row.user_id, title=row.name)
 
 
 async def list_runs_for_version(session: AsyncSession, version: Version) -> list[Run]:

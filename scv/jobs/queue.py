@@ -95,27 +95,13 @@ class Queue:
             )
         return job is not None
 
-    async def enqueue_preparation(self, dataset: str) -> bool:
-        """Have the dataset's resident form made. False when that is under way already.
+    async def wake_task_runner(self) -> None:
+        """Have the interactive worker look at once for tasks that wait. Without this it looks a little later.
 
         Raises `BrokerAwayError`.
         """
         with broker_needed():
-            job = await self.redis.enqueue_job(
-                "prepare", dataset, _job_id=f"prepare:{dataset}", _queue_name=INTERACTIVE_QUEUE
-            )
-        return job is not None
-
-    async def enqueue_making(self, version: str) -> bool:
-        """Have a version of a person's own pictures made, by its name. False when that is under way already.
-
-        Raises `BrokerAwayError`.
-        """
-        with broker_needed():
-            job = await self.redis.enqueue_job(
-                "make", version, _job_id=f"make:{version}", _queue_name=INTERACTIVE_QUEUE
-            )
-        return job is not None
+            await self.redis.enqueue_job("tasks", _job_id="tasks", _queue_name=INTERACTIVE_QUEUE)
 
     async def ask(self, weights: str, picture: bytes) -> Answer:
         """What the network whose weights have this key says of a picture, a file's bytes, which is stored nowhere.
@@ -123,28 +109,6 @@ class Queue:
         Raises `TooLargeError`, `PredictorAwayError` and `BrokerAwayError`. When it is cancelled nothing is computed.
         """
         return await ask(self.redis, weights, picture)
-
-    async def enqueue_report(self, run_id: int) -> bool:
-        """Have the report of a run be made, or gone on with. False when that is under way already.
-
-        Raises `BrokerAwayError`; whoever looks at the report's page then asks again.
-        """
-        with broker_needed():
-            job = await self.redis.enqueue_job(
-                "report", run_id, _job_id=f"report:{run_id}", _queue_name=INTERACTIVE_QUEUE
-            )
-        return job is not None
-
-    async def forget_preparation_marks(self) -> None:
-        """Let work on datasets and reports begin again whose worker was killed.
-
-        Only for the one interactive worker, at its start. Raises `BrokerAwayError`.
-        """
-        with broker_needed():
-            for prefix in (in_progress_key_prefix, retry_key_prefix):
-                for kind in ("prepare", "make", "report"):
-                    async for key in self.redis.scan_iter(match=f"{prefix}{kind}:*"):
-                        await self.redis.delete(key)
 
     async def list_workers(self) -> list[WorkerState]:
         """The workers that are there, those that train first. Raises `BrokerAwayError`."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,14 +40,3 @@ async def running_subprocess(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def run_subprocess(
-    settings: Settings, processes: set[int], module: str, *arguments: str, said: bytes | None = None
-) -> int:
-    """Run it to its end; its exit status, negative for a signal. It reads `said` from its standard input."""
-    async with running_subprocess(
-        settings, processes, module, *arguments, stdin=None if said is None else PIPE
-    ) as process:
-        await process.communicate(said)
-        return await process.wait()

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from scv.db import leases
+from scv.db import leases, tasks
 from scv.db.engine import Database
 from scv.db.migrate import migrate
 from scv.db.models import create_model
-from scv.db.tables import EpochMetric, Run, User
+from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
@@ -179,3 +179,28 @@ async def start_worker(settings: Settings) -> AsyncIterator[StartWorker]:
     yield start
     for worker in started:
         await worker.end()
+
+
+async def task_of(database: Database, kind: str, subject: str) -> Task:
+    """The task of this kind and subject, as it is now."""
+    async with database.reading() as session:
+        task = await tasks.find(session, kind, subject)
+    assert task is not None
+    return task
+
+
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 120) -> Task:
+    async def ended() -> bool:
+        return not (await task_of(database, kind, subject)).active
+
+    await until(ended, seconds)
+    return await task_of(database, kind, subject)
+
+
+async def request_preparation(database: Database, name: str) -> Task:
+    """A user who wants an official dataset prepared."""
+    async with database.writing() as session:
+        user = User(name="Ada")
+        session.add(user)
+        await session.flush()
+        return await tasks.request(session, "prepare", name, user_id=user.id, title=name)

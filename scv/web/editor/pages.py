@@ -1,6 +1,5 @@
 """The editor of a version: show it, carry out edits, start runs."""
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,12 +15,11 @@ from scv.blocks.document import decode, encode
 from scv.blocks.findings import errors
 from scv.blocks.operations import Operation, OperationError
 from scv.blocks.repair import Repaired, repair_all
+from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
 from scv.db import datasets, runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.failures import preparation_failure
 from scv.message import Message, say
 from scv.settings import Settings
 from scv.training.recommend import network_facts, recommended
@@ -29,6 +27,7 @@ from scv.training.settings import TrainingSettings
 from scv.web.blocks_view.blocks import Refusal
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.datasets.lookup import dataset_of, may_train, refuse_without_pictures
+from scv.web.datasets.state import look_at
 from scv.web.editor import actions
 from scv.web.editor.edits import Edit, FieldsRefusedError, describe, read_edit
 from scv.web.editor.palette import Read
@@ -227,10 +226,10 @@ async def _respond(
         clipboard = await actions.copied(session, user)
         newer = await datasets.newer_version(session, version.model.own) if version.model.own else None
     ready = is_prepared(services.settings.data_dir, version.model.dataset)
-    failure = preparation_failure(services.settings.data_dir, version.model.dataset)
-    if not ready and failure is None and version.model.own is None:
-        with suppress(BrokerAwayError):  # asked for again by every later look
-            await services.queue.enqueue_preparation(version.model.dataset)
+    official = DATASETS.get(version.model.dataset)
+    failure = None
+    if not ready and official is not None:
+        failure = (await look_at(services, user, official, download=True)).obstacle
     page = build_editor(
         version,
         listed,

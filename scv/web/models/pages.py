@@ -262,7 +262,7 @@ async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
         info = await find_for(services, user, name)
     except NotFoundError as error:
         raise RefusedError(say("Choose the pictures that it learns from.")) from error
-    if state_of(services.settings.data_dir, info).kind == "failed":
+    if (await state_of(services, info)).kind == "failed":
         raise RefusedError(
             say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
         )
