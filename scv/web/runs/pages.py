@@ -96,6 +96,11 @@ class RunPage:
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is to come of it any more: no worker has it, and it does not wait or pause."""
+        return not self.run.active and not self.run.held
+
+    @property
     def remedy(self) -> Mapping[str, float]:
         """What to change where the run failed by its settings."""
         rate = lower_rate(self.settings)
