@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scv.db.locks import lock_user
 from scv.db.tables import Clipboard, User
 
 
@@ -13,4 +14,5 @@ async def clipboard_of(session: AsyncSession, user: User) -> str | None:
 
 async def set_clipboard(session: AsyncSession, user: User, blocks: str) -> None:
     """Keep these blocks (JSON text) in place of what was copied before."""
+    await lock_user(session, user.id)  # two first copies at once would both insert
     await session.merge(Clipboard(user_id=user.id, blocks=blocks))

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
+from scv.db.locks import lock_dataset_of
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
@@ -36,20 +37,34 @@ async def create_dataset(
 
 async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
-    dataset: Dataset | None = await session.scalar(
-        select(Dataset)
-        .where(Dataset.id == dataset_id, _seen_by(user))
-        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
-    )
+    dataset: Dataset | None = await session.scalar(_with_versions(dataset_id).where(_seen_by(user)))
     if dataset is None:
         raise NotFoundError(say("There is no such dataset."))
     return dataset
 
 
+def _with_versions(dataset_id: int) -> Select[Dataset]:
+    """The versions come by a statement of their own: after the dataset is locked, where it is."""
+    return (
+        select(Dataset)
+        .where(Dataset.id == dataset_id)
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
+    )
+
+
 async def get_own_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
-    """The user's own dataset, with its versions, to be changed; raises `NotFoundError`."""
+    """The user's own dataset, with its versions; raises `NotFoundError`."""
     dataset = await get_dataset_for(session, user, dataset_id)
     if dataset.user_id != user.id:
+        raise NotFoundError(say("There is no such dataset."))
+    return dataset
+
+
+async def get_editable_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """As `get_own_dataset_for`, and nobody else changes it or its versions until the session ends."""
+    query = _with_versions(dataset_id).where(Dataset.user_id == user.id, Dataset.deleted_at.is_(None))
+    dataset: Dataset | None = await session.scalar(query.with_for_update(of=Dataset, key_share=True))
+    if dataset is None:
         raise NotFoundError(say("There is no such dataset."))
     return dataset
 
@@ -114,7 +129,7 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_own_dataset_for`. Commit, then hand the version's name to the queue. Raises
+    `dataset` comes from `get_editable_dataset_for`. Commit, then hand the version's name to the queue. Raises
     `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
@@ -155,6 +170,7 @@ async def has_version(session: AsyncSession, name: str) -> bool:
 
 async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bool:
     """It has been made; `figures` are columns of the version. False where it was deleted meanwhile."""
+    await lock_dataset_of(session, name)
     made = await session.scalar(
         update(DatasetVersion)
         .where(DatasetVersion.name == name, DatasetVersion.status == "making")
@@ -172,6 +188,7 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
     `version` is loaded with its dataset and the dataset's versions. `forget` says that the dataset goes as well, if
     that was to be its first version: its owner is told later.
     """
+    await lock_dataset_of(session, version.name)
     given_up = await session.scalar(
         delete(DatasetVersion)
         .where(DatasetVersion.name == version.name, DatasetVersion.status == "making")
@@ -281,7 +298,7 @@ async def bytes_of(session: AsyncSession, user: User) -> int:
     total = await session.scalar(
         select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
     )
-    return total or 0
+    return int(total or 0)  # PostgreSQL's sum of bigints is a decimal
 
 
 async def ids_of(session: AsyncSession, user: User) -> list[int]:

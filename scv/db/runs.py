@@ -5,6 +5,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
+from scv.db.locks import hold_dataset, lock_user, lock_version
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
@@ -40,6 +41,11 @@ async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_
 async def _queue(
     session: AsyncSession, version: Version, document: str, settings: str, dataset: str, queued_per_user: int
 ) -> list[Run]:
+    if not await lock_version(session, version.id):
+        raise NotFoundError(say("There is no such version."))
+    await lock_user(session, version.model.user_id)  # whose runs are counted
+    if not await hold_dataset(session, dataset):
+        raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
         select(func.count())
@@ -194,7 +200,8 @@ async def resume_run(session: AsyncSession, run: Run) -> int | None:
     Returns the attempt that waits for a worker now: the caller hands it to the queue. None where nothing waits:
     the run has ended, or is still running and goes on.
     """
-    if run.held:
+    await lock_version(session, run.version_id)
+    if await session.scalar(select(Run.id).where(Run.id == run.id, Run.status == "queued", Run.paused)) is not None:
         await _refuse_beside_another(session, run.version_id)
     row = await session.execute(
         update(Run)

@@ -11,6 +11,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
+from scv.db.locks import lock_name
 from scv.db.tables import Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
@@ -75,11 +76,19 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
+    owner = await _owner(session)
+    if owner is None:
+        await lock_name(session, "first owner")  # two first sign-ins at once make one owner
+        owner = await _owner(session)
     if owner is None:
         owner = User(name=OWNER_NAME, owner=True, language=language)
         session.add(owner)
         await session.flush()
+    return owner
+
+
+async def _owner(session: AsyncSession) -> User | None:
+    owner: User | None = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
     return owner
 
 

@@ -45,7 +45,7 @@ async def get_newest_version_for(session: AsyncSession, user: User, model_id: in
 
 async def get_editable_version_for(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
     """As `get_version_for`, and nobody else writes to it until the session ends."""
-    return await _one(session, _of(user, model_id, number).with_for_update(of=Version))
+    return await _one(session, _of(user, model_id, number).with_for_update(of=Version, key_share=True))
 
 
 def refuse_stale(version: Version, seen: str | None) -> None:

@@ -57,7 +57,9 @@ class Reporter:
         folder = Files(self._settings.data_dir / "files").path(report_folder(run_id))
         if report_underway(folder) is None:  # stopped, or deleted, while it waited
             return
-        status = await run_subprocess(self._settings, self._processes, "scv.jobs.report_process", str(run_id))
+        status = await run_subprocess(
+            self._settings, self._processes, "scv.jobs.report_process", str(run_id), secrets=["database_url"]
+        )
         log.info("report of run %s: ended with status %s", run_id, status)
         if report_underway(folder) is not None:  # it could say nothing more itself
             end_report(folder, LOST)

@@ -138,7 +138,7 @@ class OwnDatasetController(Controller):
     async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
             making = [version for version in dataset.versions if version.status == "making"]
             for version in making:
                 await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
@@ -153,7 +153,7 @@ class OwnDatasetController(Controller):
         form = await read_form(request)
         problem: Message | None = None
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
@@ -206,7 +206,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -234,7 +234,7 @@ class OwnDatasetController(Controller):
     ) -> Redirect:
         """Delete an older version that nothing uses."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
             name = await datasets.delete_version(session, dataset, number)
         remove_resident(services.settings.data_dir, name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -252,7 +252,7 @@ class OwnDatasetController(Controller):
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -276,7 +276,7 @@ async def _change(
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset_for(session, user, dataset_id)
         newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
