@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.postgres import NoServerError, PostgresServer, shared_server
+from tests.postgres import TEMPLATE, NoServerError, PostgresServer, shared_server
 
 # As `scv` itself does, and before torch is loaded: its waiting threads must not spin on cores that tests share.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -57,9 +58,22 @@ def database_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) ->
     same kind runs on the other one, so that each kind runs on both. Elsewhere SQLite is enough; a file of pages that
     write is marked `engines("sqlite", "postgresql")`.
     """
+    with _new_database(request, engine, tmp_path, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Iterator[str]:
+    """The same of a database without any table; of SQLite not even the file's folder is there."""
+    with _new_database(request, engine, tmp_path / "new folder 100%", "template0") as url:
+        yield url
+
+
+@contextmanager
+def _new_database(request: pytest.FixtureRequest, engine: str, folder: Path, template: str) -> Iterator[str]:
     if engine == "sqlite":
-        yield f"sqlite:///{tmp_path / 'scv.sqlite3'}"
+        yield f"sqlite:///{folder / 'scv.sqlite3'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.new_database() as name:
+    with server.new_database(template) as name:
         yield server.url(name)

@@ -2,14 +2,13 @@
 
 Everything of it lies in a folder of its own below /tmp. It listens on a Unix socket there, where no password is asked
 for, and on a free port of 127.0.0.1, with TLS and passwords. As root it runs as an unprivileged user, since PostgreSQL
-refuses root. `python -m tests.postgres FOLDER PID` keeps the server until the process PID has ended, however it ends.
+refuses root.
 """
 
 import asyncio
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from filelock import FileLock
 from psycopg import sql
 
 from scv.db.migrate import migrate
-from scv.settings import ROOT, Settings
+from scv.settings import Settings
 
 TEMPLATE = "scv_template"
 PASSWORD = "p@ss/wörd"
@@ -106,16 +105,17 @@ def programs() -> Path:
 
 
 def _start(session_pid: int) -> PostgresServer:
-    programs_folder, port = programs(), _free_port()
+    programs_folder, port, user = programs(), _free_port(), _runs_as()
     folder = Path(tempfile.mkdtemp(prefix="scv-postgres-", dir="/tmp"))
     data = folder / "data"
     _make_certificate(folder)
     (folder / "password").write_text(PASSWORD)
     if os.geteuid() == 0:
         for path in (folder, *folder.iterdir()):
-            os.chown(path, _unprivileged().pw_uid, _unprivileged().pw_gid)
+            os.chown(path, user.pw_uid, user.pw_gid)
     _run(
         folder,
+        user,
         *(str(programs_folder / "initdb"), "--pgdata", str(data), "--username", "scv"),
         *("--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile", str(folder / "password")),
         *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
@@ -124,11 +124,12 @@ def _start(session_pid: int) -> PostgresServer:
     options |= {"ssl": "on", "ssl_cert_file": str(folder / "server.pem"), "ssl_key_file": str(folder / "server.key")}
     with (data / "postgresql.auto.conf").open("a") as file:
         file.writelines(f"{name} = '{value}'\n" for name, value in options.items())
-    with (folder / "keeper.log").open("wb") as log:
+    command = [str(Path(__file__).with_name("postgres_process.py")), str(programs_folder / "postgres"), str(folder)]
+    with (folder / "server.log").open("wb") as log:
         os.posix_spawn(  # not by subprocess, which would have it waited for here
             sys.executable,
-            [sys.executable, "-m", "tests.postgres", str(folder), str(session_pid)],
-            {**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, *command, str(user.pw_uid), str(user.pw_gid), str(session_pid)],
+            os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, log.fileno(), 1), (os.POSIX_SPAWN_DUP2, log.fileno(), 2)],
             setsid=True,
         )
@@ -162,22 +163,18 @@ def _make_certificate(folder: Path) -> None:
     (folder / "server.key").chmod(0o600)
 
 
-def _unprivileged() -> pwd.struct_passwd:
+def _runs_as() -> pwd.struct_passwd:
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name)
     raise NoServerError("PostgreSQL refuses root, and there is neither a user postgres nor nobody.")
 
 
-def _as_unprivileged() -> dict[str, object]:
-    if os.geteuid() != 0:
-        return {}
-    user = _unprivileged()
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def _run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **_as_unprivileged())  # type: ignore[call-overload]
+def _run(folder: Path, user: pwd.struct_passwd, *command: str) -> None:
+    other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **other)  # type: ignore[call-overload]
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {done.stderr}")
 
@@ -187,26 +184,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def keep(folder: Path, session_pid: int) -> None:
-    """Run the server until the test session has ended; then nothing of it is left."""
-    server = subprocess.Popen([programs() / "postgres", "-D", folder / "data"], cwd=folder, **_as_unprivileged())  # type: ignore[call-overload]
-    try:
-        while server.poll() is None and _exists(session_pid):
-            time.sleep(0.3)
-    finally:
-        server.send_signal(signal.SIGINT)  # a fast shutdown: it waits for no client
-        server.wait()
-        shutil.rmtree(folder)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-if __name__ == "__main__":
-    keep(Path(sys.argv[1]), int(sys.argv[2]))
