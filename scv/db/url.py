@@ -37,8 +37,15 @@ def read_url(text: str) -> URL:
     return url.set(drivername=driver)
 
 
-def describe(url: URL) -> str:
-    """The kind of database and where it is, such as "PostgreSQL, scv at db.example:5432"; never the password."""
+def describe_database(text: str) -> str:
+    """The kind of database and where it is, such as "PostgreSQL, scv at db.example:5432"; never the password.
+
+    Nothing of an address that cannot be read.
+    """
+    try:
+        url = read_url(text)
+    except RefusedError:
+        return ""
     if url.get_backend_name() == "sqlite":
         return f"SQLite, {url.database or 'in memory'}"
     host = url.host or url.query.get("host") or "this machine"
