@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.access import owned_by
+from scv.db.locks import lock_user
 from scv.db.tables import Clipboard, User
 
 
@@ -14,4 +15,5 @@ async def clipboard_of(session: AsyncSession, user: User) -> str | None:
 
 async def set_clipboard(session: AsyncSession, user: User, blocks: str) -> None:
     """Keep these blocks (JSON text) in place of what was copied before."""
+    await lock_user(session, user.id)  # two first copies at once would both insert
     await session.merge(Clipboard(user_id=user.id, blocks=blocks))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from scv.db import tasks
 from scv.db.access import editable_by, owned_by, owns, visible_to
+from scv.db.locks import lock_dataset_of
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version, now
 from scv.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
@@ -38,14 +39,19 @@ async def create_dataset(
 
 async def get_visible_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
-    dataset: Dataset | None = await session.scalar(
-        select(Dataset)
-        .where(Dataset.id == dataset_id, visible_to(user, Dataset))
-        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
-    )
+    dataset: Dataset | None = await session.scalar(_with_versions(dataset_id).where(visible_to(user, Dataset)))
     if dataset is None:
         raise NotFoundError(say("There is no such dataset."))
     return dataset
+
+
+def _with_versions(dataset_id: int) -> Select[Dataset]:
+    """The versions come by a statement of their own: after the dataset is locked, where it is."""
+    return (
+        select(Dataset)
+        .where(Dataset.id == dataset_id)
+        .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
+    )
 
 
 async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
@@ -54,6 +60,21 @@ async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: in
     Raises `NotFoundError`, and `NotAllowedError` where they may only look at it.
     """
     dataset = await get_visible_dataset(session, user, dataset_id)
+    _refuse_others(user, dataset)
+    return dataset
+
+
+async def lock_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """As `get_editable_dataset`, and nobody else changes it or its versions until the session ends."""
+    query = _with_versions(dataset_id).where(visible_to(user, Dataset))
+    dataset: Dataset | None = await session.scalar(query.with_for_update(of=Dataset, key_share=True))
+    if dataset is None:
+        raise NotFoundError(say("There is no such dataset."))
+    _refuse_others(user, dataset)
+    return dataset
+
+
+def _refuse_others(user: User, dataset: Dataset) -> None:
     if not owns(user, dataset):
         raise NotAllowedError(
             say(
@@ -62,7 +83,6 @@ async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: in
                 name=foreign(dataset.user.name),
             )
         )
-    return dataset
 
 
 async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
@@ -125,7 +145,7 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_editable_dataset`. The work is a task of the kind "version", about the version's name:
+    `dataset` comes from `lock_editable_dataset`. The work is a task of the kind "version", about the version's name:
     commit, then hand that to the queue. Raises `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
@@ -193,6 +213,7 @@ async def has_version(session: AsyncSession, name: str) -> bool:
 
 async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bool:
     """It has been made; `figures` are columns of the version. False where it was deleted meanwhile."""
+    await lock_dataset_of(session, name)
     made = await session.scalar(
         update(DatasetVersion)
         .where(DatasetVersion.name == name, DatasetVersion.status == "making")
@@ -210,6 +231,7 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
     `version` is loaded with its dataset and the dataset's versions. `forget` says that the dataset goes as well, if
     that was to be its first version: its owner is told later.
     """
+    await lock_dataset_of(session, version.name)
     given_up = await session.scalar(
         delete(DatasetVersion)
         .where(DatasetVersion.name == version.name, DatasetVersion.status == "making")
@@ -319,7 +341,7 @@ async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model
 async def bytes_of(session: AsyncSession, user: User) -> int:
     """How much the user's versions take on the disk."""
     total = await session.scalar(select(func.sum(DatasetVersion.bytes)).where(owned_by(user, DatasetVersion)))
-    return total or 0
+    return int(total or 0)  # PostgreSQL's sum of bigints is a decimal
 
 
 async def ids_of(session: AsyncSession, user: User) -> list[int]:

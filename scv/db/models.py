@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from scv.db import tasks
 from scv.db.access import editable_by, owned_by
+from scv.db.locks import hold_dataset, lock_runs_of_model
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 from scv.message import say
@@ -56,6 +57,15 @@ def clean_name(name: str) -> str:
 async def get_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
     """A model that the user may change; raises `NotFoundError`."""
     model = await session.scalar(select(Model).where(Model.id == model_id, editable_by(user, Model)))
+    if model is None:
+        raise NotFoundError(say("There is no such model."))
+    return model
+
+
+async def lock_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """As `get_editable_model`, and nobody else writes to it until the session ends."""
+    query = select(Model).where(Model.id == model_id, editable_by(user, Model))
+    model = await session.scalar(query.with_for_update(key_share=True))
     if model is None:
         raise NotFoundError(say("There is no such model."))
     return model
@@ -124,8 +134,9 @@ async def create_model(
 ) -> Model:
     """A new model with its first version. `document` and `settings` are JSON text.
 
-    Raises `RefusedError` when the name is empty or too long.
+    Raises `RefusedError` when the name is empty or too long, or the dataset was deleted.
     """
+    await _refuse_deleted(session, dataset)
     moment = now()
     model = Model(user_id=user.id, name=clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
     model.versions = [Version(number=1, document=document, settings=settings, created_at=moment, updated_at=moment)]
@@ -134,9 +145,14 @@ async def create_model(
     return model
 
 
+async def _refuse_deleted(session: AsyncSession, dataset: str) -> None:
+    if not await hold_dataset(session, dataset):
+        raise RefusedError(say("Choose the pictures that it learns from."))
+
+
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
     """Give the model another name; raises `NotFoundError`, `RefusedError`."""
-    model = await get_editable_model(session, user, model_id)
+    model = await lock_editable_model(session, user, model_id)
     model.name = clean_name(name)
     model.updated_at = now()
     await session.flush()
@@ -144,8 +160,12 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 
 
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
-    """Have the model learn from another dataset from now on; raises `NotFoundError`."""
-    model = await get_editable_model(session, user, model_id)
+    """Have the model learn from another dataset from now on.
+
+    Raises `NotFoundError`, and `RefusedError` where the dataset was deleted.
+    """
+    model = await lock_editable_model(session, user, model_id)
+    await _refuse_deleted(session, dataset)
     model.dataset = dataset
     model.updated_at = now()
     await session.flush()
@@ -159,8 +179,7 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     Raises `NotFoundError`.
     """
     model = await get_editable_model(session, user, model_id)
-    runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
-    run_ids = list(runs)
+    run_ids = await lock_runs_of_model(session, model.id)
     await session.execute(delete(Model).where(Model.id == model.id))
     await tasks.forget(session, "report", [str(run_id) for run_id in run_ids])
     return run_ids

@@ -7,6 +7,7 @@ from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.db import tasks
 from scv.db.access import Condition, editable_by, owned_by, visible_to
+from scv.db.locks import hold_dataset, lock_user, lock_version
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, Task, User, Version, now
 from scv.errors import NotFoundError, RefusedError
@@ -42,6 +43,11 @@ async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_
 async def _queue(
     session: AsyncSession, version: Version, document: str, settings: str, dataset: str, queued_per_user: int
 ) -> list[Run]:
+    if not await lock_version(session, version.id):
+        raise NotFoundError(say("There is no such version."))
+    await lock_user(session, version.model.user_id)  # whose runs are counted
+    if not await hold_dataset(session, dataset):
+        raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
         select(func.count()).select_from(Run).where(owned_by(version.model.user_id, Run), Run.status == "queued")
@@ -213,7 +219,8 @@ async def resume_run(session: AsyncSession, run: Run) -> int | None:
     Returns the attempt that waits for a worker now: the caller hands it to the queue. None where nothing waits:
     the run has ended, or is still running and goes on.
     """
-    if run.held:
+    await lock_version(session, run.version_id)
+    if await session.scalar(select(Run.id).where(Run.id == run.id, Run.status == "queued", Run.paused)) is not None:
         await _refuse_beside_another(session, run.version_id)
     row = await session.execute(
         update(Run)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
 from scv.db.access import owned_by
+from scv.db.locks import lock_name
 from scv.db.tables import Identity, Role, Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
@@ -79,7 +80,10 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    owner = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
+    owner = await _owner(session)
+    if owner is None:
+        await lock_name(session, "first owner")  # two first sign-ins at once make one owner
+        owner = await _owner(session)
     if owner is None:
         owner = await create_user(session, OWNER_NAME, role="owner", language=language)
     await use_identity(session, owner, LINK, str(owner.id))
@@ -116,6 +120,11 @@ async def use_identity(session: AsyncSession, user: User, provider: str, subject
     if used is None:
         session.add(Identity(user_id=user.id, provider=provider, subject=subject, used_at=now()))
         await session.flush()
+
+
+async def _owner(session: AsyncSession) -> User | None:
+    owner: User | None = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
+    return owner
 
 
 async def start_session(session: AsyncSession, user: User, *, days: int) -> str:

@@ -47,7 +47,7 @@ async def get_newest_visible_version(session: AsyncSession, user: User, model_id
 async def get_editable_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
     """A version that the user may change, with its model; nobody else writes to it until the session ends."""
     query = _of(model_id, number, editable_by(user, Version))
-    return await _one(session, query.with_for_update(of=Version))
+    return await _one(session, query.with_for_update(of=Version, key_share=True))
 
 
 def refuse_stale(version: Version, seen: str | None) -> None:

@@ -173,7 +173,13 @@ class _TaskAtWork:
             return TaskStopped()
         begin = BeginTask(argument=argument, lease_seconds=self._settings.lease_seconds)
         async with running_subprocess(
-            self._settings, self._processes, self._kind.process, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT
+            self._settings,
+            self._processes,
+            self._kind.process,
+            secrets=self._kind.secrets,
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=_LINE_LIMIT,
         ) as process:
             self._process = process
             log.info("task %s (%s %s): process %s", self._task.id, self._task.kind, self._task.subject, process.pid)

@@ -48,8 +48,10 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker) -> Settings:
-    settings = Settings(data_dir=data_dir, redis_url=broker.url, lease_seconds=3, device="cpu").resolved()
+async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+    settings = Settings(
+        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+    ).resolved()
     await migrate(settings)
     return settings
 

@@ -129,7 +129,7 @@ class OwnDatasetController(Controller):
     async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             version = pending_version(dataset)
             if version is not None:
                 await datasets.stop_version(session, version)
@@ -139,7 +139,7 @@ class OwnDatasetController(Controller):
     async def try_again(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Try once more to make the version that was given up last."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             given_up = await tasks.find(session, "version", datasets.resident_name(dataset.id, dataset.last_number))
             if given_up is None or not can_try_again(services, given_up):
                 raise RefusedError(NOTHING_TO_TRY)
@@ -154,7 +154,7 @@ class OwnDatasetController(Controller):
         form = await read_form(request)
         problem: Message | None = None
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
@@ -207,7 +207,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -235,7 +235,7 @@ class OwnDatasetController(Controller):
     ) -> Redirect:
         """Delete an older version that nothing uses."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             name = await datasets.delete_version(session, dataset, number)
         remove_resident(services.settings.data_dir, name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -253,7 +253,7 @@ class OwnDatasetController(Controller):
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -282,7 +282,7 @@ async def _change(
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with services.database.writing() as session:
-        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
