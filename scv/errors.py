@@ -12,7 +12,11 @@ class SCVError(Exception):
 
 
 class NotFoundError(SCVError):
-    """There is no such thing, or it is not this user's to see: the two are never told apart."""
+    """There is no such thing, or the user may not see it: the answer is the same for both."""
+
+
+class ForbiddenError(SCVError):
+    """The user sees the thing and may not change it; the message says what they can do instead. Nothing was written."""
 
 
 class ConflictError(SCVError):

@@ -1,27 +1,30 @@
-"""People's own pictures and their versions. Who may only look at them and train on them is told from who owns them."""
+"""Users' own datasets and their versions. A loader is named after the permission that it demands (`access.py`)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
+from scv.db.access import Permission, editable_by, load, owned_by, owns, visible_to
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.message import Message, say
 
+NO_DATASET = say("There is no such dataset.")
+
+NOT_YOURS = say(
+    "This dataset belongs to somebody else, and only its owner can change it. You can train your models on it, or make "
+    "a dataset of your own."
+)
+
 
 def resident_name(dataset_id: int, number: int) -> str:
     """What a version's resident form is called, and models and runs call the version."""
     return f"own-{dataset_id}-{number}"
-
-
-def _seen_by(user: User) -> ColumnElement[bool]:
-    """Which datasets a user may look at and train on."""
-    return or_(Dataset.user_id == user.id, Dataset.published_at.is_not(None)) & Dataset.deleted_at.is_(None)
 
 
 async def create_dataset(
@@ -34,51 +37,56 @@ async def create_dataset(
     return dataset
 
 
-async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+async def get_visible_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
-    dataset: Dataset | None = await session.scalar(
+    return await _load(session, user, dataset_id, visible_to)
+
+
+async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """The same for a dataset whose name, images and versions the user may change.
+
+    Raises `NotFoundError`, and `ForbiddenError` where the user may only look at it and train on it.
+    """
+    return await _load(session, user, dataset_id, editable_by)
+
+
+async def get_owned_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """The same for a dataset that the user may publish and delete. Raises `NotFoundError`, `ForbiddenError`."""
+    return await _load(session, user, dataset_id, owned_by)
+
+
+async def _load(session: AsyncSession, user: User, dataset_id: int, permission: Permission) -> Dataset:
+    query = (
         select(Dataset)
-        .where(Dataset.id == dataset_id, _seen_by(user))
+        .where(Dataset.id == dataset_id)
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
-    if dataset is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return dataset
+    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, forbidden=NOT_YOURS)
 
 
-async def get_own_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
-    """The user's own dataset, with its versions, to be changed; raises `NotFoundError`."""
-    dataset = await get_dataset_for(session, user, dataset_id)
-    if dataset.user_id != user.id:
-        raise NotFoundError(say("There is no such dataset."))
-    return dataset
-
-
-async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
+async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
     """The user's own datasets and those that others published, with their versions and owners, the newest first."""
     found = await session.scalars(
         select(Dataset)
-        .where(_seen_by(user))
+        .where(visible_to(user, Dataset))
         .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     return list(found)
 
 
-async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
+async def get_visible_dataset_version(session: AsyncSession, user: User, name: str) -> DatasetVersion:
     """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`.
 
     One that is still being made is not there yet: where that fails, nothing of it stays.
     """
-    found = await session.scalar(
+    query = (
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", _seen_by(user))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready")
         .options(contains_eager(DatasetVersion.dataset))
     )
-    if found is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return found
+    return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
 async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
@@ -114,7 +122,7 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_own_dataset_for`. Commit, then hand the version's name to the queue. Raises
+    `dataset` comes from `get_editable_dataset`. Commit, then hand the version's name to the queue. Raises
     `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
@@ -191,12 +199,12 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
 
 async def has_notices(session: AsyncSession, user: User) -> bool:
     """Whether there is anything that the user has not been told yet."""
-    return await session.scalar(select(Notice.id).where(Notice.user_id == user.id).limit(1)) is not None
+    return await session.scalar(select(Notice.id).where(owned_by(user, Notice)).limit(1)) is not None
 
 
 async def take_notices(session: AsyncSession, user: User) -> list[Message]:
     """What the user has not been told yet; afterwards they have."""
-    taken = await session.scalars(delete(Notice).where(Notice.user_id == user.id).returning(Notice.text))
+    taken = await session.scalars(delete(Notice).where(owned_by(user, Notice)).returning(Notice.text))
     return [msgspec.json.decode(text, type=Message) for text in taken]
 
 
@@ -263,29 +271,26 @@ async def runs_on(session: AsyncSession, dataset: Dataset) -> list[int]:
     return list(await session.scalars(select(Run.id).where(Run.dataset.in_(names))))
 
 
-async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model, str]]:
-    """The models, whoever has them, that learn or have learned from any version, with their owners' names."""
+async def models_on(session: AsyncSession, user: User, dataset: Dataset) -> list[tuple[Model, str]]:
+    """The models that learn or have learned from any version, with their owners' names.
+
+    The dataset's owner is told of everybody's, any other user of their own only.
+    """
     names = [version.name for version in dataset.versions]
     trained = select(Version.model_id).join(Run, Run.version_id == Version.id).where(Run.dataset.in_(names))
-    rows = await session.execute(
-        select(Model, User.name)
-        .join(Model.user)
-        .where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
-        .order_by(Model.updated_at.desc(), Model.id.desc())
-    )
+    found = select(Model, User.name).join(Model.user).where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
+    if not owns(user, dataset):
+        found = found.where(owned_by(user, Model))
+    rows = await session.execute(found.order_by(Model.updated_at.desc(), Model.id.desc()))
     return [(model, owner) for model, owner in rows]
 
 
 async def bytes_of(session: AsyncSession, user: User) -> int:
     """How much the user's versions take on the disk."""
-    total = await session.scalar(
-        select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
-    )
+    total = await session.scalar(select(func.sum(DatasetVersion.bytes)).where(owned_by(user, DatasetVersion)))
     return total or 0
 
 
 async def ids_of(session: AsyncSession, user: User) -> list[int]:
     """The ids of all datasets that the user has."""
-    return list(
-        await session.scalars(select(Dataset.id).where(Dataset.user_id == user.id, Dataset.deleted_at.is_(None)))
-    )
+    return list(await session.scalars(select(Dataset.id).where(owned_by(user, Dataset), Dataset.deleted_at.is_(None))))

@@ -1,4 +1,4 @@
-"""Models: what a user builds. Every loader takes the user, and finds nothing that is somebody else's."""
+"""Models: what a user builds. A loader is named after the permission that it demands of the user (`access.py`)."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.db.access import Permission, editable_by, load, owned_by, visible_to
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
-from scv.errors import NotFoundError, RefusedError
+from scv.errors import RefusedError
 from scv.message import say
 
 NAME_LENGTH = 60
@@ -51,15 +52,17 @@ def clean_name(name: str) -> str:
     return name
 
 
-async def get_model_for(session: AsyncSession, user: User, model_id: int) -> Model:
-    """The user's model; raises `NotFoundError`."""
-    model = await session.scalar(select(Model).where(Model.id == model_id, Model.user_id == user.id))
-    if model is None:
-        raise NotFoundError(say("There is no such model."))
-    return model
+async def get_visible_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may look at; raises `NotFoundError`."""
+    return await _load(session, user, model_id, visible_to)
 
 
-async def list_models_for(
+async def _load(session: AsyncSession, user: User, model_id: int, permission: Permission) -> Model:
+    query = select(Model).where(Model.id == model_id)
+    return await load(session, query, user, Model, permission, missing=say("There is no such model."))
+
+
+async def list_owned_models(
     session: AsyncSession,
     user: User,
     *,
@@ -74,7 +77,7 @@ async def list_models_for(
     `search` is found anywhere in the name; `dataset` is an official one's name, or own-12 for all versions of
     dataset 12; an empty one does not filter.
     """
-    found = select(Model).where(Model.user_id == user.id)
+    found = select(Model).where(owned_by(user, Model))
     if search.strip():
         found = found.where(Model.name.icontains(search.strip(), autoescape=True))
     if dataset:
@@ -133,8 +136,8 @@ async def create_model(
 
 
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
-    """Give the model another name; raises `NotFoundError`, `RefusedError`."""
-    model = await get_model_for(session, user, model_id)
+    """Give the model another name; raises `NotFoundError`, `ForbiddenError`, `RefusedError`."""
+    model = await _load(session, user, model_id, editable_by)
     model.name = clean_name(name)
     model.updated_at = now()
     await session.flush()
@@ -142,8 +145,8 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 
 
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
-    """Have the model learn from another dataset from now on; raises `NotFoundError`."""
-    model = await get_model_for(session, user, model_id)
+    """Have the model learn from another dataset from now on; raises `NotFoundError`, `ForbiddenError`."""
+    model = await _load(session, user, model_id, editable_by)
     model.dataset = dataset
     model.updated_at = now()
     await session.flush()
@@ -154,9 +157,9 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     """Delete the model with all its versions and runs; a run that goes on is ended by its worker.
 
     Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
-    Raises `NotFoundError`.
+    Raises `NotFoundError`, `ForbiddenError`.
     """
-    model = await get_model_for(session, user, model_id)
+    model = await _load(session, user, model_id, owned_by)
     runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
     run_ids = list(runs)
     await session.execute(delete(Model).where(Model.id == model.id))

@@ -5,9 +5,10 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
+from scv.db.access import Permission, editable_by, load, of_users, visible_to
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, User, Version, now
-from scv.errors import NotFoundError, RefusedError
+from scv.errors import RefusedError
 from scv.message import Message, say
 from scv.training.progress import Result
 from scv.training.settings import TrainingSettings
@@ -21,7 +22,7 @@ LARGEST_SEED = 2**31
 async def create_runs(session: AsyncSession, version: Version, queued_per_user: int) -> list[Run]:
     """Queue a training of what the version holds now, one for each of its seeds, the first seed first.
 
-    `version` comes from `get_editable_version_for`. Commit, then hand the ids to the queue. Raises `RefusedError`
+    `version` comes from `get_editable_version`. Commit, then hand the ids to the queue. Raises `RefusedError`
     while another run of the version goes on, and where the user would have more than `queued_per_user` that wait.
     """
     return await _queue(session, version, version.document, version.settings, version.model.dataset, queued_per_user)
@@ -30,7 +31,7 @@ async def create_runs(session: AsyncSession, version: Version, queued_per_user: 
 async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
     """Queue a training of the run's own network on its own dataset, with these settings (JSON).
 
-    `run` comes from `get_run_for`.
+    `run` comes from `get_editable_run`.
 
     Returns and raises as `create_runs` does.
     """
@@ -46,7 +47,7 @@ async def _queue(
         .select_from(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Model.user_id == version.model.user_id, Run.status == "queued")
+        .where(of_users([version.model.user_id], Model), Run.status == "queued")
     )
     wanted = msgspec.json.decode(settings, type=TrainingSettings)
     if (waiting or 0) + wanted.seeds > queued_per_user:
@@ -103,22 +104,32 @@ async def _refuse_beside_another(session: AsyncSession, version_id: int) -> None
         raise RefusedError(say("This version is being trained already. Stop that run first."))
 
 
-async def get_run_for(session: AsyncSession, user: User, run_id: int) -> Run:
-    """The user's run with its metrics, its version and its model; raises `NotFoundError`."""
-    run = await session.scalar(
+async def get_visible_run(session: AsyncSession, user: User, run_id: int) -> Run:
+    """A run that the user may look at, with its metrics, its version and its model; raises `NotFoundError`."""
+    return await _load(session, user, run_id, visible_to)
+
+
+async def get_editable_run(session: AsyncSession, user: User, run_id: int) -> Run:
+    """The same for a run that the user may stop, pause, resume and repeat, and whose report they may have made.
+
+    Raises `NotFoundError`, and `ForbiddenError` where the user may only look at it.
+    """
+    return await _load(session, user, run_id, editable_by)
+
+
+async def _load(session: AsyncSession, user: User, run_id: int, permission: Permission) -> Run:
+    query = (
         select(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Run.id == run_id, Model.user_id == user.id)
+        .where(Run.id == run_id)
         .options(
             contains_eager(Run.version).contains_eager(Version.model),
             selectinload(Run.metrics),
             with_own(Run.own),
         )
     )
-    if run is None:
-        raise NotFoundError(say("There is no such run."))
-    return run
+    return await load(session, query, user, Run, permission, missing=say("There is no such run."))
 
 
 def result_of(run: Run) -> Result | None:

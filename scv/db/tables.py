@@ -27,6 +27,9 @@ RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
 VersionStatus = Literal["making", "ready"]
 
+Role = Literal["owner", "member"]
+"""What a user is on this instance. A visitor is no user."""
+
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
 
@@ -72,15 +75,39 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person. The first one to sign in is the owner of the installation."""
+    """A person with an account. The first one who signs in becomes the owner of the instance."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60))
-    owner: Mapped[bool] = mapped_column(default=False)
+    role: Mapped[Role] = mapped_column(String(16), default="member", server_default="member")
     language: Mapped[str] = mapped_column(String(8), default="en")
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this is the owner of the instance."""
+        return self.role == "owner"
+
+
+class Identity(Base):
+    """A way in which a user signs in: a provider, and what the provider calls the user (`subject`).
+
+    A user may have several. For the one-time link the provider is `signin-link`; `db/users.py` names its subjects.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("provider", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
 
 
 class SigninLink(Base):

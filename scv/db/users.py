@@ -1,6 +1,9 @@
-"""Who somebody is: one-time sign-in links, and the sessions of signed-in browsers.
+"""Users, the identities that they sign in with, and the sessions of their browsers.
 
-Tokens are 256 random bits. The database holds their SHA-256 only, so whoever reads it can sign in as nobody.
+A way to sign in proves an identity, which is a provider and a subject, and the identity names the user. The one-time
+link, which whoever runs the server can print, is such a way: it proves to be the owner of the instance.
+
+Tokens are 256 random bits. The database holds their SHA-256 only, so that nobody who reads it can sign in with it.
 """
 
 import hashlib
@@ -8,18 +11,25 @@ import secrets
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from scv.db.tables import Session, SigninLink, User, now
+from scv.db.tables import Identity, Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
 
 OWNER_NAME = "Owner"
 
+SIGNIN_LINK = "signin-link"
+"""The provider of the one-time links."""
+
+THE_OWNER = "owner"
+"""What a one-time link calls the owner of the instance."""
+
 
 class SigninLinkRefusedError(RefusedError):
-    """The link is unknown, used or too old: which of them is not told."""
+    """The link is unknown, used or too old: the message does not say which."""
 
     def __init__(self) -> None:
         super().__init__(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
@@ -58,9 +68,9 @@ async def has_signin_link(session: AsyncSession, token: str) -> bool:
 
 
 async def redeem_signin_link(session: AsyncSession, token: str, *, language: str = "en") -> User:
-    """Use up the link and return the owner, who is made here, reading `language`, at the very first sign-in.
+    """Use up the link and return the owner of the instance, who at the very first sign-in is made, reading `language`.
 
-    Raises `RefusedError` when the link is unknown, used or too old: which of them is not told.
+    Raises `SigninLinkRefusedError` when the link is unknown, used or too old.
     """
     moment = now()
     used = await session.scalar(
@@ -75,12 +85,36 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
-    if owner is None:
-        owner = User(name=OWNER_NAME, owner=True, language=language)
-        session.add(owner)
-        await session.flush()
-    return owner
+    identity = await _find_identity(session, SIGNIN_LINK, THE_OWNER) or await _make_owner(session, language)
+    identity.last_used_at = moment
+    await session.flush()
+    return identity.user
+
+
+async def _find_identity(session: AsyncSession, provider: str, subject: str) -> Identity | None:
+    """The identity with its user, if anybody has signed in with it."""
+    found: Identity | None = await session.scalar(
+        select(Identity)
+        .join(Identity.user)
+        .where(Identity.provider == provider, Identity.subject == subject)
+        .options(contains_eager(Identity.user))
+    )
+    return found
+
+
+async def _make_owner(session: AsyncSession, language: str) -> Identity:
+    """The owner of the instance and their identity; those of another sign-in where that was faster by a moment."""
+    owner = User(name=OWNER_NAME, role="owner", language=language)
+    identity = Identity(provider=SIGNIN_LINK, subject=THE_OWNER, user=owner)
+    try:
+        async with session.begin_nested():
+            session.add(identity)
+    except IntegrityError:
+        made = await _find_identity(session, SIGNIN_LINK, THE_OWNER)
+        if made is None:
+            raise
+        return made
+    return identity
 
 
 async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
@@ -92,7 +126,7 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
-    """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
+    """The user whose browser holds this token; None when it belongs to no session, or to one that has ended."""
     found = await session.scalar(
         select(Session)
         .join(Session.user)
@@ -109,4 +143,4 @@ async def end_session(session: AsyncSession, token: str) -> None:
 
 async def set_language(session: AsyncSession, user: User, language: str) -> None:
     """Keep the language that the user wants to read, such as "en" or "ko"."""
-    await session.execute(update(User).where(User.id == user.id).values(language=language))
+    (await session.get_one(User, user.id)).language = language

@@ -13,15 +13,15 @@ async def test_a_stranger_finds_no_version(database: Database) -> None:
     ada, eve = await add_user(database), await add_user(database, "Eve")
     model = await add_model(database, ada)
     async with database.writing() as session:
-        found = await versions.get_version_for(session, ada, model.id, 1)
+        found = await versions.get_visible_version(session, ada, model.id, 1)
         assert found.model.name == "First"
-        for loader in (versions.get_version_for, versions.get_editable_version_for):
+        for loader in (versions.get_visible_version, versions.get_editable_version):
             with pytest.raises(NotFoundError):
                 await loader(session, eve, model.id, 1)
             with pytest.raises(NotFoundError):
                 await loader(session, ada, model.id, 2)
         with pytest.raises(NotFoundError):
-            await versions.get_newest_version_for(session, eve, model.id)
+            await versions.get_newest_visible_version(session, eve, model.id)
 
 
 async def test_the_newest_version_has_the_highest_number(database: Database) -> None:
@@ -30,22 +30,22 @@ async def test_the_newest_version_has_the_highest_number(database: Database) -> 
     async with database.writing() as session:
         session.add(Version(model_id=model.id, number=2, document="{}", settings="{}"))
     async with database.reading() as session:
-        assert (await versions.get_newest_version_for(session, ada, model.id)).number == 2
+        assert (await versions.get_newest_visible_version(session, ada, model.id)).number == 2
 
 
 async def test_a_save_over_a_stale_revision_writes_nothing(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, ada, model.id, 1)
+        version = await versions.get_editable_version(session, ada, model.id, 1)
         assert await versions.save_document(session, version, "one", 0) == 1
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, ada, model.id, 1)
+        version = await versions.get_editable_version(session, ada, model.id, 1)
         with pytest.raises(ConflictError):
             await versions.save_document(session, version, "two", 0)
         assert await versions.save_settings(session, version, "fast", 1) == 2
     async with database.reading() as session:
-        version = await versions.get_version_for(session, ada, model.id, 1)
+        version = await versions.get_visible_version(session, ada, model.id, 1)
     assert (version.document, version.settings, version.revision) == ("one", "fast", 2)
     assert version.model.updated_at == version.updated_at > model.updated_at
 
@@ -56,7 +56,7 @@ async def test_of_two_edits_of_one_revision_exactly_one_is_saved(database: Datab
 
     async def edit(text: str) -> int:
         async with database.writing() as session:
-            version = await versions.get_editable_version_for(session, ada, model.id, 1)
+            version = await versions.get_editable_version(session, ada, model.id, 1)
             return await versions.save_document(session, version, text, 0)
 
     results = await asyncio.gather(*(edit(f"edit {n}") for n in range(6)), return_exceptions=True)
@@ -98,18 +98,18 @@ DOCUMENT = '{"format":1,"blocks":[]}'
 
 async def save(database: Database, user: User, model: Model, document: str) -> None:
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        version = await versions.get_editable_version(session, user, model.id, 1)
         await versions.save_document(session, version, document, version.revision)
 
 
 async def document_after(database: Database, user: User, model: Model, by: int) -> str:
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        version = await versions.get_editable_version(session, user, model.id, 1)
         await versions.move_in_history(session, version, by, version.revision)
     async with database.reading() as session:
-        return (await versions.get_version_for(session, user, model.id, 1)).document
+        return (await versions.get_visible_version(session, user, model.id, 1)).document
 
 
 async def ends(database: Database, user: User, model: Model) -> tuple[bool, bool]:
     async with database.reading() as session:
-        return await versions.history_of(session, await versions.get_version_for(session, user, model.id, 1))
+        return await versions.history_of(session, await versions.get_visible_version(session, user, model.id, 1))

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from scv.db import users
-from scv.db.datasets import begin_version, create_dataset, get_own_dataset_for
+from scv.db.datasets import begin_version, create_dataset, get_editable_dataset
 from scv.db.tables import Run, User
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
@@ -51,7 +51,7 @@ async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Vis
     run = await add_run(owner, version)
     async with owner.database.writing() as session:
         dataset = await create_dataset(session, other, "Faces of my family")
-        await begin_version(session, await get_own_dataset_for(session, other, dataset.id), "{}")
+        await begin_version(session, await get_editable_dataset(session, other, dataset.id), "{}")
     ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "dataset_id": dataset.id, "name": "a.png"}
     seen = 0
     for method, path in routes(app):

@@ -199,7 +199,7 @@ class CollectController(Controller):
             if page.too_much:
                 raise TooLargeError(page.room.too_large)
             async with services.database.writing() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.get_editable_dataset(session, user, dataset_id)
                 changes = msgspec.json.encode(Changes(draft=True)).decode()
                 version = await datasets.begin_version(session, dataset, changes)
         except (RefusedError, ConflictError) as error:
@@ -214,7 +214,7 @@ class CollectController(Controller):
         dataset, draft = await _changeable(services, user, dataset_id)
         if not dataset.versions:
             async with services.database.writing() as session:
-                await datasets.delete_dataset(session, await datasets.get_own_dataset_for(session, user, dataset_id))
+                await datasets.delete_dataset(session, await datasets.get_owned_dataset(session, user, dataset_id))
         await asyncio.to_thread(draft.discard)
         return Redirect(f"/datasets/own/{dataset_id}" if dataset.versions else "/datasets", status_code=303)
 
@@ -222,7 +222,7 @@ class CollectController(Controller):
 async def _mine(services: Services, user: User, dataset_id: int) -> tuple[Dataset, Draft]:
     """The user's own dataset with its versions, and its draft. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
     return dataset, draft_of(services.files, dataset_id)
 
 
@@ -262,7 +262,7 @@ async def _set_options(services: Services, user: User, dataset_id: int, form: An
         return
     options = read_options(form)
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         await datasets.set_options(session, dataset, image_size=options.size, color=options.color, fit=options.fit)
 
 

@@ -5,6 +5,7 @@ import msgspec
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.own.description import default_epochs, loader_of
 from scv.db import datasets
+from scv.db.access import sees
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
 from scv.jobs.own_datasets import options_of
@@ -19,21 +20,21 @@ def dataset_of(thing: Model | Run) -> DatasetInfo:
     return find(thing.dataset) if thing.own is None else own_info(thing.own)
 
 
-async def find_for(services: Services, user: User, name: str) -> DatasetInfo:
+async def find_visible(services: Services, user: User, name: str) -> DatasetInfo:
     """A dataset that the user may look at, by its name. Raises `NotFoundError`."""
     if (official := DATASETS.get(name)) is not None:
         return official
     async with services.database.reading() as session:
-        return own_info(await datasets.find_version_for(session, user, name))
+        return own_info(await datasets.get_visible_dataset_version(session, user, name))
 
 
-async def states_for(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
+async def visible_states(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
     """What the user can train on: the official datasets, and the newest version of each of the others.
 
     `also` is the name of a version that is among them even if it is not the newest.
     """
     async with services.database.reading() as session:
-        found = await datasets.list_datasets_for(session, user)
+        found = await datasets.list_visible_datasets(session, user)
     versions = [
         version
         for dataset in found
@@ -92,10 +93,7 @@ def is_gone(thing: Model | Run) -> bool:
 
 def may_train(user: User, thing: Model | Run) -> bool:
     """Whether the user may train on it still: somebody else's dataset can be deleted, or made private again."""
-    if thing.own is None:
-        return True
-    dataset = thing.own.dataset
-    return dataset.deleted_at is None and (dataset.user_id == user.id or dataset.published_at is not None)
+    return thing.own is None or sees(user, thing.own.dataset)
 
 
 def refuse_without_pictures(user: User, thing: Model | Run) -> None:

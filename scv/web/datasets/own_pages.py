@@ -17,6 +17,7 @@ from scv.data.own.summary import Summary, taken, warnings_of
 from scv.data.resident import Resident
 from scv.data.resident_writer import remove_resident
 from scv.db import datasets
+from scv.db.access import owns
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.files import report_folder
@@ -101,8 +102,8 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
-        if not dataset.versions and dataset.user_id == user.id:
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
+        if not dataset.versions and owns(user, dataset):
             return Redirect(page_of(dataset), status_code=303)
         return await _respond(services, context, user, dataset, dataset.newest)
 
@@ -116,7 +117,7 @@ class OwnDatasetController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         return await _respond(services, context, user, dataset, _version(dataset, number))
 
     @get("/state")
@@ -126,7 +127,7 @@ class OwnDatasetController(Controller):
         """How far the making is, for the page to ask again and again; then the page is loaded anew."""
         try:
             async with services.database.reading() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         except NotFoundError:  # refused, and nothing of it is left: the list says why
             return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
         making = await _look_at_making(services, dataset)
@@ -138,7 +139,7 @@ class OwnDatasetController(Controller):
     async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
             making = [version for version in dataset.versions if version.status == "making"]
             for version in making:
                 await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
@@ -153,7 +154,7 @@ class OwnDatasetController(Controller):
         form = await read_form(request)
         problem: Message | None = None
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
@@ -206,7 +207,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -216,7 +217,7 @@ class OwnDatasetController(Controller):
     ) -> Stream:
         """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         version = _version(dataset, number)
         resident = opened(services.settings.data_dir, version.name)
         if resident is None:
@@ -234,7 +235,7 @@ class OwnDatasetController(Controller):
     ) -> Redirect:
         """Delete an older version that nothing uses."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
             name = await datasets.delete_version(session, dataset, number)
         remove_resident(services.settings.data_dir, name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -244,15 +245,15 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-            page = DeletePage(dataset, tuple(await datasets.models_on(session, dataset)))
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
+            page = DeletePage(dataset, tuple(await datasets.models_on(session, user, dataset)))
         return services.renderer.respond(context, "datasets/delete.html", page)
 
     @post("/delete")
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -276,7 +277,7 @@ async def _change(
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
@@ -305,9 +306,9 @@ async def _respond(
     *,
     status: int = 422,
 ) -> Response[str]:
-    mine = dataset.user_id == user.id
+    mine = owns(user, dataset)
     async with services.database.reading() as session:
-        using = await datasets.models_on(session, dataset)
+        using = await datasets.models_on(session, user, dataset)
     resident = None if version is None else opened(services.settings.data_dir, version.name)
     summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
     page = OwnPage(
@@ -320,7 +321,7 @@ async def _respond(
         summary=tuple(taken(summary)) if summary else (),
         warnings=tuple(warnings_of(summary)) if summary else (),
         making=await _look_at_making(services, dataset) if mine else None,
-        models=tuple((model, name) for model, name in using if mine or model.user_id == user.id),
+        models=tuple(using),
         problem=problem,
     )
     return services.renderer.respond(context, "datasets/own.html", page, status=status if problem else 200)

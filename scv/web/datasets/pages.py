@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
 from scv.db import datasets, models
+from scv.db.access import owns
 from scv.db.models import ModelPage
 from scv.errors import NotFoundError
 from scv.jobs.events import BrokerAwayError
@@ -22,7 +23,7 @@ from scv.jobs.prepare_state import ask_for, ask_to_stop
 from scv.message import Message, say
 from scv.web.datasets.browse import ClassRow, browse, count, opened
 from scv.web.datasets.images import single, strip
-from scv.web.datasets.lookup import find_for
+from scv.web.datasets.lookup import find_visible
 from scv.web.datasets.own_card import OwnCard, dropping_address, own_card, own_page_for
 from scv.web.datasets.state import DatasetState, look_at, state_of
 from scv.web.http.context import AppServices, Context, SignedIn
@@ -79,7 +80,7 @@ class DatasetController(Controller):
     @get()
     async def index(self, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
         async with services.database.reading() as session:
-            found = await datasets.list_datasets_for(session, user)
+            found = await datasets.list_visible_datasets(session, user)
             told = await datasets.has_notices(session, user)
         notices: list[Message] = []
         if told:
@@ -88,8 +89,8 @@ class DatasetController(Controller):
         cards = [own_card(dataset) for dataset in found]
         page = DatasetsPage(
             states=tuple(state_of(services.settings.data_dir, dataset) for dataset in DATASETS.values()),
-            mine=tuple(card for card in cards if card.dataset.user_id == user.id),
-            shared=tuple(card for card in cards if card.dataset.user_id != user.id),
+            mine=tuple(card for card in cards if owns(user, card.dataset)),
+            shared=tuple(card for card in cards if not owns(user, card.dataset)),
             notices=tuple(notices),
         )
         return services.renderer.respond(context, "datasets/datasets.html", page)
@@ -101,7 +102,7 @@ class DatasetController(Controller):
         dataset = _official(name)
         state = await look_at(services, dataset)
         async with services.database.reading() as session:
-            listed = await models.list_models_for(session, user, dataset=name)
+            listed = await models.list_owned_models(session, user, dataset=name)
         resident = opened(services.settings.data_dir, name) if state.kind == "ready" else None
         page = DatasetPage(
             state=state,
@@ -134,7 +135,7 @@ class DatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
     ) -> Response[str]:
         """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
-        dataset = await find_for(services, user, name)
+        dataset = await find_visible(services, user, name)
         data_dir = services.settings.data_dir
         page = SamplesPage(dataset, is_prepared(data_dir, name), preparation_failure(data_dir, name))
         return services.renderer.respond(context, "datasets/samples.html", page)
@@ -155,7 +156,7 @@ class DatasetController(Controller):
     @get("/{name:str}/samples.png")
     async def picture(self, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
         """One real picture of each class, side by side."""
-        await find_for(services, user, name)
+        await find_visible(services, user, name)
         return await _png(strip, services.settings.data_dir, name)
 
     @get("/{name:str}/classes/{number:int}")
@@ -163,7 +164,7 @@ class DatasetController(Controller):
         self, user: SignedIn, services: AppServices, name: FromPath[str], number: FromPath[int]
     ) -> Response[Any]:
         """Some real pictures of one class, side by side; classes count from 0."""
-        if number not in range((await find_for(services, user, name)).classes):
+        if number not in range((await find_visible(services, user, name)).classes):
             raise NotFoundError(say("There is no such class."))
         return await _png(strip, services.settings.data_dir, name, number)
 
@@ -172,7 +173,7 @@ class DatasetController(Controller):
         self, user: SignedIn, services: AppServices, name: FromPath[str], part: FromPath[str], index: FromPath[int]
     ) -> Response[Any]:
         """A single picture, by its number in its part."""
-        await find_for(services, user, name)
+        await find_visible(services, user, name)
         if part not in ("train", "test"):
             raise NotFoundError(say("There is no such picture."))
         return await _png(single, services.settings.data_dir, name, part, index)
@@ -188,7 +189,7 @@ class DatasetController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         """All pictures of a class, a page of them at a time."""
-        dataset = await find_for(services, user, name)
+        dataset = await find_visible(services, user, name)
         resident = opened(services.settings.data_dir, name)
         if resident is None or number not in range(dataset.classes):
             raise NotFoundError(say("There is no such class."))

@@ -64,7 +64,7 @@ class VersionController(Controller):
         place = Place.read(request.query_params)
         target = request.headers.get("hx-target")
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         return await _respond(services, context, user, version, place, block=target if target in BLOCKS else None)
 
     @post("/operations", status_code=200)
@@ -81,7 +81,7 @@ class VersionController(Controller):
         form = await read_form(request)
         place, announcement, refusal = Place.read(form), None, None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             try:
                 edit, announcement = await _carry_out(session, user, version, form, context.language.text)
                 place = msgspec.structs.replace(place, block=edit.block, branch=edit.branch)
@@ -104,7 +104,7 @@ class VersionController(Controller):
         started: list[Run] = []
         refusal = None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             try:
                 versions.refuse_stale(version, form.get("revision"))
                 edit = _read(version, form, ())

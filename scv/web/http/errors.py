@@ -15,7 +15,15 @@ from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
 
 from scv.blocks.document import DocumentError
 from scv.data.official.catalogue import UnknownDatasetError
-from scv.errors import ConflictError, DiskFullError, NotFoundError, RefusedError, SCVError, TooLargeError
+from scv.errors import (
+    ConflictError,
+    DiskFullError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    SCVError,
+    TooLargeError,
+)
 from scv.message import Message, say
 from scv.web.http.context import provide_context
 from scv.web.http.cookies import SignInRequiredError, language_of
@@ -57,6 +65,8 @@ def status_of(error: SCVError) -> int:
     match error:
         case NotFoundError():
             return 404
+        case ForbiddenError():
+            return 403
         case ConflictError():
             return 409
         case TooLargeError():
@@ -145,6 +155,11 @@ def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
     return _respond(request, 404)
 
 
+def on_forbidden(request: AnyRequest, error: ForbiddenError) -> Response[Any]:
+    """What the user sees and may not change. A form that is no longer valid has the same status and another page."""
+    return _show(request, ErrorPage(403, say("Only its owner can change this"), error.message))
+
+
 def on_unreadable(request: AnyRequest, error: Exception) -> Response[Any]:
     """Something in the database that this program cannot read; the rest of it goes on working."""
     log.warning("stored data cannot be read", path=request.scope["path"], why=str(error))
@@ -178,6 +193,7 @@ def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
 HANDLERS: ExceptionHandlersMap = {
     HTTPException: on_http,
     NotFoundError: on_not_found,
+    ForbiddenError: on_forbidden,
     UnknownDatasetError: on_unreadable,
     DocumentError: on_unreadable,
     msgspec.DecodeError: on_unreadable,

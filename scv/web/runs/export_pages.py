@@ -26,7 +26,7 @@ MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
 class TakeAwayController(Controller):

@@ -165,7 +165,7 @@ def _page(
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, int | None, list[Run]]:
     """The user's run, its place among the runs that wait if it is one of them, and its series."""
     async with services.database.reading() as session:
-        run = await runs.get_run_for(session, user, run_id)
+        run = await runs.get_visible_run(session, user, run_id)
         position = await position_of(session, run_id) if run.status == "queued" else None
         return run, position, await runs.list_series(session, run)
 
@@ -233,7 +233,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for an end; the worker sees to it within a second or two."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
@@ -251,7 +251,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for a pause; the worker keeps the state and turns to other runs."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             at_once = await runs.request_pause(session, run)
         if at_once:
             with suppress(BrokerAwayError):
@@ -262,7 +262,7 @@ class RunController(Controller):
     async def resume(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have a paused run wait for its turn, and go on exactly where it was."""
         async with services.database.writing() as session:
-            attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
+            attempt = await runs.resume_run(session, await runs.get_editable_run(session, user, run_id))
         if attempt is not None:
             await enqueue_runs(services, [(run_id, attempt)])
         return Redirect(f"/runs/{run_id}", status_code=303)
@@ -271,7 +271,7 @@ class RunController(Controller):
     async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Ask all runs of the series that have not ended to stop."""
         async with services.database.writing() as session:
-            sisters = await runs.list_series(session, await runs.get_run_for(session, user, run_id))
+            sisters = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
             stopped = [
                 sister
                 for sister in sisters
@@ -294,7 +294,7 @@ class RunController(Controller):
         form = await read_form(request)
         refused: dict[str, Message] = {}
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             settings = typed_settings(form, _settings(run), refused)
             if not refused:
                 refuse_without_pictures(user, run)
@@ -312,14 +312,14 @@ class RunController(Controller):
     async def script(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
         """The program that trains the same network with the same settings by itself."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_visible_run(session, user, run_id)
         return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
         """The best weights, where the run has any."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_visible_run(session, user, run_id)
         try:
             path = services.files.path(run.weights) if run.weights else None
         except ValueError:  # no key of ours

@@ -124,7 +124,7 @@ async def test_classes_get_other_names_and_the_scripts_of_models_keep_up(owner: 
     await owner.post(f"/datasets/own/{dataset.id}/names", {"version": 1, "class:0": "고양이", "class:1": "a dog"})
     await make_next(owner, settings, dataset, 2)
     async with owner.database.reading() as session:
-        version = await datasets.find_version_for(session, await owner.user(), f"own-{dataset.id}-2")
+        version = await datasets.get_visible_dataset_version(session, await owner.user(), f"own-{dataset.id}-2")
     assert version.class_names == ["a dog", "고양이"]
     created = await owner.post("/models/new", {"name": "Reader", "dataset": version.name, "starter": "lenet"})
     assert "고양이" in created.text
@@ -164,7 +164,7 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
 
     async def publish(published: bool) -> None:
         async with owner.database.writing() as session:
-            found = await datasets.get_own_dataset_for(session, ada, dataset.id)
+            found = await datasets.get_editable_dataset(session, ada, dataset.id)
             await datasets.publish_dataset(session, found, published=published)
 
     assert (await owner.get(path)).status_code == 404
@@ -213,7 +213,7 @@ async def test_of_a_deleted_dataset_nothing_is_left_and_its_models_stay(owner: V
     dataset = await add_dataset(owner, settings)
     created = await owner.post("/models/new", {"name": "Reader", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     async with owner.database.reading() as session:
-        version = await versions.get_version_for(session, await owner.user(), 1, 1)
+        version = await versions.get_visible_version(session, await owner.user(), 1, 1)
     run = await add_run(owner, version, dataset=f"own-{dataset.id}-1")
     report = settings.data_dir / "files" / report_folder(run.id)
     report.mkdir(parents=True)
@@ -240,7 +240,7 @@ async def test_a_runs_dataset_is_that_of_the_run(owner: Visitor, settings: Setti
     dataset = await add_dataset(owner, settings)
     await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     async with owner.database.reading() as session:
-        version = await versions.get_version_for(session, await owner.user(), 1, 1)
+        version = await versions.get_visible_version(session, await owner.user(), 1, 1)
     run = await add_run(owner, version, dataset=f"own-{dataset.id}-1")
     await owner.post("/models/1/dataset", {"dataset": "digits"})
     assert '<span class="chip">Pets</span>' in (await owner.get(f"/runs/{run.id}")).text

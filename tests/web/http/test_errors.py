@@ -68,7 +68,7 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
         secret = "pass" + "word"
         raise LookupError(len(secret))
 
-    monkeypatch.setattr("scv.db.models.list_models_for", broken)
+    monkeypatch.setattr("scv.db.models.list_owned_models", broken)
     answer = await owner.get("/models")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
