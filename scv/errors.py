@@ -12,11 +12,11 @@ class SCVError(Exception):
 
 
 class NotFoundError(SCVError):
-    """There is no such thing, or the user may not see it: the answer is the same for both."""
+    """There is no such thing, or it is not this user's to see: the two are never told apart."""
 
 
-class ForbiddenError(SCVError):
-    """The user sees the thing and may not change it; the message says what they can do instead. Nothing was written."""
+class NotAllowedError(SCVError):
+    """The user may see the thing and not change it; the message says what they can do instead."""
 
 
 class ConflictError(SCVError):

@@ -4,3 +4,5 @@ import os
 
 # As `scv` itself does, and before torch is loaded: its waiting threads must not spin on cores that tests share.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+pytest_plugins = ["tests.processor_time"]

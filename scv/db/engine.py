@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from scv.db.sqlite import open_connection
+from scv.db.sqlite import EndingConnection, open_connection
 
 
 class Database:
@@ -45,4 +45,6 @@ def _begin_sqlite(engine: AsyncEngine) -> None:
     def on_begin(connection: Connection) -> None:
         # The driver's own transaction handling begins too late.
         immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, EndingConnection)  # noqa: S101 - every SQLite connection is opened so
+        driver.begin("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from scv.db.engine import Database
@@ -34,6 +34,7 @@ async def migrate(settings: Settings) -> None:
         database = Database(settings.database_url)
         try:
             async with database.engine.execution_options(immediate=True).begin() as connection:
+                await connection.execute(text("SELECT 1"))  # the transaction begins: a second migration waits here
                 await connection.run_sync(_upgrade)
         finally:
             await database.close()

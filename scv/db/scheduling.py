@@ -11,7 +11,6 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from scv.db.access import of_users
 from scv.db.leases import take_lease
 from scv.db.tables import Model, Run, User, Version
 
@@ -96,7 +95,7 @@ async def _look(session: AsyncSession) -> tuple[list[Waiting], dict[int, Share]]
         .select_from(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(of_users(users, Model))
+        .where(Model.user_id.in_(users))
         .group_by(Model.user_id)
     )
     return waiting, {user: Share(number, taken.timestamp() if taken else 0.0) for user, number, taken in counted}

@@ -28,7 +28,6 @@ RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 VersionStatus = Literal["making", "ready"]
 
 Role = Literal["owner", "member"]
-"""What a user is on this instance. A visitor is no user."""
 
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
@@ -75,7 +74,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person with an account. The first one who signs in becomes the owner of the instance."""
+    """A person. The owner of the instance looks after it; members use it. Visitors have no row."""
 
     __tablename__ = "users"
 
@@ -87,14 +86,14 @@ class User(Base):
 
     @property
     def is_owner(self) -> bool:
-        """Whether this is the owner of the instance."""
+        """Whether the instance is this user's."""
         return self.role == "owner"
 
 
 class Identity(Base):
-    """A way in which a user signs in: a provider, and what the provider calls the user (`subject`).
+    """One way in which a user signs in: `subject` is who they are to `provider`.
 
-    A user may have several. For the one-time link the provider is `signin-link`; `db/users.py` names its subjects.
+    The one-time link is the provider "link", to which a user is their id.
     """
 
     __tablename__ = "identities"
@@ -102,10 +101,10 @@ class Identity(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    provider: Mapped[str] = mapped_column(String(20))
+    provider: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=now)
-    last_used_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="raise")
 

@@ -1,9 +1,6 @@
-"""Users, the identities that they sign in with, and the sessions of their browsers.
+"""Who somebody is: one-time sign-in links, and the sessions of signed-in browsers.
 
-A way to sign in proves an identity, which is a provider and a subject, and the identity names the user. The one-time
-link, which whoever runs the server can print, is such a way: it proves to be the owner of the instance.
-
-Tokens are 256 random bits. The database holds their SHA-256 only, so that nobody who reads it can sign in with it.
+Tokens are 256 random bits. The database holds their SHA-256 only, so whoever reads it can sign in as nobody.
 """
 
 import hashlib
@@ -11,25 +8,22 @@ import secrets
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from scv.db.tables import Identity, Session, SigninLink, User, now
+from scv.db.access import owned_by
+from scv.db.tables import Identity, Role, Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
 
 OWNER_NAME = "Owner"
 
-SIGNIN_LINK = "signin-link"
-"""The provider of the one-time links."""
-
-THE_OWNER = "owner"
-"""What a one-time link calls the owner of the instance."""
+LINK = "link"
+"""The provider of one-time links: a user is their id to it."""
 
 
 class SigninLinkRefusedError(RefusedError):
-    """The link is unknown, used or too old: the message does not say which."""
+    """The link is unknown, used or too old: which of them is not told."""
 
     def __init__(self) -> None:
         super().__init__(say("This sign-in link was used before or is too old. Make a new one with: scv signin-link"))
@@ -68,9 +62,9 @@ async def has_signin_link(session: AsyncSession, token: str) -> bool:
 
 
 async def redeem_signin_link(session: AsyncSession, token: str, *, language: str = "en") -> User:
-    """Use up the link and return the owner of the instance, who at the very first sign-in is made, reading `language`.
+    """Use up the link and return the owner, who is made here, reading `language`, at the very first sign-in.
 
-    Raises `SigninLinkRefusedError` when the link is unknown, used or too old.
+    Raises `RefusedError` when the link is unknown, used or too old: which of them is not told.
     """
     moment = now()
     used = await session.scalar(
@@ -85,36 +79,43 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    identity = await _find_identity(session, SIGNIN_LINK, THE_OWNER) or await _make_owner(session, language)
-    identity.last_used_at = moment
+    owner = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
+    if owner is None:
+        owner = await create_user(session, OWNER_NAME, role="owner", language=language)
+    await use_identity(session, owner, LINK, str(owner.id))
+    return owner
+
+
+async def create_user(session: AsyncSession, name: str, *, role: Role = "member", language: str = "en") -> User:
+    """A new user, who has no way to sign in yet."""
+    user = User(name=name, role=role, language=language)
+    session.add(user)
     await session.flush()
-    return identity.user
+    return user
 
 
-async def _find_identity(session: AsyncSession, provider: str, subject: str) -> Identity | None:
-    """The identity with its user, if anybody has signed in with it."""
-    found: Identity | None = await session.scalar(
+async def find_user_by_identity(session: AsyncSession, provider: str, subject: str) -> User | None:
+    """The user who is `subject` to `provider`; None where nobody is."""
+    found = await session.scalar(
         select(Identity)
         .join(Identity.user)
         .where(Identity.provider == provider, Identity.subject == subject)
         .options(contains_eager(Identity.user))
     )
-    return found
+    return found.user if found else None
 
 
-async def _make_owner(session: AsyncSession, language: str) -> Identity:
-    """The owner of the instance and their identity; those of another sign-in where that was faster by a moment."""
-    owner = User(name=OWNER_NAME, role="owner", language=language)
-    identity = Identity(provider=SIGNIN_LINK, subject=THE_OWNER, user=owner)
-    try:
-        async with session.begin_nested():
-            session.add(identity)
-    except IntegrityError:
-        made = await _find_identity(session, SIGNIN_LINK, THE_OWNER)
-        if made is None:
-            raise
-        return made
-    return identity
+async def use_identity(session: AsyncSession, user: User, provider: str, subject: str) -> None:
+    """Note that the user signed in this way just now; the first time adds the way."""
+    used = await session.scalar(
+        update(Identity)
+        .where(Identity.provider == provider, Identity.subject == subject, owned_by(user, Identity))
+        .values(used_at=now())
+        .returning(Identity.id)
+    )
+    if used is None:
+        session.add(Identity(user_id=user.id, provider=provider, subject=subject, used_at=now()))
+        await session.flush()
 
 
 async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
@@ -126,7 +127,7 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
-    """The user whose browser holds this token; None when it belongs to no session, or to one that has ended."""
+    """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
     found = await session.scalar(
         select(Session)
         .join(Session.user)
@@ -143,4 +144,4 @@ async def end_session(session: AsyncSession, token: str) -> None:
 
 async def set_language(session: AsyncSession, user: User, language: str) -> None:
     """Keep the language that the user wants to read, such as "en" or "ko"."""
-    (await session.get_one(User, user.id)).language = language
+    await session.execute(update(User).where(User.id == user.id).values(language=language))

@@ -7,7 +7,6 @@ import uvicorn
 from litestar import Litestar
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
-from litestar.exceptions import InternalServerException
 from litestar.middleware import DefineMiddleware
 from litestar.static_files import create_static_files_router
 from litestar_htmx import HTMXPlugin
@@ -94,7 +93,7 @@ def create_app(settings: Settings) -> Litestar:
                 path="/static",
                 directories=[ROOT / "static"],
                 cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
-                exception_handlers={InternalServerException: errors.on_no_file},
+                exception_handlers=errors.STATIC_HANDLERS,
             ),
         ],
         plugins=[HTMXPlugin()],

@@ -40,7 +40,7 @@ async def test_a_stranger_finds_nothing(database: Database) -> None:
     model = await add_model(database, ada)
     async with database.writing() as session:
         with pytest.raises(NotFoundError):
-            await models.get_visible_model(session, eve, model.id)
+            await models.get_editable_model(session, eve, model.id)
         with pytest.raises(NotFoundError):
             await models.rename_model(session, eve, model.id, "Mine")
         with pytest.raises(NotFoundError):

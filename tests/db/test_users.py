@@ -1,14 +1,12 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
 
 from scv.db import users
 from scv.db.engine import Database
-from scv.db.tables import Identity, User
+from scv.db.tables import User
 from scv.errors import RefusedError
-from tests.db.conftest import add_user
 
 
 async def make_link(database: Database, minutes: int = 10) -> str:
@@ -26,37 +24,6 @@ async def test_the_first_link_makes_the_owner_and_later_ones_find_them(database:
     second = await redeem(database, await make_link(database))
     assert first.is_owner
     assert second.id == first.id
-
-
-async def test_two_first_sign_ins_at_once_make_one_owner(database: Database) -> None:
-    links = [await make_link(database) for _ in range(4)]
-    users_found = await asyncio.gather(*(redeem(database, link) for link in links))
-    assert len({user.id for user in users_found}) == 1
-    async with database.reading() as session:
-        assert [user.role for user in await session.scalars(select(User))] == ["owner"]
-        assert len(list(await session.scalars(select(Identity)))) == 1
-
-
-async def test_a_sign_in_is_by_an_identity_which_says_when_it_was_used_last(database: Database) -> None:
-    user = await redeem(database, await make_link(database))
-    async with database.writing() as session:
-        await session.execute(update(Identity).values(last_used_at=None))
-    await redeem(database, await make_link(database))
-    async with database.reading() as session:
-        identity = await session.scalar(select(Identity))
-    assert identity is not None
-    assert (identity.user_id, identity.provider, identity.subject) == (user.id, "signin-link", "owner")
-    assert identity.last_used_at is not None
-
-
-async def test_a_subject_of_a_provider_is_one_user(database: Database) -> None:
-    ada, eve = await add_user(database), await add_user(database, "Eve")
-    async with database.writing() as session:
-        session.add(Identity(user_id=ada.id, provider="signin-link", subject="x"))
-        session.add(Identity(user_id=ada.id, provider="another", subject="x"))
-    with pytest.raises(IntegrityError):
-        async with database.writing() as session:
-            session.add(Identity(user_id=eve.id, provider="signin-link", subject="x"))
 
 
 async def test_a_link_signs_in_once_however_many_try_at_once(database: Database) -> None:

@@ -156,14 +156,14 @@ async def test_a_session_cookie_is_out_of_reach_of_scripts(stranger: Visitor) ->
 
 
 async def test_every_answer_carries_the_security_headers(owner: Visitor) -> None:
-    for path in ("/", "/models", "/nowhere", "/static/scv.css", "/static/nowhere.css", "/health"):
+    for path in ("/", "/models", "/nowhere", "/static/css/base.css", "/static/nowhere.css", "/health"):
         headers = (await owner.get(path)).headers
         assert "default-src 'self'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["referrer-policy"] == "same-origin"
     assert (await owner.get("/models")).headers["cache-control"] == "no-store"
-    assert "immutable" in (await owner.get("/static/scv.css")).headers["cache-control"]
+    assert "immutable" in (await owner.get("/static/css/base.css")).headers["cache-control"]
 
 
 async def test_no_page_needs_inline_styles_or_scripts(owner: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""The workers, what they train and what waits for them: a page for the owner of the instance."""
+"""The workers, what they train and what waits for them: the owner's page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
 from scv.training.settings import TrainingSettings
 from scv.web.http.context import AppServices, Context, SignedIn
-from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import publish_stopped
@@ -30,7 +29,7 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Work:
-    """A run of any user as the owner of the instance sees it; `mine` says that it is their own, and a link.
+    """A run of anybody's as the owner sees it: it is a link where it is his own.
 
     `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
     """
@@ -67,32 +66,31 @@ class WorkersPage:
 
 class WorkersController(Controller):
     path = "/workers"
-    guards = (requires_owner,)
 
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
-        block = "workers" if request.headers.get("hx-target") == "workers" else None
+        block = "workers" if request.htmx.target == "workers" else None
         return await _respond(services, context, user, block)
 
     @post("/runs/{run_id:int}/stop", status_code=200)
     async def stop(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
     ) -> Response[Any]:
-        """Ask the run of any user to stop, exactly as that user could."""
+        """Ask anybody's run to stop, exactly as its user could."""
         async with services.database.writing() as session:
-            run = await admin.get_any_run(session, run_id)
+            run = await admin.get_any_run(session, user, run_id)
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
-        if request.headers.get("hx-request") != "true":
+        if not request.htmx:
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
-        training = await admin.list_all_training(session)
-        line = await admin.list_all_waiting(session, SHOWN)
+        training = await admin.list_all_training(session, user)
+        line = await admin.list_all_waiting(session, user, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()

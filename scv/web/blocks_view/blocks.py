@@ -4,7 +4,8 @@ Pieces that can be edited have an address to choose them by; those that are only
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -118,9 +119,13 @@ class Tools:
     remove: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
-    """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields."""
+    """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields.
+
+    A `shared` piece is the same object in every request that shows its block in the same way, so what is rendered of
+    it can be kept. Nothing of its place in the chain is shown.
+    """
 
     block: Block
     kind: BlockType | None
@@ -131,9 +136,10 @@ class Piece:
     further: tuple[Field, ...]
     mends_above: tuple[Mend, ...]
     mends_below: tuple[Mend, ...]
-    tools: Tools | None
-    arms: tuple[Arm, ...]
-    add_branch: str | None
+    tools: Tools | None = None
+    arms: tuple[Arm, ...] = ()
+    add_branch: str | None = None
+    shared: bool = False
 
     @property
     def category(self) -> str:
@@ -223,33 +229,21 @@ class _Pieces:
 
     def _piece(self, chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Piece:
         block, checked = chain[index], next(self._checks)
-        kind = CATALOGUE.get(block.type)
-        chosen, href = block.id == self._place.block, self._href(block.id, None)
-        told = chosen or href is None  # the further parameters stand beside the chosen one, and where nothing is chosen
-        fields = [
-            form_field(
-                param_field(block.id, param.name), param, block.params.get(param.name, param.default), self._refusal
+        kind, href = CATALOGUE.get(block.type), self._href(block.id, None)
+        chosen = block.id == self._place.block
+        if isinstance(kind, Container) and depth < MAX_DEPTH:
+            return replace(
+                _leaf(block, checked, href, self._refusal, chosen=chosen),
+                tools=_tools(chain, index, spot, around, depth) if chosen else None,
+                arms=self._arms(kind, block, (*around, (block, spot, index)), depth),
+                add_branch=_json(AddBranch(block.id)) if len(block.branches or ()) < kind.most else None,
             )
-            for param in (kind.params if kind else ())
-            if param.main or told
-        ]
-        container = kind if isinstance(kind, Container) and depth < MAX_DEPTH else None
-        return Piece(
-            block=block,
-            kind=kind,
-            check=checked,
-            chosen=chosen,
-            href=href,
-            fields=tuple(field for field in fields if field.param.main),
-            further=tuple(field for field in fields if not field.param.main),
-            mends_above=tuple(mend_of(problem) for problem in checked.problems if not _after(problem, checked)),
-            mends_below=tuple(mend_of(problem) for problem in checked.problems if _after(problem, checked)),
-            tools=_tools(chain, index, spot, around, depth) if chosen else None,
-            arms=self._arms(container, block, (*around, (block, spot, index)), depth) if container else (),
-            add_branch=(
-                _json(AddBranch(block.id)) if container and len(block.branches or ()) < container.most else None
-            ),
-        )
+        if chosen:
+            piece = _leaf(block, checked, href, self._refusal, chosen=True)
+            return replace(piece, tools=_tools(chain, index, spot, around, depth))
+        if href is None or self._refusal is not None or block.branches is not None:
+            return _leaf(block, checked, href, self._refusal, chosen=False)
+        return _shared_leaf(_Leaf.of(block, checked, href))
 
     def _arms(self, kind: Container, block: Block, around: Around, depth: int) -> tuple[Arm, ...]:
         branches = block.branches or ()
@@ -265,6 +259,48 @@ class _Pieces:
             )
             for number, branch in enumerate(branches)
         )
+
+
+def _leaf(block: Block, checked: BlockCheck, href: str | None, refusal: Refusal | None, *, chosen: bool) -> Piece:
+    """A block without what depends on its place: its tools, and its branches."""
+    kind = CATALOGUE.get(block.type)
+    told = chosen or href is None  # the further parameters stand beside the chosen one, and where nothing is chosen
+    fields = [
+        form_field(param_field(block.id, param.name), param, block.params.get(param.name, param.default), refusal)
+        for param in (kind.params if kind else ())
+        if param.main or told
+    ]
+    return Piece(
+        block=block,
+        kind=kind,
+        check=checked,
+        chosen=chosen,
+        href=href,
+        fields=tuple(field for field in fields if field.param.main),
+        further=tuple(field for field in fields if not field.param.main),
+        mends_above=tuple(mend_of(problem) for problem in checked.problems if not _after(problem, checked)),
+        mends_below=tuple(mend_of(problem) for problem in checked.problems if _after(problem, checked)),
+    )
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A block to edit that is not chosen; equal to another one by `key`, which is all that is shown of it."""
+
+    key: bytes
+    block: Block = field(compare=False)
+    check: BlockCheck = field(compare=False)
+    href: str = field(compare=False)
+
+    @classmethod
+    def of(cls, block: Block, checked: BlockCheck, href: str) -> "_Leaf":
+        placeless = msgspec.structs.replace(checked, into=None, branch=0, position=0)
+        return cls(msgspec.json.encode((href, block, placeless)), block, placeless, href)
+
+
+@lru_cache(4000)  # ten networks of the most blocks; a piece and what is rendered of it take some 4 KB
+def _shared_leaf(leaf: _Leaf) -> Piece:
+    return replace(_leaf(leaf.block, leaf.check, leaf.href, None, chosen=False), shared=True)
 
 
 def _tools(chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Tools:

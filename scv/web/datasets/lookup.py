@@ -20,7 +20,7 @@ def dataset_of(thing: Model | Run) -> DatasetInfo:
     return find(thing.dataset) if thing.own is None else own_info(thing.own)
 
 
-async def find_visible(services: Services, user: User, name: str) -> DatasetInfo:
+async def find_for(services: Services, user: User, name: str) -> DatasetInfo:
     """A dataset that the user may look at, by its name. Raises `NotFoundError`."""
     if (official := DATASETS.get(name)) is not None:
         return official
@@ -28,7 +28,7 @@ async def find_visible(services: Services, user: User, name: str) -> DatasetInfo
         return own_info(await datasets.get_visible_dataset_version(session, user, name))
 
 
-async def visible_states(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
+async def states_for(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
     """What the user can train on: the official datasets, and the newest version of each of the others.
 
     `also` is the name of a version that is among them even if it is not the newest.
@@ -93,7 +93,10 @@ def is_gone(thing: Model | Run) -> bool:
 
 def may_train(user: User, thing: Model | Run) -> bool:
     """Whether the user may train on it still: somebody else's dataset can be deleted, or made private again."""
-    return thing.own is None or sees(user, thing.own.dataset)
+    if thing.own is None:
+        return True
+    dataset = thing.own.dataset
+    return sees(user, dataset)
 
 
 def refuse_without_pictures(user: User, thing: Model | Run) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ClientRefresh
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
@@ -23,7 +24,7 @@ from scv.jobs.prepare_state import ask_for, ask_to_stop
 from scv.message import Message, say
 from scv.web.datasets.browse import ClassRow, browse, count, opened
 from scv.web.datasets.images import single, strip
-from scv.web.datasets.lookup import find_visible
+from scv.web.datasets.lookup import find_for
 from scv.web.datasets.own_card import OwnCard, dropping_address, own_card, own_page_for
 from scv.web.datasets.state import DatasetState, look_at, state_of
 from scv.web.http.context import AppServices, Context, SignedIn
@@ -117,11 +118,12 @@ class DatasetController(Controller):
     @get("/{name:str}/state")
     async def state(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
         state = await look_at(services, _official(name))
-        headers = {} if state.kind == "working" else {"HX-Refresh": "true"}
-        return services.renderer.respond(context, "datasets/progress.html", state, headers=headers)
+        if state.kind != "working":
+            return ClientRefresh()
+        return services.renderer.respond(context, "datasets/progress.html", state)
 
     @post("/{name:str}/stop")
     async def stop(self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]) -> Redirect:
@@ -135,7 +137,7 @@ class DatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
     ) -> Response[str]:
         """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
-        dataset = await find_visible(services, user, name)
+        dataset = await find_for(services, user, name)
         data_dir = services.settings.data_dir
         page = SamplesPage(dataset, is_prepared(data_dir, name), preparation_failure(data_dir, name))
         return services.renderer.respond(context, "datasets/samples.html", page)
@@ -156,7 +158,7 @@ class DatasetController(Controller):
     @get("/{name:str}/samples.png")
     async def picture(self, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
         """One real picture of each class, side by side."""
-        await find_visible(services, user, name)
+        await find_for(services, user, name)
         return await _png(strip, services.settings.data_dir, name)
 
     @get("/{name:str}/classes/{number:int}")
@@ -164,7 +166,7 @@ class DatasetController(Controller):
         self, user: SignedIn, services: AppServices, name: FromPath[str], number: FromPath[int]
     ) -> Response[Any]:
         """Some real pictures of one class, side by side; classes count from 0."""
-        if number not in range((await find_visible(services, user, name)).classes):
+        if number not in range((await find_for(services, user, name)).classes):
             raise NotFoundError(say("There is no such class."))
         return await _png(strip, services.settings.data_dir, name, number)
 
@@ -173,7 +175,7 @@ class DatasetController(Controller):
         self, user: SignedIn, services: AppServices, name: FromPath[str], part: FromPath[str], index: FromPath[int]
     ) -> Response[Any]:
         """A single picture, by its number in its part."""
-        await find_visible(services, user, name)
+        await find_for(services, user, name)
         if part not in ("train", "test"):
             raise NotFoundError(say("There is no such picture."))
         return await _png(single, services.settings.data_dir, name, part, index)
@@ -189,7 +191,7 @@ class DatasetController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         """All pictures of a class, a page of them at a time."""
-        dataset = await find_visible(services, user, name)
+        dataset = await find_for(services, user, name)
         resident = opened(services.settings.data_dir, name)
         if resident is None or number not in range(dataset.classes):
             raise NotFoundError(say("There is no such class."))

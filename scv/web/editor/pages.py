@@ -7,6 +7,7 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ReplaceUrl
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.check import check
@@ -34,6 +35,7 @@ from scv.web.editor.palette import Read
 from scv.web.editor.view import build_editor, outputs
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import Form, read_form
+from scv.web.http.htmx import redirect, with_effects
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import enqueue_runs
@@ -62,7 +64,7 @@ class VersionController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         place = Place.read(request.query_params)
-        target = request.headers.get("hx-target")
+        target = request.htmx.target
         async with services.database.reading() as session:
             version = await versions.get_visible_version(session, user, model_id, number)
         return await _respond(services, context, user, version, place, block=target if target in BLOCKS else None)
@@ -115,10 +117,7 @@ class VersionController(Controller):
         if not started:
             return await _answer(request, services, context, user, version, Place.read(form), refusal, None)
         await enqueue_runs(services, [(run.id, run.attempt) for run in started])
-        first = f"/runs/{started[0].id}"
-        if request.headers.get("hx-request") == "true":
-            return Response(None, status_code=200, headers={"HX-Redirect": first})
-        return Redirect(first, status_code=303)
+        return redirect(request, f"/runs/{started[0].id}")
 
 
 async def _carry_out(
@@ -205,10 +204,9 @@ async def _answer(
     announcement: Message | None,
 ) -> Response[Any]:
     """To htmx the editor as it is now; to a plain form a redirect, or the page with what was refused."""
-    fragment = request.headers.get("hx-request") == "true"
-    if not fragment and refusal is None:
+    if not request.htmx and refusal is None:
         return Redirect(version_path(version.model.id, version.number, place), status_code=303)
-    block = "editor" if fragment else None
+    block = "editor" if request.htmx else None
     return await _respond(services, context, user, version, place, block=block, refusal=refusal, said=announcement)
 
 
@@ -247,8 +245,9 @@ async def _respond(
         refusal=refusal,
         announcement=said,
     )
-    moved = block is not None and context.request.method == "POST"
-    address = version_path(version.model.id, version.number, page.place)
-    headers = {"HX-Replace-Url": address} if moved else {}
     status = refusal.status if refusal else 200
-    return services.renderer.respond(context, TEMPLATE, page, block=block, status=status, headers=headers)
+    response = services.renderer.respond(context, TEMPLATE, page, block=block, status=status)
+    if block is not None and context.request.method == "POST":
+        address = version_path(version.model.id, version.number, page.place)
+        return with_effects(response, ReplaceUrl(None, address))
+    return response

@@ -2,23 +2,35 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
-from litestar import Request, Response
+from litestar import Response
 from litestar.enums import MediaType
 from litestar.template.base import csrf_token
+from litestar_htmx import HTMXRequest
 from markupsafe import Markup, escape
 
 from scv.db.tables import User
 from scv.web.http.language import NAMES, Language
 
-AnyRequest = Request[Any, Any, Any]
+AnyRequest = HTMXRequest
+"""The request that handlers get: `request.htmx` says what htmx sent, and is false where it sent nothing."""
+
+KEPT = 4000
+"""How many fragments of each language are kept rendered."""
+
+
+class Shared(Hashable, Protocol):
+    """What a macro renders: a `shared` one comes again as the same object, so its fragment is kept."""
+
+    @property
+    def shared(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,12 @@ class Renderer:
             arithmetic=arithmetic,
             hint=lru_cache(1000)(lambda param: f"{language.text(param.help)} ({language.text(param.range)})"),
         )
-        environment.globals.update(asset=self.asset, languages=NAMES)
+        kept = lru_cache(KEPT)(partial(self.macro, language.code))
+
+        def fragment(template: str, name: str, piece: Shared) -> Markup:
+            return kept(template, name, piece) if piece.shared else self.macro(language.code, template, name, piece)
+
+        environment.globals.update(asset=self.asset, languages=NAMES, fragment=fragment)
         return environment
 
     def asset(self, path: str) -> str:

@@ -24,7 +24,7 @@ from scv.training.settings import defaults
 from scv.web.blocks_view.drawings import silhouette
 from scv.web.blocks_view.place import version_path
 from scv.web.blocks_view.starter_cards import StarterCard, starter_cards
-from scv.web.datasets.lookup import find_visible, title_if_known, visible_states
+from scv.web.datasets.lookup import find_for, states_for, title_if_known
 from scv.web.datasets.state import DatasetState, state_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import read_form
@@ -143,7 +143,7 @@ class ModelController(Controller):
         services: AppServices,
     ) -> Response[str]:
         page = await _models_page(services, user, Filter.read(request.query_params))
-        block = "list" if request.headers.get("hx-target") == "list" else None
+        block = "list" if request.htmx.target == "list" else None
         return services.renderer.respond(context, "models/models.html", page, block=block)
 
     @get("/new")
@@ -259,7 +259,7 @@ def _silhouette(document: str) -> tuple[str, ...]:
 async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
     """The dataset that the user chose to train on. Raises `RefusedError` where it is none, or not ready."""
     try:
-        info = await find_visible(services, user, name)
+        info = await find_for(services, user, name)
     except NotFoundError as error:
         raise RefusedError(say("Choose the pictures that it learns from.")) from error
     if state_of(services.settings.data_dir, info).kind == "failed":
@@ -273,8 +273,8 @@ async def _dataset_page(
     services: Services, user: User, model_id: int, dataset: str, problem: Message | None = None
 ) -> ModelDatasetPage:
     async with services.database.reading() as session:
-        model = await models.get_visible_model(session, user, model_id)
-    states = await visible_states(services, user, also=dataset or model.dataset)
+        model = await models.get_editable_model(session, user, model_id)
+    states = await states_for(services, user, also=dataset or model.dataset)
     return ModelDatasetPage(model, dataset or model.dataset, states, problem)
 
 
@@ -286,7 +286,7 @@ async def _new_page(
     starter: str = "",
     problem: Message | None = None,
 ) -> NewModelPage:
-    states = await visible_states(services, user, also=dataset)
+    states = await states_for(services, user, also=dataset)
     known = {state.dataset.name: state.dataset for state in states}
     chosen = dataset if dataset in known else next(iter(DATASETS))
     return NewModelPage(

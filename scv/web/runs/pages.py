@@ -175,7 +175,7 @@ async def _controls(
 ) -> Response[Any]:
     """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
     run, _, _ = await _load(services, user, run_id)
-    if request.headers.get("hx-request") != "true":
+    if not request.htmx:
         return Redirect(f"/runs/{run_id}", status_code=303)
     return services.renderer.respond(context, "runs/controls.html", _page(services, run))
 
@@ -193,7 +193,7 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> Response[str]:
         run, position, sisters = await _load(services, user, run_id)
-        block = "ended" if request.headers.get("hx-target") == "run" else None
+        block = "ended" if request.htmx.target == "run" else None
         return services.renderer.respond(context, TEMPLATE, _page(services, run, position, sisters), block=block)
 
     @get("/events")

@@ -13,28 +13,23 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("users", sa.Column("role", sa.String(16), server_default="member", nullable=False))
-    op.execute(
-        "UPDATE users SET role = 'owner' WHERE owner "
-        "OR id = (SELECT MIN(id) FROM users) AND NOT EXISTS (SELECT 1 FROM users WHERE owner)"
-    )
-    # No batch: on SQLite that makes the table anew, and dropping the old one would delete all that refers to it.
+    users = sa.table("users", sa.column("role", sa.String), sa.column("owner", sa.Boolean))
+    op.execute(users.update().where(users.c.owner).values(role="owner"))
     op.drop_column("users", "owner")
     op.create_table(
         "identities",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("provider", sa.String(20), nullable=False),
+        sa.Column("provider", sa.String(32), nullable=False),
         sa.Column("subject", sa.String(255), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_identities_user_id_users", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_identities"),
         sa.UniqueConstraint("provider", "subject", name="uq_identities_provider_subject"),
     )
     op.create_index("ix_identities_user_id", "identities", ["user_id"])
-    # The link signs in the instance's owner; of several the first one, as before. Others are named by their id.
     op.execute(
         "INSERT INTO identities (user_id, provider, subject, created_at) "
-        "SELECT id, 'signin-link', CASE WHEN id = (SELECT MIN(id) FROM users WHERE role = 'owner') "
-        "THEN 'owner' ELSE 'user-' || id END, created_at FROM users"
+        "SELECT id, 'link', CAST(id AS VARCHAR(20)), created_at FROM users"
     )
