@@ -8,9 +8,9 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from scv.db.access import editable_by, owned_by
+from scv.db.access import Permission, editable_by, load, owned_by
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
-from scv.errors import NotFoundError, RefusedError
+from scv.errors import RefusedError
 from scv.message import say
 
 NAME_LENGTH = 60
@@ -53,11 +53,18 @@ def clean_name(name: str) -> str:
 
 
 async def get_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
-    """A model that the user may change; raises `NotFoundError`."""
-    model = await session.scalar(select(Model).where(Model.id == model_id, editable_by(user, Model)))
-    if model is None:
-        raise NotFoundError(say("There is no such model."))
-    return model
+    """A model that the user may change; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, editable_by)
+
+
+async def get_owned_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may delete; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, owned_by)
+
+
+async def _load(session: AsyncSession, user: User, model_id: int, permission: Permission) -> Model:
+    query = select(Model).where(Model.id == model_id)
+    return await load(session, query, user, Model, permission, missing=say("There is no such model."))
 
 
 async def list_owned_models(
@@ -134,7 +141,7 @@ async def create_model(
 
 
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
-    """Give the model another name; raises `NotFoundError`, `RefusedError`."""
+    """Give the model another name; raises `NotFoundError`, `NotAllowedError`, `RefusedError`."""
     model = await get_editable_model(session, user, model_id)
     model.name = clean_name(name)
     model.updated_at = now()
@@ -143,7 +150,7 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 
 
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
-    """Have the model learn from another dataset from now on; raises `NotFoundError`."""
+    """Have the model learn from another dataset from now on; raises `NotFoundError`, `NotAllowedError`."""
     model = await get_editable_model(session, user, model_id)
     model.dataset = dataset
     model.updated_at = now()
@@ -155,9 +162,9 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     """Delete the model with all its versions and runs; a run that goes on is ended by its worker.
 
     Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
-    Raises `NotFoundError`.
+    Raises `NotFoundError`, `NotAllowedError`.
     """
-    model = await get_editable_model(session, user, model_id)
+    model = await get_owned_model(session, user, model_id)
     runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
     run_ids = list(runs)
     await session.execute(delete(Model).where(Model.id == model.id))

@@ -216,7 +216,7 @@ class CollectController(Controller):
         dataset, draft = await _changeable(services, user, dataset_id)
         if not dataset.versions:
             async with services.database.writing() as session:
-                await datasets.delete_dataset(session, await datasets.get_editable_dataset(session, user, dataset_id))
+                await datasets.delete_dataset(session, await datasets.get_owned_dataset(session, user, dataset_id))
         await asyncio.to_thread(draft.discard)
         return Redirect(f"/datasets/own/{dataset_id}" if dataset.versions else "/datasets", status_code=303)
 

@@ -141,6 +141,11 @@ async def _run_for(services: Services, user: User, run_id: int) -> Run:
         return await runs.get_visible_run(session, user, run_id)
 
 
+async def _editable_run_for(services: Services, user: User, run_id: int) -> Run:
+    async with services.database.reading() as session:
+        return await runs.get_editable_run(session, user, run_id)
+
+
 def folder_for(services: Services, run: Run) -> Path:
     """The folder of the report of a run that was loaded for its user."""
     return services.files.path(report_folder(run.id))
@@ -248,7 +253,7 @@ class ReportController(Controller):
     async def make(self, request: AnyRequest, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have it made: what is missing or failed, or with `anew` all of it."""
         form = await read_form(request)
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         state, folder = state_of_report(services, run), folder_for(services, run)
         if state.kind == "impossible":
             raise RefusedError(state.problem or NO_WEIGHTS)
@@ -264,7 +269,7 @@ class ReportController(Controller):
     @post("/report/stop", status_code=200)
     async def stop(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have the work on it end; what is there stays."""
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         ask_to_stop_report(folder_for(services, run))
         return Redirect(f"/runs/{run_id}/report", status_code=303)
 
