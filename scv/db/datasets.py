@@ -9,12 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from scv.db import tasks
-from scv.db.access import editable_by, owned_by, owns, visible_to
+from scv.db.access import Permission, editable_by, load, owned_by, owns, visible_to
 from scv.db.locks import lock_dataset_of
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version, now
-from scv.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
-from scv.message import Message, foreign, say
+from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.message import Message, say
+
+NO_DATASET = say("There is no such dataset.")
+
+NOT_YOURS = say(
+    "This dataset belongs to somebody else, and only its owner can change it. You can train on it, or save it as a zip "
+    "and make a dataset of your own from that."
+)
 
 
 def resident_name(dataset_id: int, number: int) -> str:
@@ -39,10 +46,7 @@ async def create_dataset(
 
 async def get_visible_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
-    dataset: Dataset | None = await session.scalar(_with_versions(dataset_id).where(visible_to(user, Dataset)))
-    if dataset is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return dataset
+    return await _load(session, _with_versions(dataset_id), user, visible_to)
 
 
 def _with_versions(dataset_id: int) -> Select[Dataset]:
@@ -55,34 +59,34 @@ def _with_versions(dataset_id: int) -> Select[Dataset]:
 
 
 async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
-    """A dataset that the user may change, with its versions.
+    """A dataset whose name, images and versions the user may change, loaded like a visible one.
 
-    Raises `NotFoundError`, and `NotAllowedError` where they may only look at it.
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it and train on it.
     """
-    dataset = await get_visible_dataset(session, user, dataset_id)
-    _refuse_others(user, dataset)
-    return dataset
+    return await _load(session, _with_versions(dataset_id), user, editable_by)
+
+
+async def get_owned_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """A dataset that the user may publish and delete; loads and raises as `get_editable_dataset` does."""
+    return await _load(session, _with_versions(dataset_id), user, owned_by)
 
 
 async def lock_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """As `get_editable_dataset`, and nobody else changes it or its versions until the session ends."""
-    query = _with_versions(dataset_id).where(visible_to(user, Dataset))
-    dataset: Dataset | None = await session.scalar(query.with_for_update(of=Dataset, key_share=True))
-    if dataset is None:
-        raise NotFoundError(say("There is no such dataset."))
-    _refuse_others(user, dataset)
-    return dataset
+    return await _load(session, _locked(dataset_id), user, editable_by)
 
 
-def _refuse_others(user: User, dataset: Dataset) -> None:
-    if not owns(user, dataset):
-        raise NotAllowedError(
-            say(
-                "This dataset belongs to {name}, and only they can change it. You can train on it, or save it as a zip "
-                "and make a dataset of your own from that.",
-                name=foreign(dataset.user.name),
-            )
-        )
+async def lock_owned_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """As `get_owned_dataset`, and nobody else changes it or its versions until the session ends."""
+    return await _load(session, _locked(dataset_id), user, owned_by)
+
+
+def _locked(dataset_id: int) -> Select[Dataset]:
+    return _with_versions(dataset_id).with_for_update(of=Dataset, key_share=True)
+
+
+async def _load(session: AsyncSession, query: Select[Dataset], user: User, permission: Permission) -> Dataset:
+    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=NOT_YOURS)
 
 
 async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
@@ -101,15 +105,13 @@ async def get_visible_dataset_version(session: AsyncSession, user: User, name: s
 
     One that is still being made is not there yet: where that fails, nothing of it stays.
     """
-    found = await session.scalar(
+    query = (
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", visible_to(user, DatasetVersion))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready")
         .options(contains_eager(DatasetVersion.dataset))
     )
-    if found is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return found
+    return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
 async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
@@ -325,16 +327,17 @@ async def runs_on(session: AsyncSession, dataset: Dataset) -> list[int]:
     return list(await session.scalars(select(Run.id).where(Run.dataset.in_(names))))
 
 
-async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model, str]]:
-    """The models, whoever has them, that learn or have learned from any version, with their owners' names."""
+async def models_on(session: AsyncSession, user: User, dataset: Dataset) -> list[tuple[Model, str]]:
+    """The models that learn or have learned from any version, with their owners' names.
+
+    The dataset's owner gets everybody's, any other user their own.
+    """
     names = [version.name for version in dataset.versions]
     trained = select(Version.model_id).join(Run, Run.version_id == Version.id).where(Run.dataset.in_(names))
-    rows = await session.execute(
-        select(Model, User.name)
-        .join(Model.user)
-        .where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
-        .order_by(Model.updated_at.desc(), Model.id.desc())
-    )
+    found = select(Model, User.name).join(Model.user).where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
+    if not owns(user, dataset):
+        found = found.where(owned_by(user, Model))
+    rows = await session.execute(found.order_by(Model.updated_at.desc(), Model.id.desc()))
     return [(model, owner) for model, owner in rows]
 
 

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from scv.db import tasks
-from scv.db.access import editable_by, owned_by
+from scv.db.access import Permission, editable_by, load, owned_by
 from scv.db.locks import hold_dataset, lock_runs_of_model
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
-from scv.errors import NotFoundError, RefusedError
+from scv.errors import RefusedError
 from scv.message import say
 
 NAME_LENGTH = 60
@@ -55,20 +55,27 @@ def clean_name(name: str) -> str:
 
 
 async def get_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
-    """A model that the user may change; raises `NotFoundError`."""
-    model = await session.scalar(select(Model).where(Model.id == model_id, editable_by(user, Model)))
-    if model is None:
-        raise NotFoundError(say("There is no such model."))
-    return model
+    """A model that the user may change; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, editable_by)
+
+
+async def get_owned_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may delete; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, owned_by)
+
+
+async def _load(
+    session: AsyncSession, user: User, model_id: int, permission: Permission, *, lock: bool = False
+) -> Model:
+    query = select(Model).where(Model.id == model_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return await load(session, query, user, Model, permission, missing=say("There is no such model."))
 
 
 async def lock_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
     """As `get_editable_model`, and nobody else writes to it until the session ends."""
-    query = select(Model).where(Model.id == model_id, editable_by(user, Model))
-    model = await session.scalar(query.with_for_update(key_share=True))
-    if model is None:
-        raise NotFoundError(say("There is no such model."))
-    return model
+    return await _load(session, user, model_id, editable_by, lock=True)
 
 
 async def list_owned_models(
@@ -151,7 +158,7 @@ async def _refuse_deleted(session: AsyncSession, dataset: str) -> None:
 
 
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
-    """Give the model another name; raises `NotFoundError`, `RefusedError`."""
+    """Give the model another name; raises `NotFoundError`, `NotAllowedError`, `RefusedError`."""
     model = await lock_editable_model(session, user, model_id)
     model.name = clean_name(name)
     model.updated_at = now()
@@ -162,7 +169,7 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
     """Have the model learn from another dataset from now on.
 
-    Raises `NotFoundError`, and `RefusedError` where the dataset was deleted.
+    Raises `NotFoundError`, `NotAllowedError`, and `RefusedError` where the dataset was deleted.
     """
     model = await lock_editable_model(session, user, model_id)
     await _refuse_deleted(session, dataset)
@@ -176,9 +183,9 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     """Delete the model with all its versions and runs; a run that goes on is ended by its worker.
 
     Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
-    Raises `NotFoundError`.
+    Raises `NotFoundError`, `NotAllowedError`.
     """
-    model = await get_editable_model(session, user, model_id)
+    model = await get_owned_model(session, user, model_id)
     run_ids = await lock_runs_of_model(session, model.id)
     await session.execute(delete(Model).where(Model.id == model.id))
     await tasks.forget(session, "report", [str(run_id) for run_id in run_ids])

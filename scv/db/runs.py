@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.db import tasks
-from scv.db.access import Condition, editable_by, owned_by, visible_to
+from scv.db.access import Permission, editable_by, load, owned_by, visible_to
 from scv.db.locks import hold_dataset, lock_user, lock_version
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, Task, User, Version, now
@@ -33,7 +33,7 @@ async def create_runs(session: AsyncSession, version: Version, queued_per_user: 
 async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
     """Queue a training of the run's own network on its own dataset, with these settings (JSON).
 
-    `run` comes from `get_visible_run`.
+    `run` comes from `get_editable_run`.
 
     Returns and raises as `create_runs` does.
     """
@@ -109,29 +109,30 @@ async def _refuse_beside_another(session: AsyncSession, version_id: int) -> None
 
 async def get_visible_run(session: AsyncSession, user: User, run_id: int) -> Run:
     """A run that the user may look at, with its metrics, its version and its model; raises `NotFoundError`."""
-    return await _one(session, run_id, visible_to(user, Run))
+    return await _load(session, user, run_id, visible_to)
 
 
 async def get_editable_run(session: AsyncSession, user: User, run_id: int) -> Run:
-    """A run that the user may stop, pause or repeat, loaded like a visible one; raises `NotFoundError`."""
-    return await _one(session, run_id, editable_by(user, Run))
+    """A run that the user may stop, pause and repeat, and whose report they may order; loaded like a visible one.
+
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it.
+    """
+    return await _load(session, user, run_id, editable_by)
 
 
-async def _one(session: AsyncSession, run_id: int, allowed: Condition) -> Run:
-    run = await session.scalar(
+async def _load(session: AsyncSession, user: User, run_id: int, permission: Permission) -> Run:
+    query = (
         select(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Run.id == run_id, allowed)
+        .where(Run.id == run_id)
         .options(
             contains_eager(Run.version).contains_eager(Version.model),
             selectinload(Run.metrics),
             with_own(Run.own),
         )
     )
-    if run is None:
-        raise NotFoundError(say("There is no such run."))
-    return run
+    return await load(session, query, user, Run, permission, missing=say("There is no such run."))
 
 
 def result_of(run: Run) -> Result | None:

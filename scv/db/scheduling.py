@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scv.db.access import owned_by_any
 from scv.db.leases import take_lease
 from scv.db.locks import lock_name
 from scv.db.tables import Model, Run, Version
@@ -92,7 +93,7 @@ async def _look(session: AsyncSession) -> tuple[list[Waiting], dict[int, Share]]
         .select_from(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Model.user_id.in_(users))
+        .where(owned_by_any(users, Model))
         .group_by(Model.user_id)
     )
     return waiting, {user: Share(number, taken.timestamp() if taken else 0.0) for user, number, taken in counted}

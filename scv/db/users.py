@@ -98,17 +98,6 @@ async def create_user(session: AsyncSession, name: str, *, role: Role = "member"
     return user
 
 
-async def find_user_by_identity(session: AsyncSession, provider: str, subject: str) -> User | None:
-    """The user who is `subject` to `provider`; None where nobody is."""
-    found = await session.scalar(
-        select(Identity)
-        .join(Identity.user)
-        .where(Identity.provider == provider, Identity.subject == subject)
-        .options(contains_eager(Identity.user))
-    )
-    return found.user if found else None
-
-
 async def use_identity(session: AsyncSession, user: User, provider: str, subject: str) -> None:
     """Note that the user signed in this way just now; the first time adds the way."""
     used = await session.scalar(

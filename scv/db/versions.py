@@ -6,20 +6,20 @@ from sqlalchemy import Select, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from scv.db.access import Condition, editable_by, visible_to
+from scv.db.access import Permission, editable_by, load, visible_to
 from scv.db.tables import DatasetVersion, DocumentState, Model, User, Version, now
-from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.errors import ConflictError, RefusedError
 from scv.message import say
 
 MOST_STEPS = 200
 """How many changes of a document can be undone."""
 
 
-def _of(model_id: int, number: int | None, allowed: Condition) -> Select[Version]:
+def _of(model_id: int, number: int | None) -> Select[Version]:
     query = (
         select(Version)
         .join(Version.model)
-        .where(Model.id == model_id, allowed)
+        .where(Model.id == model_id)
         .options(contains_eager(Version.model).joinedload(Model.own).joinedload(DatasetVersion.dataset))
     )
     if number is None:
@@ -27,27 +27,26 @@ def _of(model_id: int, number: int | None, allowed: Condition) -> Select[Version
     return query.where(Version.number == number)
 
 
-async def _one(session: AsyncSession, query: Select[Version]) -> Version:
-    version = await session.scalar(query)
-    if version is None:
-        raise NotFoundError(say("There is no such version."))
-    return version
+async def _load(session: AsyncSession, query: Select[Version], user: User, permission: Permission) -> Version:
+    return await load(session, query, user, Version, permission, missing=say("There is no such version."))
 
 
 async def get_visible_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
     """A version that the user may look at, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(model_id, number, visible_to(user, Version)))
+    return await _load(session, _of(model_id, number), user, visible_to)
 
 
 async def get_newest_visible_version(session: AsyncSession, user: User, model_id: int) -> Version:
     """The version with the highest number, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(model_id, None, visible_to(user, Version)))
+    return await _load(session, _of(model_id, None), user, visible_to)
 
 
 async def get_editable_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
-    """A version that the user may change, with its model; nobody else writes to it until the session ends."""
-    query = _of(model_id, number, editable_by(user, Version))
-    return await _one(session, query.with_for_update(of=Version, key_share=True))
+    """A version that the user may change, with its model; nobody else writes to it until the session ends.
+
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it.
+    """
+    return await _load(session, _of(model_id, number).with_for_update(of=Version, key_share=True), user, editable_by)
 
 
 def refuse_stale(version: Version, seen: str | None) -> None:

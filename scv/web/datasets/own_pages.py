@@ -207,7 +207,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -245,15 +245,15 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_editable_dataset(session, user, dataset_id)
-            page = DeletePage(dataset, tuple(await datasets.models_on(session, dataset)))
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
+            page = DeletePage(dataset, tuple(await datasets.models_on(session, user, dataset)))
         return services.renderer.respond(context, "datasets/delete.html", page)
 
     @post("/delete")
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -312,7 +312,7 @@ async def _respond(
 ) -> Response[str]:
     mine = owns(user, dataset)
     async with services.database.reading() as session:
-        using = await datasets.models_on(session, dataset)
+        using = await datasets.models_on(session, user, dataset)
     resident = None if version is None else opened(services.settings.data_dir, version.name)
     summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
     page = OwnPage(
@@ -326,7 +326,7 @@ async def _respond(
         warnings=tuple(warnings_of(summary)) if summary else (),
         pending=pending_version(dataset) if mine else None,
         task=await work_on(services, dataset) if mine else None,
-        models=tuple((model, name) for model, name in using if mine or owns(user, model)),
+        models=tuple(using),
         problem=problem,
     )
     return services.renderer.respond(context, "datasets/own.html", page, status=status if problem else 200)

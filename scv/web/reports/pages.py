@@ -135,6 +135,11 @@ async def _run_for(services: Services, user: User, run_id: int) -> Run:
         return await runs.get_visible_run(session, user, run_id)
 
 
+async def _editable_run_for(services: Services, user: User, run_id: int) -> Run:
+    async with services.database.reading() as session:
+        return await runs.get_editable_run(session, user, run_id)
+
+
 def _entry(part: Part, state: ReportState) -> ContentsEntry:
     match part.state:
         case "failed":
@@ -211,7 +216,7 @@ class ReportController(Controller):
     async def make(self, request: AnyRequest, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have it made: what is missing or failed, or with `anew` all of it."""
         form = await read_form(request)
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         state = await state_of_report(services, run)
         if state.kind == "impossible":
             raise RefusedError(state.problem or NO_WEIGHTS)
@@ -227,7 +232,7 @@ class ReportController(Controller):
     @post("/report/stop", status_code=200)
     async def stop(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have the work on it end; what is there stays."""
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         async with services.database.writing() as session:
             task = await tasks.find(session, "report", str(run.id))
             if task is not None:
