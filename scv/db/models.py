@@ -8,9 +8,11 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.blocks.document import Document
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import NotFoundError, RefusedError
 from scv.message import say
+from scv.training.settings import TrainingSettings
 
 NAME_LENGTH = 60
 PAGE_SIZE = 12
@@ -118,12 +120,9 @@ def _newest_runs(model_ids: list[int]) -> Select[Run, int]:
 
 
 async def create_model(
-    session: AsyncSession, user: User, name: str, dataset: str, document: str, settings: str
+    session: AsyncSession, user: User, name: str, dataset: str, document: Document, settings: TrainingSettings
 ) -> Model:
-    """A new model with its first version. `document` and `settings` are JSON text.
-
-    Raises `RefusedError` when the name is empty or too long.
-    """
+    """A new model with its first version. Raises `RefusedError` when the name is empty or too long."""
     moment = now()
     model = Model(user_id=user.id, name=clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
     model.versions = [Version(number=1, document=document, settings=settings, created_at=moment, updated_at=moment)]
