@@ -36,7 +36,7 @@ def _with_names() -> Select[Run]:
         .join(Model.user)
         .options(
             contains_eager(Run.version).contains_eager(Version.model).contains_eager(Model.user),
-            version.defer(Version.document, raiseload=True),
+            version.defer(Version.document_json, raiseload=True),
         )
     )
 

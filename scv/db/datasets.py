@@ -114,9 +114,9 @@ async def get_visible_dataset_version(session: AsyncSession, user: User, name: s
     return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
-async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
+def newest_name(version: DatasetVersion) -> Select[str]:
     """The name of the dataset's newest version, if that is newer than this one."""
-    name: str | None = await session.scalar(
+    return (
         select(DatasetVersion.name)
         .where(
             DatasetVersion.dataset_id == version.dataset_id,
@@ -126,7 +126,6 @@ async def newer_version(session: AsyncSession, version: DatasetVersion) -> str |
         .order_by(DatasetVersion.number.desc())
         .limit(1)
     )
-    return name
 
 
 async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> None:

@@ -88,6 +88,5 @@ def _begin_sqlite(engine: AsyncEngine) -> None:
     def on_begin(connection: Connection) -> None:
         # The driver's own transaction handling begins too late.
         immediate = connection.get_execution_options().get("immediate", False)
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, EndingConnection)  # noqa: S101 - every SQLite connection is opened so
+        driver: EndingConnection = connection.connection.driver_connection  # type: ignore[assignment]
         driver.begin("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -8,12 +8,14 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.blocks.document import Document
 from scv.db import tasks
 from scv.db.access import Permission, editable_by, load, owned_by
 from scv.db.locks import hold_dataset, lock_runs_of_model
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
 from scv.errors import RefusedError
 from scv.message import say
+from scv.training.settings import TrainingSettings
 
 NAME_LENGTH = 60
 PAGE_SIZE = 12
@@ -137,9 +139,9 @@ def _newest_runs(model_ids: list[int]) -> Select[Run, int]:
 
 
 async def create_model(
-    session: AsyncSession, user: User, name: str, dataset: str, document: str, settings: str
+    session: AsyncSession, user: User, name: str, dataset: str, document: Document, settings: TrainingSettings
 ) -> Model:
-    """A new model with its first version. `document` and `settings` are JSON text.
+    """A new model with its first version.
 
     Raises `RefusedError` when the name is empty or too long, or the dataset was deleted.
     """

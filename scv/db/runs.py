@@ -27,21 +27,26 @@ async def create_runs(session: AsyncSession, version: Version, queued_per_user: 
     `version` comes from `get_editable_version`. Commit, then hand the ids to the queue. Raises `RefusedError`
     while another run of the version goes on, and where the user would have more than `queued_per_user` that wait.
     """
-    return await _queue(session, version, version.document, version.settings, version.model.dataset, queued_per_user)
+    return await _queue(session, version, version, version.settings, version.model.dataset, queued_per_user)
 
 
-async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
-    """Queue a training of the run's own network on its own dataset, with these settings (JSON).
+async def repeat_run(session: AsyncSession, run: Run, settings: TrainingSettings, queued_per_user: int) -> list[Run]:
+    """Queue a training of the run's own network on its own dataset, with these settings.
 
     `run` comes from `get_editable_run`.
 
     Returns and raises as `create_runs` does.
     """
-    return await _queue(session, run.version, run.document, settings, run.dataset, queued_per_user)
+    return await _queue(session, run.version, run, settings, run.dataset, queued_per_user)
 
 
 async def _queue(
-    session: AsyncSession, version: Version, document: str, settings: str, dataset: str, queued_per_user: int
+    session: AsyncSession,
+    version: Version,
+    network: Version | Run,
+    settings: TrainingSettings,
+    dataset: str,
+    queued_per_user: int,
 ) -> list[Run]:
     if not await lock_version(session, version.id):
         raise NotFoundError(say("There is no such version."))
@@ -52,12 +57,11 @@ async def _queue(
     waiting = await session.scalar(
         select(func.count()).select_from(Run).where(owned_by(version.model.user_id, Run), Run.status == "queued")
     )
-    wanted = msgspec.json.decode(settings, type=TrainingSettings)
-    if (waiting or 0) + wanted.seeds > queued_per_user:
-        raise RefusedError(_too_many(waiting or 0, wanted.seeds, queued_per_user))
+    if (waiting or 0) + settings.seeds > queued_per_user:
+        raise RefusedError(_too_many(waiting or 0, settings.seeds, queued_per_user))
     runs = [
-        Run(version_id=version.id, document=document, settings=text, dataset=dataset)
-        for text in ([settings] if wanted.seeds == 1 else _from_each_seed(wanted))
+        Run(version_id=version.id, document_json=network.document_json, settings=one, dataset=dataset)
+        for one in _from_each_seed(settings)
     ]
     session.add_all(runs)
     await session.flush()
@@ -68,10 +72,10 @@ async def _queue(
     return runs
 
 
-def _from_each_seed(settings: TrainingSettings) -> list[str]:
-    """The settings (JSON) of each run of a series, which is one training from one seed."""
+def _from_each_seed(settings: TrainingSettings) -> list[TrainingSettings]:
+    """The settings of each run of a series, which is one training from one seed."""
     seeds = [(settings.seed + number) % LARGEST_SEED for number in range(settings.seeds)]
-    return [msgspec.json.encode(msgspec.structs.replace(settings, seed=seed, seeds=1)).decode() for seed in seeds]
+    return [msgspec.structs.replace(settings, seed=seed, seeds=1) for seed in seeds]
 
 
 def _too_many(waiting: int, more: int, limit: int) -> Message:

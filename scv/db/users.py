@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager
 
 from scv.db.access import owned_by
 from scv.db.locks import lock_name
@@ -126,13 +125,12 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
     """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
-    found = await session.scalar(
-        select(Session)
-        .join(Session.user)
+    user: User | None = await session.scalar(
+        select(User)
+        .join(Session, Session.user_id == User.id)
         .where(Session.token_hash == _hash(token), Session.expires_at > now())
-        .options(contains_eager(Session.user))
     )
-    return found.user if found else None
+    return user
 
 
 async def end_session(session: AsyncSession, token: str) -> None:

@@ -142,8 +142,8 @@ class _Training:
         self.child = child = await spare.take()
         child.send(
             Train(
-                document=self._run.document,
-                settings=self._run.settings,
+                document=self._run.document_json,
+                settings=self._run.settings_json,
                 dataset=self._run.dataset,
                 data_dir=str(self._settings.data_dir),
                 folder=str(self._files.path(run_folder(self._run.id))),

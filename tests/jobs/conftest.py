@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
+from scv.blocks.document import Document
 from scv.db import leases, tasks
 from scv.db.engine import Database
 from scv.db.migrate import migrate
@@ -80,14 +80,14 @@ async def add_run(
     user: User | None = None,
 ) -> Run:
     """A queued run, of a new user where none is given; nobody has enqueued it."""
-    settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
+    settings = TrainingSettings(epochs=epochs, batch_size=batch_size)
     async with database.writing() as session:
         if user is None:
             user = User(name="Ada")
             session.add(user)
             await session.flush()
-        model = await create_model(session, user, "Net", dataset, document, settings)
-        run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
+        model = await create_model(session, user, "Net", dataset, Document(), settings)
+        run = Run(version_id=model.versions[0].id, document_json=document, settings=settings, dataset=dataset)
         session.add(run)
     return run
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -15,7 +14,6 @@ from scv.db.tables import Run, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
-from scv.training.settings import TrainingSettings
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
@@ -111,5 +109,5 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
 
 
 def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
-    epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
+    epochs = run.settings.epochs
     return Work(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)

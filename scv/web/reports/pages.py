@@ -4,7 +4,6 @@ from asyncio import to_thread
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import File, Redirect
@@ -159,8 +158,7 @@ async def _page(
     """The page of the user's run; sections that the reader has already are not rendered again."""
     run = await _run_for(services, user, run_id)
     dataset = dataset_of(run)
-    settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-    live = live_run(run, settings.epochs)
+    live = live_run(run, run.settings.epochs)
     state = await look_at_report(services, run)
     parts = await to_thread(_parts, services, context, run, have)
     ended = ".".join(part.name for part in parts if part.ended)
@@ -170,7 +168,7 @@ async def _page(
         model=run.version.model,
         version=run.version,
         dataset=dataset,
-        settings=settings,
+        settings=run.settings,
         live=live,
         state=state,
         parts=parts,
@@ -266,8 +264,7 @@ class ReportController(Controller):
         folder = folder_for(services, run)
         if not any(state.state == "done" for state in states_of(folder)):
             raise NotFoundError(say("There is no report of this run yet."))
-        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        live = live_run(run, settings.epochs)
+        live = live_run(run, run.settings.epochs)
         name = f"{run.version.model.name} run {run.id}"
         text = await to_thread(report_html, services.renderer, context.language.code, folder, name, live)
         return Response(
