@@ -1,9 +1,9 @@
 """Processor time of each test file, the processes that it starts included.
 
 A pytest plugin: before its closing line, the test run prints the files that cost most. Time is user + system time of
-this process, of the children that it has waited for, and of its descendants that still live: a server that several files
-files share is counted where it works. A process whose parent ended before it is lost from the sum. Under xdist each worker
-measures its own tests, and the controller adds up.
+this process, of the children that it has waited for, and of its descendants that still live: a server that several
+files share is counted where it works. A process whose parent ended before it is lost from the sum. Under xdist each
+worker measures its own tests, and the controller adds up.
 """
 
 import os

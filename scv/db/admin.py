@@ -6,9 +6,8 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
-from scv.db.access import require_owner
 from scv.db.scheduling import list_in_turn
-from scv.db.tables import EpochMetric, Model, Run, User, Version
+from scv.db.tables import EpochMetric, Model, Run, Version
 from scv.errors import NotFoundError
 from scv.message import say
 
@@ -37,14 +36,13 @@ def _with_names() -> Select[Run]:
         .join(Model.user)
         .options(
             contains_eager(Run.version).contains_eager(Version.model).contains_eager(Model.user),
-            version.defer(Version.document, raiseload=True),
+            version.defer(Version.document_json, raiseload=True),
         )
     )
 
 
-async def list_all_training(session: AsyncSession, owner: User) -> list[Training]:
-    """All runs that workers have, the oldest first. Raises `NotFoundError` for anybody else."""
-    require_owner(owner)
+async def list_all_training(session: AsyncSession) -> list[Training]:
+    """All runs that workers have, the oldest first."""
     runs = list(await session.scalars(_with_names().where(Run.status == "running").order_by(Run.id)))
     counted = await session.execute(
         select(EpochMetric.run_id, func.count())
@@ -55,18 +53,16 @@ async def list_all_training(session: AsyncSession, owner: User) -> list[Training
     return [Training(run, epochs.get(run.id, 0)) for run in runs]
 
 
-async def list_all_waiting(session: AsyncSession, owner: User, most: int) -> Line:
-    """The runs that wait for a worker, as their turns come; `most` of them. Raises `NotFoundError`."""
-    require_owner(owner)
+async def list_all_waiting(session: AsyncSession, most: int) -> Line:
+    """The runs that wait for a worker, as their turns come; `most` of them."""
     order = [waiting.run_id for waiting in await list_in_turn(session)]
     shown = order[:most]
     runs = {run.id: run for run in await session.scalars(_with_names().where(Run.id.in_(shown)))}
     return Line([runs[run_id] for run_id in shown if run_id in runs], len(order))
 
 
-async def get_any_run(session: AsyncSession, owner: User, run_id: int) -> Run:
-    """The run with its metrics, whosever it is. Raises `NotFoundError`, also for anybody else."""
-    require_owner(owner)
+async def get_any_run(session: AsyncSession, run_id: int) -> Run:
+    """The run with its metrics, whoever owns it. Raises `NotFoundError`."""
     run = await session.get(Run, run_id, options=[selectinload(Run.metrics)])
     if run is None:
         raise NotFoundError(say("There is no such run."))

@@ -19,7 +19,7 @@ from scv.training.progress import EpochMetrics, Failed, Result, Started
 
 
 class LeaseLostError(Exception):
-    """The run is another worker's by now, or was deleted; nothing was written."""
+    """The run or task is another worker's by now, has ended, or was deleted; nothing was written."""
 
 
 def _held(run_id: int, token: str) -> Update:

@@ -18,10 +18,14 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from scv.blocks.document import Block
+from scv.db.stored import stored_blocks, stored_document, stored_settings
 from scv.message import Message
+from scv.stage import Stage
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
@@ -29,8 +33,12 @@ VersionStatus = Literal["making", "ready"]
 
 Role = Literal["owner", "member"]
 
+TaskState = Literal["queued", "running", "done", "failed", "stopped"]
+
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
+
+_ACTIVE_TASKS = text("state IN ('queued', 'running')")
 
 
 def now() -> datetime:
@@ -122,12 +130,22 @@ class SigninLink(Base):
 
 
 class Clipboard(Base):
-    """What a user copied last: blocks as JSON, to be pasted into any model."""
+    """The blocks that a user copied last, to be pasted into any model."""
 
     __tablename__ = "clipboards"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    blocks: Mapped[str] = mapped_column(Text)
+    blocks_json: Mapped[str] = mapped_column("blocks", Text)
+
+    blocks = stored_blocks("blocks_json")
+
+    @property
+    def readable(self) -> tuple[Block, ...]:
+        """The blocks; none where another version of SCV left something there that this one cannot read."""
+        try:
+            return self.blocks
+        except msgspec.DecodeError:
+            return ()
 
 
 class Session(Base):
@@ -266,13 +284,15 @@ class Version(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
     number: Mapped[int]
-    document: Mapped[str] = mapped_column(Text)
-    settings: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
+    settings_json: Mapped[str] = mapped_column("settings", Text)
     revision: Mapped[int] = mapped_column(default=0)
     step: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
+    document = stored_document("document_json")
+    settings = stored_settings("settings_json")
     model: Mapped[Model] = relationship(lazy="raise", back_populates="versions")
     runs: Mapped[list["Run"]] = relationship(
         lazy="raise", back_populates="version", passive_deletes=True, order_by="Run.id.desc()"
@@ -286,7 +306,7 @@ class DocumentState(Base):
 
     version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    document: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
 
 
 class Run(Base):
@@ -310,8 +330,8 @@ class Run(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
     status: Mapped[RunStatus] = mapped_column(String(8), default="queued")
-    document: Mapped[str] = mapped_column(Text)
-    settings: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
+    settings_json: Mapped[str] = mapped_column("settings", Text)
     dataset: Mapped[str] = mapped_column(String(60))
     dataset_hash: Mapped[str | None] = mapped_column(String(80))
     series: Mapped[int | None] = mapped_column(index=True)
@@ -336,6 +356,8 @@ class Run(Base):
     libraries: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     weights: Mapped[str | None] = mapped_column(String(200))
 
+    document = stored_document("document_json")
+    settings = stored_settings("settings_json")
     version: Mapped[Version] = relationship(lazy="raise", back_populates="runs")
     own: Mapped["DatasetVersion | None"] = relationship(
         lazy="raise", viewonly=True, primaryjoin="foreign(Run.dataset) == DatasetVersion.name"
@@ -356,7 +378,7 @@ class Run(Base):
 
     def is_of(self, version: Version) -> bool:
         """Whether the version's blocks are still those that were trained."""
-        return self.document == version.document
+        return self.document_json == version.document_json
 
     @property
     def failure(self) -> Message | None:
@@ -379,3 +401,69 @@ class EpochMetric(Base):
     best: Mapped[bool]
     learning_rate: Mapped[float] = mapped_column(default=0.0, server_default="0")
     images_per_second: Mapped[float] = mapped_column(default=0.0, server_default="0")
+
+
+class Task(Base):
+    """Long work that is not a training: preparing a dataset, making a version of one, a report.
+
+    `subject` names what the work is about in the terms of its `kind`: a dataset, a version, a run. `title` is what
+    the subject was called when the work was requested, and `arguments` (JSON) what else the work depends on, so that a
+    failed task can be tried again. The user is the one who requested it.
+
+    While a task runs, `lease_token` says which worker may write to it, and `lease_until` how long that worker is
+    believed to be alive. `stage` is a `Stage` as JSON, `fraction` the finished share of the whole (0 to 1), `estimate`
+    the seconds that are left; each is None where it is not known. `message` (JSON) is the reason of a failure. Of one
+    kind and subject at most one task is active. Ids are never used again, since jobs are named after them.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'stopped')", name="state"),
+        Index(
+            "uq_tasks_active",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=_ACTIVE_TASKS,
+            postgresql_where=_ACTIVE_TASKS,
+        ),
+        Index(None, "kind", "subject"),
+        Index(None, "state", "lease_until"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(60))
+    title: Mapped[str] = mapped_column(String(200))
+    arguments: Mapped[str | None] = mapped_column(Text)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    state: Mapped[TaskState] = mapped_column(String(8), default="queued")
+    stage: Mapped[str | None] = mapped_column(Text)
+    fraction: Mapped[float | None]
+    estimate: Mapped[float | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=1)
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+    @property
+    def active(self) -> bool:
+        """Whether the task waits for a worker or runs; else it has ended for good."""
+        return self.state in ("queued", "running")
+
+    @property
+    def current_stage(self) -> Stage | None:
+        """What the worker is doing, where it has said so."""
+        return None if self.stage is None else msgspec.json.decode(self.stage, type=Stage)
+
+    @property
+    def failure(self) -> Message | None:
+        """Why the task failed; stored as JSON, so that it is translated for whoever reads it."""
+        return None if self.message is None else msgspec.json.decode(self.message, type=Message)

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager
 
 from scv.db.access import owned_by
+from scv.db.locks import lock_name
 from scv.db.tables import Identity, Role, Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
@@ -79,7 +79,10 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    owner = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
+    owner = await _owner(session)
+    if owner is None:
+        await lock_name(session, "first owner")  # two first sign-ins at once make one owner
+        owner = await _owner(session)
     if owner is None:
         owner = await create_user(session, OWNER_NAME, role="owner", language=language)
     await use_identity(session, owner, LINK, str(owner.id))
@@ -92,17 +95,6 @@ async def create_user(session: AsyncSession, name: str, *, role: Role = "member"
     session.add(user)
     await session.flush()
     return user
-
-
-async def find_user_by_identity(session: AsyncSession, provider: str, subject: str) -> User | None:
-    """The user who is `subject` to `provider`; None where nobody is."""
-    found = await session.scalar(
-        select(Identity)
-        .join(Identity.user)
-        .where(Identity.provider == provider, Identity.subject == subject)
-        .options(contains_eager(Identity.user))
-    )
-    return found.user if found else None
 
 
 async def use_identity(session: AsyncSession, user: User, provider: str, subject: str) -> None:
@@ -118,6 +110,11 @@ async def use_identity(session: AsyncSession, user: User, provider: str, subject
         await session.flush()
 
 
+async def _owner(session: AsyncSession) -> User | None:
+    owner: User | None = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
+    return owner
+
+
 async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
     """Sign a browser in: the token of a new session that lasts so many days."""
     token = secrets.token_urlsafe(32)
@@ -128,13 +125,12 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
     """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
-    found = await session.scalar(
-        select(Session)
-        .join(Session.user)
+    user: User | None = await session.scalar(
+        select(User)
+        .join(Session, Session.user_id == User.id)
         .where(Session.token_hash == _hash(token), Session.expires_at > now())
-        .options(contains_eager(Session.user))
     )
-    return found.user if found else None
+    return user
 
 
 async def end_session(session: AsyncSession, token: str) -> None:

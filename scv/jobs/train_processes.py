@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import msgspec
 
+from scv.jobs.lines import Renewed, Stop, line
 from scv.jobs.subprocesses import start
-from scv.jobs.train_protocol import Pause, Ready, Renewed, Stop, Train, line, read_from_child
+from scv.jobs.train_protocol import Pause, Ready, Train, read_from_child
 from scv.training.progress import Event
 
 STOP_SECONDS = 0.8

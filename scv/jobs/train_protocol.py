@@ -2,6 +2,7 @@
 
 import msgspec
 
+from scv.jobs.lines import Renewed, Stop
 from scv.training.progress import Event
 
 
@@ -23,14 +24,6 @@ class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     memory_mb: int
 
 
-class Renewed(msgspec.Struct, tag="renewed", frozen=True):
-    """The worker has renewed its lease."""
-
-
-class Stop(msgspec.Struct, tag="stop", frozen=True):
-    """Stop at the next step and say so."""
-
-
 class Pause(msgspec.Struct, tag="pause", frozen=True):
     """Keep the state at the next step, stop and say so."""
 
@@ -44,8 +37,3 @@ FromChild = Event | Ready
 
 read_to_child = msgspec.json.Decoder(ToChild).decode
 read_from_child = msgspec.json.Decoder(FromChild).decode
-
-
-def line(message: ToChild | FromChild) -> bytes:
-    """The message as one line."""
-    return msgspec.json.encode(message) + b"\n"

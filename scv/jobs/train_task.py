@@ -10,19 +10,19 @@ from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from scv.db import leases
+from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError, RunControl
 from scv.db.scheduling import take_next
 from scv.db.tables import Run
-from scv.files import Files, report_folder, run_folder, weights_key
+from scv.files import Files, run_folder, weights_key
 from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent
+from scv.jobs.lines import Renewed
 from scv.jobs.presence import Seat
 from scv.jobs.queue import Queue
-from scv.jobs.report_state import ask_for_report
 from scv.jobs.time_limit import out_of_time
 from scv.jobs.train_processes import Child, Spare
-from scv.jobs.train_protocol import Pause, Renewed, Train
+from scv.jobs.train_protocol import Pause, Train
 from scv.message import say
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Event, Failed, Paused, Result, Started, Stopped
@@ -142,8 +142,8 @@ class _Training:
         self.child = child = await spare.take()
         child.send(
             Train(
-                document=self._run.document,
-                settings=self._run.settings,
+                document=self._run.document_json,
+                settings=self._run.settings_json,
                 dataset=self._run.dataset,
                 data_dir=str(self._settings.data_dir),
                 folder=str(self._files.path(run_folder(self._run.id))),
@@ -230,6 +230,11 @@ class _Training:
             case Result():
                 async with self._database.writing() as session:
                     await leases.finish(session, self._run.id, self._token, event, weights_key(self._run.id))
+                    await runs.request_report(session, self._run.id)
+                await self._tell(event)
+                with suppress(BrokerAwayError):  # then the interactive worker finds it by itself
+                    await self._queue.wake_task_runner()
+                return True
             case Stopped() | Paused():
                 await self._record_told_to_end(self._reason or "stop")
                 return True
@@ -237,16 +242,7 @@ class _Training:
                 await self._record_failed(event)
                 return True
         await self._tell(event)
-        if isinstance(event, Result):
-            await self._have_reported()
-            return True
         return False
-
-    async def _have_reported(self) -> None:
-        """The run has finished: its report is wanted. Whoever looks at its page asks again where the broker is away."""
-        ask_for_report(self._files.path(report_folder(self._run.id)))
-        with suppress(BrokerAwayError):
-            await self._queue.enqueue_report(self._run.id)
 
     async def _record_told_to_end(self, reason: Reason) -> None:
         """The child has ended since it was told to: write down what the run is now."""

@@ -12,11 +12,9 @@ from typing import Any, Literal
 
 from arq.worker import Worker, func
 
-from scv.db.datasets import versions_to_make
 from scv.db.engine import Database
 from scv.db.tables import now
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure, preparation_failure
+from scv.jobs.obsolete_files import sweep_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
@@ -29,21 +27,14 @@ from scv.jobs.queue import (
     write_job,
 )
 from scv.jobs.reaper import reap_for_ever
-from scv.jobs.report_task import Reporter
-from scv.jobs.subprocesses import run_subprocess
+from scv.jobs.task_runner import TaskRunner
 from scv.jobs.train_processes import Spare
 from scv.jobs.train_task import Trainer
-from scv.jobs.version_task import make
-from scv.message import say
 from scv.settings import Settings
 
 QueueName = Literal["train", "interactive"]
 
-INTERACTIVE_TIMEOUT = 3600
-
-PREPARATION_LOST = say(
-    "The preparation of the dataset ended unexpectedly. The interactive worker's log has the details."
-)
+TASKS_TIMEOUT = 10
 
 _PATIENCE = 5
 """How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
@@ -82,16 +73,14 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
                 trainers.append(Trainer(replace(settings, device=device), database, queue, spare))
             worker = _training_worker(settings, trainers)
         else:
-            with suppress(BrokerAwayError):
-                await queue.forget_preparation_marks()
-            async with database.reading() as session:
-                wanted = await versions_to_make(session)
-            with suppress(BrokerAwayError):
-                for version in wanted:
-                    await queue.enqueue_making(version)
+            sweep_obsolete_files(settings.data_dir)
+            runner = TaskRunner(settings, database, processes)
+            stack.push_async_callback(runner.close)
+            looking = asyncio.create_task(runner.look_for_ever())
+            stack.push_async_callback(end_task, looking)
             predicting = asyncio.create_task(keep_predictor(settings, processes))
             stack.push_async_callback(end_task, predicting)
-            worker = _interactive_worker(settings, database, queue, processes)
+            worker = _interactive_worker(settings, runner)
 
         def state() -> WorkerState:
             seats = [trainer.seat for trainer in trainers]
@@ -150,34 +139,12 @@ def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
     )
 
 
-def _interactive_worker(settings: Settings, database: Database, queue: Queue, processes: set[int]) -> Worker:
-    """`processes` holds the ids of the worker's processes at the moment."""
-    reporter = Reporter(settings, queue, processes)
+def _interactive_worker(settings: Settings, runner: TaskRunner) -> Worker:
+    async def tasks(ctx: dict[Any, Any]) -> None:
+        # The job is a call that something waits; the database knows what.
+        runner.wake()
 
-    async def prepare(ctx: dict[Any, Any], dataset: str) -> None:
-        forget_preparation_failure(settings.data_dir, dataset)
-        status = await run_subprocess(settings, processes, "scv.jobs.prepare_process", dataset)
-        log.info("%s: prepared with status %s", dataset, status)
-        if status != 0 and preparation_failure(settings.data_dir, dataset) is None:
-            keep_preparation_failure(settings.data_dir, dataset, PREPARATION_LOST)
-
-    async def make_version(ctx: dict[Any, Any], name: str) -> None:
-        await make(settings, database, name, processes)
-
-    async def report(ctx: dict[Any, Any], run_id: int) -> None:
-        await reporter.make(run_id)
-
-    return Worker(
-        [
-            func(prepare, name="prepare", timeout=INTERACTIVE_TIMEOUT),
-            func(make_version, name="make", timeout=INTERACTIVE_TIMEOUT),
-            func(report, name="report", timeout=INTERACTIVE_TIMEOUT),
-        ],
-        queue_name=INTERACTIVE_QUEUE,
-        max_jobs=3,  # a report and two others: who prepares a dataset does not wait for it
-        job_timeout=INTERACTIVE_TIMEOUT,
-        **_common(settings),
-    )
+    return Worker([func(tasks, name="tasks", timeout=TASKS_TIMEOUT)], queue_name=INTERACTIVE_QUEUE, **_common(settings))
 
 
 def _common(settings: Settings) -> dict[str, Any]:

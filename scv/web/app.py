@@ -15,6 +15,7 @@ from litestar_htmx import HTMXPlugin
 from scv.db.engine import Database
 from scv.files import Files
 from scv.jobs.queue import Queue
+from scv.log import configure_log
 from scv.settings import ROOT, Settings
 from scv.web.accounts.pages import SessionController
 from scv.web.admin.pages import WorkersController
@@ -28,8 +29,8 @@ from scv.web.http import errors
 from scv.web.http.context import provide_context, provide_services, provide_user, refuse_impossible_paths
 from scv.web.http.cookies import SessionCookie
 from scv.web.http.language import Language, load_languages
-from scv.web.http.log import configure_log
 from scv.web.http.render import Renderer
+from scv.web.http.request_id import with_request_ids
 from scv.web.http.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
 from scv.web.http.services import Services
 from scv.web.http.uploads import sweep_uploads
@@ -67,7 +68,6 @@ PAGES: list[ControllerRouterHandler] = [
 
 def create_app(settings: Settings) -> Litestar:
     """The application. It opens the database and the queue when it starts, and closes them when it stops."""
-    configure_log()
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
     renderer = make_renderer(languages)
@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> Litestar:
         async with _services(settings, renderer, languages, session_cookie) as app.state.services:
             yield
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[*PAGES, _static_files()],
         plugins=[HTMXPlugin()],
         lifespan=[lifespan],
@@ -97,6 +97,8 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    app.asgi_handler = with_request_ids(app.asgi_handler)  # a middleware does not run for unknown addresses
+    return app
 
 
 @asynccontextmanager
@@ -133,11 +135,14 @@ def _static_files() -> Router:
 
 def run(settings: Settings) -> None:
     """Serve until a signal ends the process."""
+    configure_log(settings.log_format, "web")
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        log_config=None,
+        access_log=False,  # its lines hold whole addresses, which hold tokens
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

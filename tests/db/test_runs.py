@@ -1,4 +1,3 @@
-import msgspec
 import pytest
 
 from scv.db import leases, runs
@@ -35,15 +34,14 @@ async def test_a_run_is_a_snapshot_of_its_version(database: Database) -> None:
 async def test_several_seeds_make_a_series_of_runs(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
-    settings = msgspec.json.encode(TrainingSettings(seed=7, seeds=3)).decode()
+    settings = TrainingSettings(seed=7, seeds=3)
     async with database.writing() as session:
         version = await get_editable_version(session, ada, model.id, 1)
         await save_settings(session, version, settings, version.revision)
     async with database.writing() as session:
         version = await get_editable_version(session, ada, model.id, 1)
         started = await runs.create_runs(session, version, queued_per_user=3)
-    seeds = [msgspec.json.decode(run.settings, type=TrainingSettings) for run in started]
-    assert [(each.seed, each.seeds) for each in seeds] == [(7, 1), (8, 1), (9, 1)]
+    assert [(run.settings.seed, run.settings.seeds) for run in started] == [(7, 1), (8, 1), (9, 1)]
     middle = await load(database, ada, started[1].id)
     async with database.reading() as session:
         series = await runs.list_series(session, middle)
@@ -53,7 +51,7 @@ async def test_several_seeds_make_a_series_of_runs(database: Database) -> None:
 async def test_a_series_that_is_too_long_to_wait_is_refused_as_a_whole(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
-    settings = msgspec.json.encode(TrainingSettings(seeds=3)).decode()
+    settings = TrainingSettings(seeds=3)
     async with database.writing() as session:
         version = await get_editable_version(session, ada, model.id, 1)
         await save_settings(session, version, settings, version.revision)

@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
-from scv.db import leases
+from scv.blocks.document import Document
+from scv.db import leases, tasks
 from scv.db.engine import Database
 from scv.db.migrate import migrate
 from scv.db.models import create_model
-from scv.db.tables import EpochMetric, Run, User
+from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
@@ -48,8 +48,10 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker) -> Settings:
-    settings = Settings(data_dir=data_dir, redis_url=broker.url, lease_seconds=3, device="cpu").resolved()
+async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+    settings = Settings(
+        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+    ).resolved()
     await migrate(settings)
     return settings
 
@@ -78,14 +80,14 @@ async def add_run(
     user: User | None = None,
 ) -> Run:
     """A queued run, of a new user where none is given; nobody has enqueued it."""
-    settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
+    settings = TrainingSettings(epochs=epochs, batch_size=batch_size)
     async with database.writing() as session:
         if user is None:
             user = User(name="Ada")
             session.add(user)
             await session.flush()
-        model = await create_model(session, user, "Net", dataset, document, settings)
-        run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
+        model = await create_model(session, user, "Net", dataset, Document(), settings)
+        run = Run(version_id=model.versions[0].id, document_json=document, settings=settings, dataset=dataset)
         session.add(run)
     return run
 
@@ -179,3 +181,28 @@ async def start_worker(settings: Settings) -> AsyncIterator[StartWorker]:
     yield start
     for worker in started:
         await worker.end()
+
+
+async def task_of(database: Database, kind: str, subject: str) -> Task:
+    """The task of this kind and subject, as it is now."""
+    async with database.reading() as session:
+        task = await tasks.find(session, kind, subject)
+    assert task is not None
+    return task
+
+
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 120) -> Task:
+    async def ended() -> bool:
+        return not (await task_of(database, kind, subject)).active
+
+    await until(ended, seconds)
+    return await task_of(database, kind, subject)
+
+
+async def request_preparation(database: Database, name: str) -> Task:
+    """A user who wants an official dataset prepared."""
+    async with database.writing() as session:
+        user = User(name="Ada")
+        session.add(user)
+        await session.flush()
+        return await tasks.request(session, "prepare", name, user_id=user.id, title=name)

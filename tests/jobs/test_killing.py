@@ -20,7 +20,6 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
 import pytest
 from sqlalchemy import select, text
 
@@ -88,13 +87,12 @@ class Outcome:
 
 async def ask_for(database: Database, training: TrainingSettings) -> Run:
     """A user who asks for a run; the workers find it by themselves."""
-    settings = msgspec.json.encode(training).decode()
     async with database.writing() as session:
         user = User(name="Ada")
         session.add(user)
         await session.flush()
-        model = await create_model(session, user, "Net", "digits", NETWORK, settings)
-        run = Run(version_id=model.versions[0].id, document=NETWORK, settings=settings, dataset="digits")
+        model = await create_model(session, user, "Net", "digits", decode(NETWORK), training)
+        run = Run(version_id=model.versions[0].id, document_json=NETWORK, settings=training, dataset="digits")
         session.add(run)
     return run
 

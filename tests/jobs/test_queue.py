@@ -6,7 +6,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 
 from scv.jobs.broker import Broker
 from scv.jobs.events import BrokerAwayError, Queued
-from scv.jobs.queue import IN_PROGRESS_SECONDS, TRAIN_QUEUE, Queue, read_job, training_job
+from scv.jobs.queue import IN_PROGRESS_SECONDS, INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue, read_job, training_job
 from scv.settings import Settings
 
 
@@ -14,8 +14,9 @@ async def test_an_attempt_is_enqueued_once(queue: Queue) -> None:
     assert await queue.enqueue_training(5, 1)
     assert not await queue.enqueue_training(5, 1)
     assert await queue.enqueue_training(5, 2)
-    assert await queue.enqueue_preparation("digits")
-    assert not await queue.enqueue_preparation("digits")
+    await queue.wake_task_runner()
+    await queue.wake_task_runner()
+    assert await queue.redis.zcard(INTERACTIVE_QUEUE) == 1
 
 
 async def test_a_job_carries_ids_only(queue: Queue) -> None:

@@ -5,14 +5,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from arq.constants import in_progress_key_prefix, retry_key_prefix
 from arq.worker import Worker, func
 
 from scv.data.resident import is_prepared
-from scv.db import runs
+from scv.db import runs, tasks
 from scv.db.engine import Database
 from scv.jobs.broker import Broker
-from scv.jobs.failures import preparation_failure
 from scv.jobs.queue import Queue, open_redis
 from scv.jobs.worker import end_task, run_until_told
 from scv.settings import Settings
@@ -24,9 +22,11 @@ from tests.jobs.conftest import (
     epochs_of,
     is_alive,
     load,
+    request_preparation,
     until,
     until_ended,
     until_epoch,
+    until_task_ended,
 )
 
 
@@ -133,57 +133,55 @@ async def test_an_interactive_worker_prepares_datasets_and_reaps_too(
     start_worker: StartWorker, database: Database, queue: Queue, data_dir: Path
 ) -> None:
     run = await add_run(database)
-    await queue.enqueue_preparation("digits")
+    await request_preparation(database, "digits")
     await start_worker(queue="interactive")
-
-    async def is_prepared() -> bool:
-        return (data_dir / "datasets" / "digits").is_dir()
 
     async def is_enqueued() -> bool:
         return not await queue.enqueue_training(run.id, 1)
 
-    await until(is_prepared)
+    assert (await until_task_ended(database, "prepare", "digits")).state == "done"
+    assert is_prepared(data_dir, "digits")
     await until(is_enqueued)
 
 
 async def test_a_preparation_whose_worker_was_killed_begins_again(
-    start_worker: StartWorker, queue: Queue, data_dir: Path
+    start_worker: StartWorker, database: Database, data_dir: Path
 ) -> None:
-    await queue.enqueue_preparation("digits")
-    # What arq writes when a worker picks a job.
-    await queue.redis.psetex(f"{in_progress_key_prefix}prepare:digits", 3_600_000, b"1")
-    await queue.redis.psetex(f"{retry_key_prefix}prepare:digits", 3_600_000, b"1")
+    await request_preparation(database, "digits")
+    async with database.writing() as session:
+        assert await tasks.take(session, ["prepare"], 1) is not None  # by a worker that is never heard of again
+    await start_worker(queue="interactive")
+    task = await until_task_ended(database, "prepare", "digits")
+    assert (task.state, task.attempt) == ("done", 2)
+    assert is_prepared(data_dir, "digits")
+
+
+async def test_what_is_wanted_while_the_broker_is_away_is_done(
+    start_worker: StartWorker, database: Database, broker: Broker
+) -> None:
+    await start_worker(queue="interactive")
+    await broker.stop()
+    await request_preparation(database, "digits")
+    await broker.start()
+    assert (await until_task_ended(database, "prepare", "digits")).state == "done"
+
+
+async def test_a_worker_sweeps_away_where_progress_was_kept_before(start_worker: StartWorker, data_dir: Path) -> None:
+    (data_dir / "datasets" / "svhn").mkdir(parents=True)
+    report = data_dir / "files" / "runs" / "1" / "report"
+    report.mkdir(parents=True)
+    kept = [data_dir / "datasets" / "svhn" / "meta.json", report / "report.json"]
+    old = [data_dir / "datasets" / name for name in ("svhn.progress.json", "svhn.failed.json", "own-1-1.stop")]
+    old += [report / name for name in ("underway.json", "failure.json", "stopped")]
+    for path in kept + old:
+        path.write_text("{}")
     await start_worker(queue="interactive")
 
-    async def is_prepared() -> bool:
-        return (data_dir / "datasets" / "digits").is_dir()
+    async def are_gone() -> bool:
+        return not any(path.exists() for path in old)
 
-    await until(is_prepared)
-
-
-async def test_why_a_preparation_failed_is_kept_until_it_succeeds(
-    start_worker: StartWorker, queue: Queue, data_dir: Path
-) -> None:
-    lock = data_dir / "datasets" / ".digits.lock"
-    lock.mkdir(parents=True)
-    await start_worker(queue="interactive")
-    await queue.enqueue_preparation("digits")
-
-    async def has_failed() -> bool:
-        return preparation_failure(data_dir, "digits") is not None
-
-    async def has_succeeded() -> bool:
-        return is_prepared(data_dir, "digits") and preparation_failure(data_dir, "digits") is None
-
-    await until(has_failed)
-    assert "prepared" in str(preparation_failure(data_dir, "digits"))
-    lock.rmdir()
-
-    async def is_enqueued() -> bool:
-        return await queue.enqueue_preparation("digits")
-
-    await until(is_enqueued)
-    await until(has_succeeded)
+    await until(are_gone)
+    assert all(path.exists() for path in kept)
 
 
 async def test_no_worker_loads_torch_itself(start_worker: StartWorker, database: Database, queue: Queue) -> None:

@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.db import models, users
 from scv.db.migrate import migrate
 from scv.db.tables import Run, User, Version
@@ -97,9 +97,8 @@ async def add_version(
 ) -> Version:
     """A model for Digits with one version."""
     user = user or await visitor.user()
-    settings = msgspec.json.encode(TrainingSettings()).decode()
     async with visitor.database.writing() as session:
-        model = await models.create_model(session, user, name, "digits", encode(document).decode(), settings)
+        model = await models.create_model(session, user, name, "digits", document, TrainingSettings())
     return model.versions[0]
 
 

@@ -1,10 +1,9 @@
-"""The workers, what they train and what waits for them: the owner's page."""
+"""The workers, what they train and what waits for them: a page for the owner of the instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -15,8 +14,8 @@ from scv.db.tables import Run, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
-from scv.training.settings import TrainingSettings
 from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import publish_stopped
@@ -29,7 +28,7 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run of anybody's as the owner sees it: it is a link where it is his own.
+    """A run of any user as the owner of the instance sees it; `mine` says that it is their own, and a link.
 
     `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
     """
@@ -66,6 +65,7 @@ class WorkersPage:
 
 class WorkersController(Controller):
     path = "/workers"
+    guards = (requires_owner,)
 
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
@@ -76,9 +76,9 @@ class WorkersController(Controller):
     async def stop(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
     ) -> Response[Any]:
-        """Ask anybody's run to stop, exactly as its user could."""
+        """Ask the run of any user to stop, exactly as that user could."""
         async with services.database.writing() as session:
-            run = await admin.get_any_run(session, user, run_id)
+            run = await admin.get_any_run(session, run_id)
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
@@ -89,8 +89,8 @@ class WorkersController(Controller):
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
-        training = await admin.list_all_training(session, user)
-        line = await admin.list_all_waiting(session, user, SHOWN)
+        training = await admin.list_all_training(session)
+        line = await admin.list_all_waiting(session, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()
@@ -109,5 +109,5 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
 
 
 def _listed(run: Run, owner: User, done: int = 0, place: str | None = None) -> ListedRun:
-    epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
+    epochs = run.settings.epochs
     return ListedRun(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)

@@ -22,6 +22,7 @@ from scv.blocks.tree import Chain, Spot, depth_of
 from scv.message import Message
 from scv.web.blocks_view.form_fields import param_field, shown_value
 from scv.web.blocks_view.place import Place
+from scv.web.http.render import Rendered
 
 Around = tuple[tuple[Block, Spot, int], ...]
 """The containers that a chain is in, from the outermost on, with their places."""
@@ -119,12 +120,12 @@ class Tools:
     remove: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Piece:
     """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields.
 
-    A `shared` piece is the same object in every request that shows its block in the same way, so what is rendered of
-    it can be kept. Nothing of its place in the chain is shown.
+    A piece with `rendered` is the same object in every request that shows its block in the same way, and what is
+    rendered of it is kept there. Nothing of its place in the chain is shown.
     """
 
     block: Block
@@ -139,7 +140,7 @@ class Piece:
     tools: Tools | None = None
     arms: tuple[Arm, ...] = ()
     add_branch: str | None = None
-    shared: bool = False
+    rendered: Rendered | None = field(default=None, compare=False)
 
     @property
     def category(self) -> str:
@@ -300,7 +301,7 @@ class _Leaf:
 
 @lru_cache(4000)  # ten networks of the most blocks; a piece and what is rendered of it take some 4 KB
 def _shared_leaf(leaf: _Leaf) -> Piece:
-    return replace(_leaf(leaf.block, leaf.check, leaf.href, None, chosen=False), shared=True)
+    return replace(_leaf(leaf.block, leaf.check, leaf.href, None, chosen=False), rendered={})
 
 
 def _tools(chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Tools:

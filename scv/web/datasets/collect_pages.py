@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -21,12 +20,12 @@ from scv.data.own.summary import Names, left_out
 from scv.db import datasets
 from scv.db.tables import Dataset, User
 from scv.errors import ConflictError, NotFoundError, RefusedError, SCVError, TooLargeError
-from scv.jobs.events import BrokerAwayError
 from scv.jobs.own_datasets import draft_of
 from scv.message import Message, foreign, say
-from scv.web.datasets.collect_view import ClassCard, CollectPage, collect_page, is_making, read_options
+from scv.web.datasets.collect_view import ClassCard, CollectPage, collect_page, read_options
 from scv.web.datasets.drafts import collect_address, on_disk, received, the_file
 from scv.web.datasets.images import side_by_side
+from scv.web.datasets.own_task import pending_version, work_on
 from scv.web.datasets.quota import room_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.errors import status_of
@@ -36,6 +35,7 @@ from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.security import STREAMED
 from scv.web.http.services import Services
 from scv.web.http.uploads import Sent
+from scv.web.tasks.view import wake_worker
 
 _KEPT = {"Cache-Control": "private, max-age=86400"}
 
@@ -201,22 +201,22 @@ class CollectController(Controller):
             if page.too_much:
                 raise TooLargeError(page.room.too_large)
             async with services.database.writing() as session:
-                dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+                dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
                 changes = msgspec.json.encode(Changes(draft=True)).decode()
-                version = await datasets.begin_version(session, dataset, changes)
+                await datasets.begin_version(session, dataset, changes)
         except (RefusedError, ConflictError) as error:
             return await _refused(services, context, user, dataset_id, error)
-        with suppress(BrokerAwayError):  # the dataset's page asks for it as well
-            await services.queue.enqueue_making(version.name)
+        await wake_worker(services)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/discard", status_code=200)
     async def discard(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Throw the draft away, and the dataset as well where there is nothing else of it."""
-        dataset, draft = await _changeable(services, user, dataset_id)
-        if not dataset.versions:
-            async with services.database.writing() as session:
-                await datasets.delete_dataset(session, await datasets.get_editable_dataset(session, user, dataset_id))
+        _, draft = await _changeable(services, user, dataset_id)
+        async with services.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            if not dataset.versions:
+                await datasets.delete_dataset(session, dataset)
         await asyncio.to_thread(draft.discard)
         return Redirect(f"/datasets/own/{dataset_id}" if dataset.versions else "/datasets", status_code=303)
 
@@ -231,15 +231,15 @@ async def _mine(services: Services, user: User, dataset_id: int) -> tuple[Datase
 async def _changeable(services: Services, user: User, dataset_id: int) -> tuple[Dataset, Draft]:
     """The same, to be changed. Raises `ConflictError` while a version is being made of it."""
     dataset, draft = await _mine(services, user, dataset_id)
-    if is_making(dataset):
+    if pending_version(dataset) is not None:
         raise ConflictError(say("A version of it is being made already. Wait until that is done."))
     return dataset, draft
 
 
 async def _page(services: Services, user: User, dataset_id: int, **shown: Any) -> CollectPage:
     dataset, draft = await _mine(services, user, dataset_id)
-    room = await room_of(services, user)
-    return await on_disk(lambda: collect_page(dataset, draft, room, **shown))
+    room, task = await room_of(services, user), await work_on(services, dataset)
+    return await on_disk(lambda: collect_page(dataset, draft, room, task, **shown))
 
 
 def _add(draft: Draft, name: str, sent: Sent) -> tuple[int, dict[str, Names]]:
@@ -264,7 +264,7 @@ async def _set_options(services: Services, user: User, dataset_id: int, form: An
         return
     options = read_options(form)
     async with services.database.writing() as session:
-        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         await datasets.set_options(session, dataset, image_size=options.size, color=options.color, fit=options.fit)
 
 

@@ -10,7 +10,7 @@ from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
 from scv.jobs.own_datasets import options_of
 from scv.message import Message, say
-from scv.web.datasets.state import DatasetState, state_of
+from scv.web.datasets.state import DatasetState, states_of
 from scv.web.http.forms import file_name
 from scv.web.http.services import Services
 
@@ -41,8 +41,7 @@ async def states_for(services: Services, user: User, also: str = "") -> tuple[Da
         for version in dataset.versions
         if version.status == "ready" and (version.name == also or version is dataset.newest)
     ]
-    infos = [*map(own_info, versions), *DATASETS.values()]
-    return tuple(state_of(services.settings.data_dir, info) for info in infos)
+    return await states_of(services, [*map(own_info, versions), *DATASETS.values()])
 
 
 def title_if_known(thing: Model | Run) -> str:
@@ -81,9 +80,8 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
 
 
 def title_of(version: DatasetVersion) -> str:
-    """What the version is called: the second one of Pets is Pets (2). A deleted dataset has its number only."""
-    name = version.dataset.name or f"#{version.dataset_id}"
-    return name if version.number == 1 else f"{name} ({version.number})"
+    """What the version is called. A deleted dataset has its number only."""
+    return datasets.version_title(version.dataset.name or f"#{version.dataset_id}", version.number)
 
 
 def is_gone(thing: Model | Run) -> bool:

@@ -18,7 +18,8 @@ class OwnCard:
     info: DatasetInfo | None
 
     @property
-    def making(self) -> bool:
+    def pending(self) -> bool:
+        """Whether a version is being made."""
         return any(version.status == "making" for version in self.dataset.versions)
 
     @property

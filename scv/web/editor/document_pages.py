@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.params import FromPath
@@ -22,7 +21,6 @@ from scv.db import versions
 from scv.db.tables import Version
 from scv.errors import ConflictError, RefusedError
 from scv.message import Message, say
-from scv.training.settings import TrainingSettings
 from scv.web.blocks_view.blocks import Piece, pieces_to_show
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.blocks_view.starter_cards import StarterCard, starter_cards
@@ -87,7 +85,7 @@ class DocumentController(Controller):
         """The block document, which another SCV can read."""
         async with services.database.reading() as session:
             version = await versions.get_visible_version(session, user, model_id, number)
-        return as_document(version.model.name, decode(version.document))
+        return as_document(version.model.name, version.document)
 
     @get("/script.py")
     async def script(
@@ -96,8 +94,7 @@ class DocumentController(Controller):
         """The program that trains this network by itself."""
         async with services.database.reading() as session:
             version = await versions.get_visible_version(session, user, model_id, number)
-        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_script(version.model.name, dataset_of(version.model), decode(version.document), settings)
+        return as_script(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/notebook.ipynb")
     async def notebook(
@@ -106,8 +103,7 @@ class DocumentController(Controller):
         """The same as a Jupyter notebook."""
         async with services.database.reading() as session:
             version = await versions.get_visible_version(session, user, model_id, number)
-        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_notebook(version.model.name, dataset_of(version.model), decode(version.document), settings)
+        return as_notebook(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/import")
     async def ask(
@@ -145,7 +141,7 @@ class DocumentController(Controller):
             try:
                 async with services.database.writing() as session:
                     version = await versions.get_editable_version(session, user, model_id, number)
-                    await _save(session, version, form, _taken(form, decode(text), decode(version.document), place))
+                    await _save(session, version, form, _taken(form, decode(text), version.document, place))
                 return Redirect(version_path(model_id, number, place), status_code=303)
             except (OperationError, ConflictError, DocumentError) as error:
                 problem, status = error.message, 409 if isinstance(error, ConflictError) else 422
@@ -225,8 +221,8 @@ def _taken(form: Form, read: Document, present: Document, place: Place) -> Docum
 async def _save(session: AsyncSession, version: Version, form: Form, document: Document) -> None:
     """Store a document over the revision that the form shows, as one step that undo takes back."""
     versions.refuse_stale(version, form.get("revision"))
-    if document != decode(version.document):
-        await versions.save_document(session, version, encode(document).decode(), version.revision)
+    if document != version.document:
+        await versions.save_document(session, version, document, version.revision)
 
 
 def _import_page(
@@ -254,6 +250,6 @@ def _starters_page(version: Version, place: Place, problem: Message | None = Non
         dataset=dataset,
         place=place,
         cards=starter_cards(dataset),
-        replaces=len(decode(version.document).blocks),
+        replaces=len(version.document.blocks),
         problem=problem,
     )

@@ -30,7 +30,7 @@ from scv.web.http.cookies import SignInRequiredError, language_of
 from scv.web.http.htmx import redirect, with_effects
 from scv.web.http.render import AnyRequest, Renderer, RequestContext
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)

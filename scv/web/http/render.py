@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -22,15 +22,15 @@ from scv.web.http.language import NAMES, Language
 AnyRequest = HTMXRequest
 """The request that handlers get: `request.htmx` says what htmx sent, and is false where it sent nothing."""
 
-KEPT = 4000
-"""How many fragments of each language are kept rendered."""
+Rendered = dict[tuple[str, str], Markup]
+"""What came of an object, by language and macro."""
 
 
-class Shared(Hashable, Protocol):
-    """What a macro renders: a `shared` one comes again as the same object, so its fragment is kept."""
+class Renderable(Protocol):
+    """What a macro renders. Where there is `rendered`, the object never changes and what came of it is kept there."""
 
     @property
-    def shared(self) -> bool: ...
+    def rendered(self) -> Rendered | None: ...
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,14 @@ class Renderer:
             arithmetic=arithmetic,
             hint=lru_cache(1000)(lambda param: f"{language.text(param.help)} ({language.text(param.range)})"),
         )
-        kept = lru_cache(KEPT)(partial(self.macro, language.code))
 
-        def fragment(template: str, name: str, piece: Shared) -> Markup:
-            return kept(template, name, piece) if piece.shared else self.macro(language.code, template, name, piece)
+        def fragment(template: str, name: str, thing: Renderable) -> Markup:
+            kept = thing.rendered
+            if kept is None:
+                return self.macro(language.code, template, name, thing)
+            if (language.code, name) not in kept:
+                kept[language.code, name] = self.macro(language.code, template, name, thing)
+            return kept[language.code, name]
 
         environment.globals.update(asset=self.asset, languages=NAMES, fragment=fragment)
         return environment

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from scv.blocks.document import Document, DocumentError, decode, encode
+from scv.blocks.document import Document, DocumentError
 from scv.blocks.starters import STARTERS
 from scv.data.official.catalogue import DATASETS, DatasetInfo
 from scv.db import datasets, models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
-from scv.db.tables import Model, User
+from scv.db.tables import Model, User, Version
 from scv.errors import NotFoundError, RefusedError
 from scv.files import run_folder
 from scv.message import Message, say
@@ -166,9 +165,8 @@ class ModelController(Controller):
             if starter and starter not in STARTERS:
                 raise RefusedError(say("There is no such network to start from."))
             document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
-            settings = msgspec.json.encode(defaults(info)).decode()
             async with services.database.writing() as session:
-                model = await models.create_model(session, user, name, dataset, encode(document).decode(), settings)
+                model = await models.create_model(session, user, name, dataset, document, defaults(info))
         except RefusedError as error:
             page = await _new_page(services, user, name, dataset, starter, error.message)
             return services.renderer.respond(context, "models/new.html", page, status=422)
@@ -244,14 +242,14 @@ async def _models_page(services: Services, user: User, wanted: Filter, problem: 
             page=wanted.page,
         )
         own = await datasets.list_visible_datasets(session, user)
-    cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version.document)) for card in listed.cards)
+    cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version)) for card in listed.cards)
     known = [*((f"own-{one.id}", one.name) for one in own), *((info.name, info.title) for info in DATASETS.values())]
     return ModelsPage(wanted, listed, cards, tuple(known), problem)
 
 
-def _silhouette(document: str) -> tuple[str, ...]:
+def _silhouette(version: Version) -> tuple[str, ...]:
     try:
-        return silhouette(decode(document).blocks)
+        return silhouette(version.document.blocks)
     except DocumentError:  # its page says so; here it can still be deleted
         return ()
 
@@ -262,7 +260,7 @@ async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
         info = await find_for(services, user, name)
     except NotFoundError as error:
         raise RefusedError(say("Choose the pictures that it learns from.")) from error
-    if state_of(services.settings.data_dir, info).kind == "failed":
+    if (await state_of(services, info)).kind == "failed":
         raise RefusedError(
             say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
         )

@@ -23,7 +23,7 @@ DAMAGED = say(
     "What is stored of this part is damaged, or was made by another version of SCV. Have the report made again."
 )
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)

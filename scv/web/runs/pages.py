@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import File, Redirect, ServerSentEvent
@@ -13,7 +12,7 @@ from litestar.response.sse import ServerSentEventMessage
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.codegen import module_lines
-from scv.blocks.document import Document, decode
+from scv.blocks.document import Document
 from scv.blocks.params import Param
 from scv.data.official.catalogue import DatasetInfo
 from scv.db import runs
@@ -125,10 +124,6 @@ class RunPage:
         return version_path(self.model.id, self.version.number)
 
 
-def _settings(run: Run) -> TrainingSettings:
-    return msgspec.json.decode(run.settings, type=TrainingSettings)
-
-
 def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Message]) -> tuple[Field, ...]:
     """The fields to train again with: what was typed, else what the run had."""
     named = [(setting_field(param.name), param) for param in FIELDS]
@@ -147,8 +142,7 @@ def _page(
     refused: Mapping[str, Message] | None = None,
 ) -> RunPage:
     dataset = dataset_of(run)
-    document = decode(run.document)
-    settings = _settings(run)
+    document, settings = run.document, run.settings
     live = live_run(run, settings.epochs, position)
     return RunPage(
         run=run,
@@ -216,7 +210,7 @@ class RunController(Controller):
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
-        settings, classes = _settings(run), dataset_of(run).classes
+        settings, classes = run.settings, dataset_of(run).classes
 
         def render(live: LiveRun) -> str:
             page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
@@ -300,12 +294,11 @@ class RunController(Controller):
         refused: dict[str, Message] = {}
         async with services.database.writing() as session:
             run = await runs.get_editable_run(session, user, run_id)
-            settings = typed_settings(form, _settings(run), refused)
+            settings = typed_settings(form, run.settings, refused)
             if not refused:
                 refuse_without_pictures(user, run)
                 await refuse_too_much(session, services.settings, run.version, dataset_of(run), run.document, settings)
-                text = msgspec.json.encode(settings).decode()
-                new = await runs.repeat_run(session, run, text, services.settings.queued_per_user)
+                new = await runs.repeat_run(session, run, settings, services.settings.queued_per_user)
         if refused:
             return services.renderer.respond(
                 context, TEMPLATE, _page(services, run, form=form, refused=refused), status=422
@@ -318,7 +311,7 @@ class RunController(Controller):
         """The program that trains the same network with the same settings by itself."""
         async with services.database.reading() as session:
             run = await runs.get_visible_run(session, user, run_id)
-        return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
+        return as_script(run.version.model.name, dataset_of(run), run.document, run.settings)
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:

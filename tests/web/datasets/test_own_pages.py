@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scv.blocks.document import Document
 from scv.data.own.importing import PictureOptions, import_pictures
 from scv.data.resident import open_resident
 from scv.db import datasets, models, versions
 from scv.db.tables import Run, User
 from scv.files import report_folder
 from scv.settings import Settings
+from scv.training.settings import TrainingSettings
 from tests.data.pictures import classes, noise, saved
 from tests.web.conftest import Visitor, add_run, path_of
 from tests.web.datasets.owning import add_dataset, draft, make_next, versions_of
@@ -64,8 +66,8 @@ async def test_dropped_pictures_are_gone_in_a_new_version_and_runs_keep_the_old_
     dataset = await add_dataset(owner, settings)
     before = open_resident(settings.data_dir, f"own-{dataset.id}-1")
     async with owner.database.writing() as session:
-        empty = '{"format":1,"blocks":[]}'
-        model = await models.create_model(session, await owner.user(), "Reader", f"own-{dataset.id}-1", empty, "{}")
+        name, user = f"own-{dataset.id}-1", await owner.user()
+        model = await models.create_model(session, user, "Reader", name, Document(), TrainingSettings())
     run = await add_run(owner, model.versions[0], dataset=f"own-{dataset.id}-1")
 
     answer = await owner.post(

@@ -3,6 +3,7 @@
 import random
 import re
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ async def test_a_form_that_is_too_large_is_refused(owner: Visitor) -> None:
 
 
 async def test_a_defect_says_nothing_technical_and_logs_no_values(
-    owner: Visitor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    owner: Visitor, logged: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(session: object, user: object, **options: object) -> None:
         secret = "pass" + "word"
@@ -74,10 +75,11 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
     assert "Something broke on our side" in answer.text
     assert "Traceback" not in answer.text
     assert "LookupError" not in answer.text
-    logged = capsys.readouterr().out
-    assert "LookupError: 8" in logged
-    assert "password" not in logged
-    assert owner.client.cookies[owner.services.session_cookie.name][:12] not in logged
+    (line,) = logged()
+    assert (line["event"], line["path"]) == ("request failed", "/models")
+    assert "LookupError: 8" in line["exception"]
+    assert "password" not in str(line)
+    assert owner.client.cookies[owner.services.session_cookie.name][:12] not in str(line)
 
 
 GARBAGE = ["", "not json", "[]", "{}", '{"format":2,"blocks":[]}', '{"blocks":' + "[" * 3000, "stars"]

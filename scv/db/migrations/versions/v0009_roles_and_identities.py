@@ -6,15 +6,18 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
     op.add_column("users", sa.Column("role", sa.String(16), server_default="member", nullable=False))
-    users = sa.table("users", sa.column("role", sa.String), sa.column("owner", sa.Boolean))
-    op.execute(users.update().where(users.c.owner).values(role="owner"))
+    op.execute(
+        "UPDATE users SET role = 'owner' WHERE owner "
+        "OR id = (SELECT MIN(id) FROM users) AND NOT EXISTS (SELECT 1 FROM users WHERE owner)"
+    )
+    # No batch: on SQLite that makes the table anew, and dropping the old one would delete all that refers to it.
     op.drop_column("users", "owner")
     op.create_table(
         "identities",
