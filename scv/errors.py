@@ -1,10 +1,10 @@
-"""Domain exceptions. Each carries a `Message` a user can act on; how it is shown is the caller's business."""
+"""Domain exceptions. Each has a `Message` that a user can act on; the caller decides how to show it."""
 
 from scv.message import Message, say
 
 
 class SCVError(Exception):
-    """Something a user can understand and act on; never a defect of the program."""
+    """A problem that a user can understand and act on; never a defect of the program."""
 
     def __init__(self, message: Message | str) -> None:
         self.message = say(message) if isinstance(message, str) else message
@@ -12,27 +12,27 @@ class SCVError(Exception):
 
 
 class NotFoundError(SCVError):
-    """There is no such thing, or it is not this user's to see: the two are never told apart."""
+    """The thing does not exist, or the user may not see it. The two give the same answer."""
 
 
 class NotAllowedError(SCVError):
-    """The user may see the thing and not change it; the message says what they can do instead."""
+    """The user may see the thing but not change it. The message says what they can do instead."""
 
 
 class ConflictError(SCVError):
-    """The thing changed since the user last saw it; nothing was written."""
+    """The thing has changed since the user saw it. Nothing was written."""
 
 
 class RefusedError(SCVError):
-    """The request is understood and not allowed as it stands; nothing was written."""
+    """The request was understood and is not allowed. Nothing was written."""
 
 
 class TooLargeError(RefusedError):
-    """More was sent than there is room for; nothing of it was kept."""
+    """The user sent more than the limit. Nothing of it was kept."""
 
 
 class DiskFullError(SCVError):
-    """There is no room left on the server's disk; nothing of what was sent was kept."""
+    """The disk of the server is full. Nothing of the upload was kept."""
 
     def __init__(self) -> None:
         super().__init__(

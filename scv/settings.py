@@ -1,4 +1,4 @@
-"""Every setting, read once from `SCV_*` environment variables and passed in; nothing else reads the environment."""
+"""All settings of a process, read once from `SCV_*` environment variables. Nothing else reads the environment."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Self, get_type_hints
 from scv.errors import RefusedError
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project folder, which holds `templates/`, `static/` and `translations/` beside the package."""
+"""The project folder, which holds `scv/`, `templates/`, `static/` and `translations/`."""
 
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -28,19 +28,19 @@ RANGES: dict[str, tuple[float, float]] = {
     "session_days": (1, 3650),
     "signin_link_minutes": (1, 525_600),
 }
-"""What a number may be at least and at most."""
+"""The smallest and the largest value of a number."""
 
 CHOICES: dict[str, tuple[str, ...]] = {"log_format": ("console", "json")}
-"""What a word may be."""
+"""The allowed values of a word."""
 
 
 SECRETS = ("database_url", "redis_url")
-"""Settings that may hold a password: never shown, and passed on to those processes alone that connect there."""
+"""Settings that may hold a password. They are never shown, and only processes that need them inherit them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One field, one variable: `data_dir` is `SCV_DATA_DIR`. docs/SETTINGS.md says what each is for."""
+    """Each field has a variable: `data_dir` is `SCV_DATA_DIR`. docs/SETTINGS.md explains them."""
 
     data_dir: Path = Path("data")
     host: str = "127.0.0.1"
@@ -65,7 +65,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read all settings. Raises `RefusedError` naming the variable whose value cannot be read."""
+        """Read all settings. Raises `RefusedError` with the name of the variable that is wrong."""
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
         for name in (declared.name for declared in fields(cls)):
@@ -89,7 +89,7 @@ class Settings:
             raise RefusedError(f"SCV_DATA_DIR names no folder: {error}") from None
 
     def resolved(self) -> Self:
-        """Fill what depends on the data folder; paths become absolute so every process agrees on them."""
+        """Fill in the settings that depend on the data folder. Paths become absolute, so all processes agree on them."""
         data_dir = self.data_dir.expanduser().resolve()
         return replace(
             self,
@@ -99,7 +99,7 @@ class Settings:
         )
 
     def environment(self, secrets: Collection[str] = SECRETS) -> dict[str, str]:
-        """These settings as variables, for processes that are started from this one; of `SECRETS` only `secrets`."""
+        """The settings as environment variables for a subprocess; of `SECRETS` only those in `secrets`."""
         names = [declared.name for declared in fields(self)]
         names = [name for name in names if name not in SECRETS or name in secrets]
         return {_variable(name): str(getattr(self, name)) for name in names}
@@ -110,6 +110,6 @@ def _variable(name: str) -> str:
 
 
 def environment_without_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a process inherits that connects to nothing: without the passwords of database and broker."""
+    """The environment for a subprocess that connects to nothing: without the passwords of database and broker."""
     secret = {*map(_variable, SECRETS), "PGPASSWORD"}
     return {name: value for name, value in environment.items() if name not in secret}

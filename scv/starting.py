@@ -1,4 +1,4 @@
-"""What is looked at before a process begins its work, so that what is in the way is said in one line."""
+"""Checks before a process starts, so that a problem is reported in one line."""
 
 import socket
 
@@ -8,7 +8,7 @@ from scv.settings import Settings
 
 
 def make_data_dir(settings: Settings) -> None:
-    """Make the data folder if it is not there. Raises `RefusedError`."""
+    """Create the data folder where it does not exist. Raises `RefusedError`."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -18,7 +18,7 @@ def make_data_dir(settings: Settings) -> None:
 
 
 def refuse_busy_port(settings: Settings) -> None:
-    """Raise `RefusedError` where the pages could not be served."""
+    """Raise `RefusedError` where the port cannot be used."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""`scv serve`: the broker, the web process and the workers, started together, kept alive and ended together."""
+"""`scv serve`: starts broker, web process and workers, starts them again when they die, and ends them together."""
 
 import asyncio
 import fcntl
@@ -26,16 +26,16 @@ from scv.starting import make_data_dir, refuse_busy_port
 START_SECONDS = 60.0
 DEATHS_AT_START = 3
 STOP_SECONDS = 6.0
-"""How long a process may take to end itself before it is killed."""
+"""How long a process may take to end before it is killed."""
 
 SHORTEST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 STEADY_SECONDS = 5.0
-"""The pause before a restart doubles each time, until the process has lived for so long."""
+"""The pause before a restart doubles each time. It is short again after the process has run for `STEADY_SECONDS`."""
 
 LOOK_SECONDS = 2.0
 HANGS_SECONDS = 10.0
-"""How often the broker is asked whether it is well, and after how much silence it counts as hung."""
+"""How often the broker is checked, and after how long without an answer it counts as hung."""
 
 LOG_BYTES = 10_000_000
 
@@ -54,7 +54,7 @@ def serve(settings: Settings) -> int:
 
 @contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock. The kernel frees it however this process ends."""
+    """Hold the lock of the folder. The kernel releases it however this process ends."""
     with (data_dir / "lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,13 +66,13 @@ def _only_one(data_dir: Path) -> Iterator[None]:
 
 
 def address(settings: Settings) -> str:
-    """Where a browser on this machine finds the pages."""
+    """The URL of the pages for a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - shown only
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 async def new_signin_link(settings: Settings) -> str:
-    """The URL of a fresh one-time sign-in link; makes the database where there is none yet."""
+    """The URL of a new one-time sign-in link. The database is created where there is none."""
     await migrate(settings)
     database = Database(settings.database_url)
     try:
@@ -94,7 +94,7 @@ async def _serve(settings: Settings) -> int:
             stack.push_async_callback(broker.close)
             await broker.start()
             settings = replace(settings, redis_url=broker.url)
-            await stack.enter_async_context(_beside(stopped, _keep_broker(broker)))
+            await stack.enter_async_context(_running(stopped, _keep_broker(broker)))
         else:
             await refuse_absent_broker(settings)
         web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
@@ -107,7 +107,7 @@ async def _serve(settings: Settings) -> int:
             settings,
             _log_file(settings, "worker-interactive"),
         )
-        await stack.enter_async_context(_beside(stopped, web.keep(), training.keep(), interactive.keep()))
+        await stack.enter_async_context(_running(stopped, web.keep(), training.keep(), interactive.keep()))
         if await _answers(settings, web, stopped):
             _tell(sys.stdout, f"SCV is running at {address(settings)} - sign in once with {link}")
             await stopped.wait()
@@ -115,10 +115,10 @@ async def _serve(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def _beside(stopped: asyncio.Event, *works: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
-    """Do the works beside the block; they are all cancelled at its end, and have ended after it.
+async def _running(stopped: asyncio.Event, *works: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
+    """Run coroutines while the block runs. At its end they are cancelled and awaited.
 
-    One that ends by itself, which none should, sets `stopped`; its error is raised at the end as `RefusedError`.
+    None of them should end by itself. One that does sets `stopped`; its error is raised at the end as `RefusedError`.
     """
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
@@ -137,7 +137,7 @@ async def _beside(stopped: asyncio.Event, *works: Coroutine[None, None, NoReturn
 
 
 async def _answers(settings: Settings, web: "_Program", stopped: asyncio.Event) -> bool:
-    """Wait until the pages are served. False when SCV is stopped before; raises `RefusedError`."""
+    """Wait until the pages are served. False where SCV is stopped before. Raises `RefusedError` after a time-out."""
     with suppress(TimeoutError):
         async with asyncio.timeout(START_SECONDS):
             while web.deaths < DEATHS_AT_START:
@@ -165,7 +165,7 @@ async def _is_healthy(settings: Settings) -> bool:
 
 
 class _Program:
-    """One of SCV's own processes, by its command line; started again whenever it ends."""
+    """One process of SCV, by its command line. It is started again whenever it ends."""
 
     def __init__(self, name: str, arguments: list[str], settings: Settings, log: Path) -> None:
         self.name = name
@@ -175,7 +175,7 @@ class _Program:
         self._settings = settings
 
     async def keep(self) -> NoReturn:
-        """Keep it running until cancelled, and end it then."""
+        """Keep the process running until this is cancelled, then end it."""
         clock = asyncio.get_running_loop().time
         pause = SHORTEST_PAUSE
         while True:
@@ -206,7 +206,7 @@ class _Program:
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which sees to the rest.
+                # A session of its own, so that Ctrl-C in the terminal reaches the supervisor alone; it ends the others.
                 start_new_session=True,
             )
 
@@ -232,7 +232,7 @@ async def _keep_broker(broker: Broker) -> NoReturn:
 
 
 async def _failure_of(broker: Broker) -> str:
-    """Wait until the broker has ended, or hangs: then it is ended. Returns what happened."""
+    """Wait until the broker has ended or hangs. A hung broker is killed. Returns what happened."""
     while True:
         with suppress(TimeoutError):
             return f"ended with status {await asyncio.wait_for(broker.wait(), LOOK_SECONDS)}"
@@ -254,7 +254,7 @@ async def _start_again(broker: Broker) -> None:
 
 
 def _log_file(settings: Settings, name: str) -> Path:
-    """The log of a process; one that has grown large is put aside, and the one put aside before is dropped."""
+    """The log file of a process. A large one is renamed to `.log.1`, which replaces an older `.log.1`."""
     path = settings.data_dir / "logs" / f"{name}.log"
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
@@ -262,7 +262,7 @@ def _log_file(settings: Settings, name: str) -> Path:
 
 
 def _tell(stream: TextIO, line: str) -> None:
-    # A terminal that is gone is no reason to end what runs.
+    # The processes go on where the terminal was closed.
     with suppress(OSError, ValueError):
         stream.write(f"{' '.join(line.split())}\n")
         stream.flush()

@@ -1,4 +1,4 @@
-"""`--dataset`: the name of an official dataset, or the path of a person's own pictures."""
+"""`--dataset`: the name of an official dataset, or the path of a user's own images."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -13,7 +13,7 @@ from scv.data.resident import Resident
 
 
 def add_dataset(parser: ArgumentParser, help: str = "the dataset it is for", *, required: bool = True) -> None:
-    """Add `--dataset`, and the options that say how pictures of one's own are read."""
+    """Add `--dataset`, and the options that say how own images are read."""
     parser.add_argument(
         "--dataset",
         required=required,
@@ -35,7 +35,7 @@ def add_dataset(parser: ArgumentParser, help: str = "the dataset it is for", *, 
 
 
 def chosen(arguments: Namespace) -> DatasetInfo:
-    """The dataset that was asked for. Raises `MisuseError`, and `PicturesError` for pictures that cannot be taken."""
+    """The dataset that `--dataset` names. Raises `MisuseError`, and `PicturesError` for images that cannot be read."""
     source = own_pictures(arguments)
     if source is not None:
         return describe(source, _options(arguments))
@@ -58,7 +58,7 @@ def chosen(arguments: Namespace) -> DatasetInfo:
 
 
 def own_pictures(arguments: Namespace) -> Path | None:
-    """The path of one's own pictures, None for an official dataset. Raises `MisuseError` where nothing is there."""
+    """The path of the own images; None for an official dataset. Raises `MisuseError` where the path does not exist."""
     text: str = arguments.dataset
     path = Path(text)
     if text in DATASETS:
@@ -71,7 +71,7 @@ def own_pictures(arguments: Namespace) -> Path | None:
 
 
 def resident(data_dir: Path, source: Path, arguments: Namespace) -> Resident:
-    """The pictures' resident form: imported the first time, which is told on standard error. Raises `PicturesError`."""
+    """The resident form of the own images. The first import is reported on standard error. Raises `PicturesError`."""
     terminal = sys.stderr.isatty()
 
     def progress(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""`scv datasets`: what there is to train on, and how it comes here."""
+"""`scv datasets`: list, download and import the official datasets."""
 
 import sys
 from argparse import Namespace
@@ -88,7 +88,7 @@ def _summary(info: DatasetInfo, resident: Resident) -> str:
 
 
 class _StageDisplay:
-    """Stages on standard error: on a terminal a line that counts, elsewhere a line for each."""
+    """Progress on standard error: one line that is rewritten on a terminal, one line for each stage elsewhere."""
 
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
@@ -113,7 +113,7 @@ class _StageDisplay:
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Leave the terminal on a clean line."""
+        """Clear the line of the terminal."""
         if self._terminal and self._shown:
             sys.stderr.write("\r\x1b[K")
 

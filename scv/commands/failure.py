@@ -1,4 +1,4 @@
-"""Failures that a command reports in one line, and how."""
+"""The exceptions that a command reports in one line."""
 
 from scv.blocks.codegen import InvalidDocumentError
 from scv.blocks.codeparse import CodeError
@@ -11,7 +11,7 @@ from scv.ml.errors import ExportError, TrainingError, WeightsError
 
 
 class MisuseError(Exception):
-    """The command cannot be carried out as it was given: a file that is not there, an unknown name."""
+    """The arguments are wrong: a file that does not exist, an unknown name."""
 
 
 FAILURES = (
@@ -27,9 +27,9 @@ FAILURES = (
     TrainingError,
     WeightsError,
 )
-"""What is reported; anything else is a defect of the program and shows its traceback."""
+"""These exceptions are reported. Any other one is a defect of the program and shows its traceback."""
 
 
 def as_line(error: BaseException) -> str:
-    """The message as one line, whatever a library wrote into it."""
+    """The message of an exception as one line."""
     return " ".join(str(error).split())

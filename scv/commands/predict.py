@@ -1,4 +1,4 @@
-"""`scv predict`: what a trained network says of a person's own pictures."""
+"""`scv predict`: predictions of a trained network for a user's own images."""
 
 import sys
 import warnings
@@ -19,7 +19,7 @@ _BAR = 30
 
 
 def predict(arguments: Namespace) -> int:
-    """Print the answer to each picture; 1 where there is none to one of them."""
+    """Print the prediction for each image. Returns 1 where an image has none."""
     data_dir = data_dir_of(arguments)
     weights = weights_of(arguments.weights, data_dir)
 
@@ -38,7 +38,7 @@ def predict(arguments: Namespace) -> int:
         name = str(path).encode(errors="replace").decode()
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what Pillow thinks of a file's fields helps nobody here
+                warnings.simplefilter("ignore")  # Pillow's warnings about metadata do not help here
                 seen = see(_read(path), form)
             answer = machine.predict(trained, seen.pixels, detector)
         except (OwnPictureError, NoNumbersError, OSError) as error:
@@ -57,7 +57,7 @@ def predict(arguments: Namespace) -> int:
 
 
 def as_json(name: str, answer: Prediction, notes: tuple[Message, ...]) -> dict[str, Any]:
-    """An answer as plain data; see docs/COMMANDS.md."""
+    """A prediction as plain data; see docs/COMMANDS.md."""
     return {"picture": name, **msgspec.to_builtins(answer), "notes": [str(note) for note in notes]}
 
 

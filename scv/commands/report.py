@@ -22,7 +22,7 @@ def add_report(parser: ArgumentParser) -> None:
 
 
 def report(arguments: Namespace) -> int:
-    """Make the report in a temporary folder and write it as one file; 1 where a part of it could not be made."""
+    """Make the report in a temporary folder and write it as one file. Returns 1 where a section failed."""
     data_dir, output = data_dir_of(arguments), arguments.output
     path = weights_of(arguments.weights, data_dir)
     if output.exists() and not output.is_file():

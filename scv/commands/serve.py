@@ -7,18 +7,18 @@ from scv.commands.failure import MisuseError
 from scv.settings import Settings
 from scv.starting import make_data_dir, refuse_busy_port
 
-# Each process imports only its own room: the web never loads the workers' code, nor they the pages.
+# Each process imports its own code only: the web process never loads the workers' code, nor they the pages.
 
 
 def serve(arguments: Namespace) -> int:
-    """Start everything and stay until Ctrl-C."""
+    """Start broker, web process and workers, and stay until Ctrl-C."""
     from scv import supervisor
 
     return supervisor.serve(Settings.from_environment())
 
 
 def web(arguments: Namespace) -> int:
-    """Serve the pages; broker and workers are somebody else's."""
+    """Serve the pages; broker and workers run elsewhere."""
     settings = Settings.from_environment()
     make_data_dir(settings)
     refuse_busy_port(settings)
@@ -28,14 +28,14 @@ def web(arguments: Namespace) -> int:
     from scv.web import app
 
     asyncio.run(make_ready(settings))
-    connection_pool(settings.redis_url)  # the pages work without a broker, but not without its address
+    connection_pool(settings.redis_url)  # raises for a malformed address; an absent broker is no error
 
     app.run(settings)
     return 0
 
 
 def worker(arguments: Namespace) -> int:
-    """Take jobs from one queue; trainings on one device or on several at a time."""
+    """Take jobs from one queue. `--devices` sets the devices that train, one run on each."""
     devices = tuple(filter(None, (arguments.devices or "").split(",")))
     if devices and arguments.queue != "train":
         raise MisuseError("--devices is for trainings: leave it out, or use --queue train.")
@@ -54,7 +54,7 @@ def worker(arguments: Namespace) -> int:
 
 
 def signin_link(arguments: Namespace) -> int:
-    """Print a fresh one-time link; older unused ones stay valid until they expire."""
+    """Print a new one-time link. Older unused links stay valid until they expire."""
     from scv import supervisor
 
     settings = Settings.from_environment()

@@ -1,4 +1,4 @@
-"""The training settings as options of a command: one for each field, named and explained as everywhere else."""
+"""The training settings as options of a command, one for each field."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -16,7 +16,7 @@ from scv.training.settings import FIELDS, TrainingSettings, defaults
 
 _NAMES = {"learning_rate": ("--lr", "--learning-rate")}
 _FIELDS = tuple(field for field in FIELDS if field.name not in ("device", "seeds"))
-"""A device is named more finely here, such as cuda:1, by an option of its own; one command is one training."""
+"""All but `device`, which has an option of its own, and `seeds`: a command trains one seed."""
 
 
 def add_settings(parser: ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_settings(parser: ArgumentParser) -> None:
 
 
 def settings_from(arguments: Namespace, info: DatasetInfo, document: Document) -> TrainingSettings:
-    """The training settings as given, and as the dataset begins or as they are recommended elsewhere.
+    """The settings as given; the others are the defaults of the dataset or the recommended ones.
 
     Reasons go to standard error. Raises `MisuseError` naming the one out of range.
     """

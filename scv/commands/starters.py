@@ -16,7 +16,7 @@ from scv.data.official.catalogue import DatasetInfo
 
 
 def list_starters(arguments: Namespace) -> int:
-    """List the starters and how well they do; with a dataset, also how large they are for it."""
+    """List the starters with their measured accuracies, and with their sizes for a dataset where one is given."""
     info = None if arguments.dataset is None else chosen(arguments)
     rows = [as_json(starter, info) for starter in STARTERS.values()]
     if arguments.json:

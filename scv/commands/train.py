@@ -62,7 +62,7 @@ def train(arguments: Namespace) -> int:
 
 
 def _print_result(result: Result | Stopped, folder: Path, json: bool) -> int:
-    """Say how the training ended; returns the exit status."""
+    """Print the result. Returns the exit status."""
     if isinstance(result, Stopped):
         kept = f" after {result.epochs} whole epochs; weights so far in {folder}" if result.epochs else ""
         print(f"scv: stopped{kept}", file=sys.stderr)
@@ -79,13 +79,13 @@ def _print_result(result: Result | Stopped, folder: Path, json: bool) -> int:
 
 def as_json(result: Result) -> dict[str, Any]:
     """The result as plain data; see docs/COMMANDS.md."""
-    # A folder's name may hold bytes that no text can hold.
+    # The name of the folder may hold bytes that are not UTF-8.
     weights = result.weights.encode(errors="replace").decode()
     return msgspec.structs.asdict(msgspec.structs.replace(result, weights=weights))
 
 
 def _new_folder(data_dir: Path, name: str) -> Path:
-    """A fresh folder for this training: an older one's checkpoint must never be taken up by accident."""
+    """A new folder for this training, so that it never continues from the checkpoint of another one."""
     base = data_dir / "trained"
     moment = time.strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
@@ -102,7 +102,7 @@ def _new_folder(data_dir: Path, name: str) -> Path:
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Ctrl-C asks the training to stop and keep its weights; a second one ends it at once."""
+    """Let Ctrl-C stop the training and keep its weights. A second Ctrl-C ends it at once."""
     seen: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -117,7 +117,7 @@ def _interruptible() -> Iterator[list[int]]:
 
 
 class _TrainingDisplay:
-    """Progress on standard error: one line that is rewritten on a terminal, one line an epoch elsewhere."""
+    """Progress on standard error: one line that is rewritten on a terminal, one line for each epoch elsewhere."""
 
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
@@ -160,7 +160,7 @@ class _TrainingDisplay:
         print(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the terminal on a clean line."""
+        """Clear the line of the terminal."""
         if self._live:
             sys.stderr.write("\r\x1b[K")
             self._live = False

@@ -9,7 +9,7 @@ from scv.files import Files, weights_key
 from scv.message import foreign
 from scv.settings import Settings
 
-_MOST_DIGITS = 18  # of a run's number: the database's integers have no more
+_MOST_DIGITS = 18  # the integers of the database have no more
 
 
 def add_weights(parser: ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_weights(parser: ArgumentParser) -> None:
 
 
 def data_dir_of(arguments: Namespace) -> Path:
-    """The folder that `--data-dir` names, or the settings. Raises `RefusedError` where these cannot be read."""
+    """The folder of `--data-dir`, else of the settings. Raises `RefusedError` where the settings cannot be read."""
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()
@@ -29,7 +29,7 @@ def data_dir_of(arguments: Namespace) -> Path:
 
 
 def weights_of(text: str, data_dir: Path) -> Path:
-    """The file that the argument means: what is only digits is a run. Raises `MisuseError` where there is none."""
+    """The file that the argument names; digits alone name a run. Raises `MisuseError` where there is no such file."""
     if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
         path = Files(data_dir / "files").path(weights_key(int(text)))
         if not path.is_file():
@@ -38,7 +38,7 @@ def weights_of(text: str, data_dir: Path) -> Path:
     path = Path(text)
     try:
         there = path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be read
+    except OSError:  # the name is too long, or the folder may not be read
         there = False
     if not there:
         raise MisuseError(

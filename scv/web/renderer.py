@@ -1,4 +1,4 @@
-"""The renderer of all pages: the folders of templates, and the filters and functions that templates may use."""
+"""The renderer of all pages, with the filters and functions that templates may use."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +12,7 @@ from scv.web.http.render import Renderer
 
 
 def make_renderer(languages: Mapping[str, Language]) -> Renderer:
-    """A renderer for these languages, by their codes."""
+    """The renderer for these languages by their codes."""
     return Renderer(
         languages,
         ROOT / "templates",

@@ -1,4 +1,4 @@
-"""Signing in by the one-time link, signing out, and the language."""
+"""Sign-in by a one-time link, sign-out, and the choice of the language."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from scv.web.http.render import AnyRequest
 class SessionController(Controller):
     @get("/sign-in")
     async def sign_in(self, request: AnyRequest, context: Context, services: AppServices) -> Response[Any]:
-        """Use the link up and start a new session; without a token, say where the link is found."""
+        """Redeem the one-time link and start a session. Without a token the page says where to find a link."""
         token = request.query_params.get("token", "")
         if not token:
             return services.renderer.respond(context, "accounts/sign_in.html", None)
         try:
             async with services.database.reading() as session:
-                if not await users.has_signin_link(session, token):  # costs no write: anybody may ask
+                if not await users.has_signin_link(session, token):  # without a write, because anybody may try
                     raise users.SigninLinkRefusedError
             async with services.database.writing() as session:
                 user = await users.redeem_signin_link(session, token, language=context.language.code)
@@ -41,6 +41,7 @@ class SessionController(Controller):
 
     @post("/sign-out")
     async def sign_out(self, request: AnyRequest, services: AppServices) -> Response[Any]:
+        """End the session of this browser."""
         if token := services.session_cookie.read(request):
             async with services.database.writing() as session:
                 await users.end_session(session, token)
@@ -48,7 +49,7 @@ class SessionController(Controller):
 
     @post("/language")
     async def language(self, request: AnyRequest, context: Context, services: AppServices) -> Response[Any]:
-        """Change the language for this browser, and for the user where somebody is signed in."""
+        """Change the language of this browser, and of the signed-in user."""
         form = await read_form(request)
         code = form.get("language", "")
         if code not in NAMES:

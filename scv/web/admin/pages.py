@@ -1,4 +1,4 @@
-"""The workers, what they train and what waits for them: a page for the owner of the instance."""
+"""The workers, the runs that they train and the runs that wait: a page for the owner of the instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from scv.web.runs.enqueue import publish_stopped
 TEMPLATE = "admin/workers.html"
 
 SHOWN = 50
-"""How many of the runs that wait are listed."""
+"""The number of waiting runs that are listed."""
 
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run of any user as the owner of the instance sees it; `mine` says that it is their own, and a link.
+    """A run of any user in the lists of the owner. `mine` says that it is the owner's own, which is shown as a link.
 
-    `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
+    `epoch` is the present epoch, from 1. `place` names the worker that has the run; None where no worker reports it.
     """
 
     run: Run
@@ -50,7 +50,7 @@ class ListedRun:
 
 @dataclass(frozen=True)
 class WorkersPage:
-    """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
+    """`workers` is None while the broker does not answer. `total` is the number of all waiting runs."""
 
     workers: Sequence[WorkerState] | None
     training: Sequence[ListedRun]
@@ -59,7 +59,7 @@ class WorkersPage:
 
     @property
     def trainers(self) -> int:
-        """How many workers train; those that prepare datasets do not count."""
+        """The number of workers that train."""
         return sum(1 for worker in self.workers or () if worker.seats)
 
 
@@ -76,7 +76,7 @@ class WorkersController(Controller):
     async def stop(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
     ) -> Response[Any]:
-        """Ask the run of any user to stop, exactly as that user could."""
+        """Request that the run of any user stops, as that user could."""
         async with services.database.writing() as session:
             run = await admin.get_any_run(session, run_id)
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))

@@ -1,4 +1,4 @@
-"""The pieces that a network is drawn with: each block with its fields, its problems, its tools and its branches.
+"""A network as it is shown: each block with its fields, problems, tools and branches.
 
 Pieces that can be edited have an address to choose them by; those that are only shown have none.
 """
@@ -25,12 +25,12 @@ from scv.web.blocks_view.place import Place
 from scv.web.http.render import Rendered
 
 Around = tuple[tuple[Block, Spot, int], ...]
-"""The containers that a chain is in, from the outermost on, with their places."""
+"""The containers around a chain with their places, the outermost first."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a posted form was not carried out, with the typed texts, which stay in their fields.
+    """The reason why a posted form was refused, and the typed texts, which stay in their fields.
 
     `again` is the button, by name and value, that asks for the same once more; None where there is nothing to ask.
     """
@@ -57,7 +57,7 @@ class Field:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What can be chosen, where it is a choice."""
+        """The options of a choice; empty for other fields."""
         if isinstance(self.param, Flag):
             return ("true", "false")
         return self.param.options if isinstance(self.param, Choice) else ()
@@ -69,18 +69,18 @@ class Field:
 
     @property
     def changed(self) -> bool:
-        """Whether something else than the default stands in it."""
+        """Whether the value differs from the default."""
         return self.text != shown_value(self.param, self.param.default)
 
     @property
     def wide(self) -> int:
-        """Characters that the field should hold without scrolling."""
+        """The width of the field in characters."""
         return min(max(len(self.text), 3), 12)
 
 
 @dataclass(frozen=True)
 class FixButton:
-    """A repair that one press applies."""
+    """A button that applies a repair."""
 
     label: Message
     operations: str
@@ -88,7 +88,7 @@ class FixButton:
 
 @dataclass(frozen=True)
 class Mend:
-    """A problem where it is, with its arithmetic and its repairs."""
+    """A problem with its arithmetic and its repairs."""
 
     problem: Problem
     fixes: tuple[FixButton, ...]
@@ -96,7 +96,7 @@ class Mend:
 
 @dataclass(frozen=True)
 class Arm:
-    """A branch of a container with the pieces of its chain. `remove` is None while it must stay."""
+    """A branch of a container with the blocks of its chain. `remove` is None where it cannot be removed."""
 
     into: str
     branch: int
@@ -109,7 +109,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Tools:
-    """What can be done with a block: operations as JSON for its buttons, None where not possible."""
+    """The buttons of a block: operations as JSON, None where one is not possible."""
 
     up: str | None
     down: str | None
@@ -152,17 +152,17 @@ class Piece:
 
     @property
     def held(self) -> int:
-        """How many blocks it holds."""
+        """The number of blocks inside."""
         return sum(1 for arm in self.arms for _ in every(arm.pieces))
 
     @property
     def broken_inside(self) -> bool:
-        """Whether one of the blocks it holds has an error."""
+        """Whether any block inside has an error."""
         return any(piece.broken for arm in self.arms for piece in every(arm.pieces))
 
     @property
     def formula(self) -> tuple[str, ...]:
-        """The arithmetic with this block's own numbers, where its input fits."""
+        """The formula with the numbers of this block; empty where its input does not fit."""
         if self.kind is None or self.check.input is None or self.check.output is None:
             return ()
         values, _ = self.kind.complete(self.block.params)
@@ -170,7 +170,7 @@ class Piece:
 
 
 def every(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Every piece, a container before what it holds."""
+    """All blocks, a container before the blocks inside."""
     for piece in pieces:
         yield piece
         for arm in piece.arms:
@@ -189,13 +189,13 @@ def pieces_to_edit(
 
 
 def pieces_to_show(document: Document, input_shape: Shape, classes: int) -> tuple[Piece, ...]:
-    """The pieces of a document that is only looked at, here, for pictures of this shape."""
+    """The blocks of a document that is not edited here, for images of this shape."""
     checked = check(document, input_shape, classes)
     return _Pieces(checked, Place(), lambda block, branch: None, None).trunk(document) if checked.blocks else ()
 
 
 def form_field(name: str, param: Param, value: Any, refusal: Refusal | None) -> Field:
-    """The field of a stored value, or of what was typed into it and refused."""
+    """The field with the stored value, or with the typed text that was refused."""
     text = shown_value(param, value)
     if refusal is None:
         return Field(name, param, text, None)

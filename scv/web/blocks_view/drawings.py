@@ -1,4 +1,4 @@
-"""Geometry of the small drawings: a tensor as a box, a network as a silhouette."""
+"""Small drawings: a tensor as a box, learning curves, a network as a silhouette."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,21 +51,21 @@ class Chart:
 
     ticks: tuple[Tick, ...]
     digits: int
-    """Decimals that tell the ticks apart."""
+    """The number of decimal places that the ticks need."""
     train: str
     validation: str
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """What each epoch reached; accuracies are in percent."""
+    """The curves of accuracy, in percent, and of loss."""
 
     accuracy: Chart
     loss: Chart
 
 
 def learning_curve(metrics: Sequence[EpochMetrics], epochs: int) -> LearningCurve:
-    """One point an epoch, on an axis as long as the whole run."""
+    """The curves with one point for each epoch; the axis is as long as the whole run."""
     return LearningCurve(
         accuracy=_chart(
             [100 * one.train_accuracy for one in metrics], [100 * one.validation_accuracy for one in metrics], epochs
@@ -98,17 +98,17 @@ def _chart(train: Sequence[float], validation: Sequence[float], epochs: int) -> 
 
 
 def _round_step(least: float) -> float:
-    """The least of 1, 2 and 5 times a power of ten that is no smaller."""
+    """The smallest number that is not below this one and is 1, 2 or 5 times a power of ten."""
     power = 10.0 ** floor(log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
 
 
 SILHOUETTE = 14
-"""Most bands of a silhouette; a longer network is shown by evenly chosen blocks."""
+"""The most bands of a silhouette. A longer network is shown by evenly spaced blocks."""
 
 
 def silhouette(blocks: Iterable[Block]) -> tuple[str, ...]:
-    """The categories of a network's blocks from top to bottom, thinned to what a card can show."""
+    """The categories of the blocks from top to bottom, at most as many as a card can show."""
     categories = [CATALOGUE[block.type].category for block in blocks if block.type in CATALOGUE]
     if len(categories) <= SILHOUETTE:
         return tuple(categories)

@@ -1,4 +1,4 @@
-"""The form fields of parameters and training settings: their names, what stands in them, and how they are read."""
+"""The form fields of parameters and training settings: their names, their texts, and reading them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from scv.training.settings import FIELDS, TrainingSettings
 from scv.web.http.forms import Form
 
 MAX_FIELD = 200
-"""Longest text of a field that is read, in characters."""
+"""The most characters of a field that are read."""
 
 
 def param_field(block: str, name: str) -> str:
@@ -24,7 +24,7 @@ def setting_field(name: str) -> str:
 
 
 def shown_value(param: Param, value: Any) -> str:
-    """What stands in the field of a stored value, which a foreign document may hold in any form."""
+    """The text of a stored value. A document from elsewhere may hold a value of any type."""
     try:
         return param.written(param.validate(value))
     except ParamError:
@@ -32,7 +32,7 @@ def shown_value(param: Param, value: Any) -> str:
 
 
 def typed_settings(form: Form, settings: TrainingSettings, refused: dict[str, Message]) -> TrainingSettings:
-    """The settings with what a form changes; what cannot be used is noted in `refused`, by its field."""
+    """The settings with the changes of a form. Invalid values are put into `refused` by their field."""
     changed: dict[str, Any] = {}
     for param in FIELDS:
         field = setting_field(param.name)

@@ -1,4 +1,4 @@
-"""Python code as highlighted lines, each with the category of the block that it belongs to."""
+"""Highlighted lines of Python code, each with the category of its block."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class HighlightedLine:
 
 
 def highlight_module(lines: Iterable[CodeLine], document: Document) -> tuple[HighlightedLine, ...]:
-    """The generated module, line by line, with the blocks' categories for the margin."""
+    """The lines of the generated module with the categories of their blocks."""
     lines = tuple(lines)
     types = {block.id: block.type for block, _ in walk(document.blocks)}
     marked = _highlight("\n".join(line.text for line in lines)) if lines else ()

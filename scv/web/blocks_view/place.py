@@ -1,4 +1,4 @@
-"""Where in the editor somebody is, which travels in its address and its form."""
+"""What the editor shows at the moment: it stands in the address and in the form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ PANES = ("block", "code", "training", "runs")
 VIEWS = ("blocks", "list")
 
 MAX_SEARCH = 60
-"""Longest text that is looked for in the palette."""
+"""The most characters of a search in the palette."""
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The chosen block, a branch of it, the tab of the side pane, how the network is shown, what is searched for."""
+    """The chosen block and branch, the tab of the side pane, the view of the network, and the search."""
 
     block: str | None = None
     pane: str = PANES[0]
@@ -25,7 +25,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> "Place":
-        """From an address or a form; what makes no sense counts as not given."""
+        """The place in an address or a form. Invalid values are ignored."""
         pane, branch, view = fields.get("pane", ""), fields.get("branch", ""), fields.get("view", "")
         return cls(
             fields.get("block") or None,
@@ -37,7 +37,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def version_path(model_id: int, number: int, place: Place | None = None) -> str:
-    """The editor's address, at a place."""
+    """The address of the editor at a place."""
     path = f"/models/{model_id}/versions/{number}"
     if place is None:
         return path

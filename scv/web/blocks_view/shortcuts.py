@@ -1,4 +1,4 @@
-"""The editor's keyboard shortcuts. The template marks the button of each; keys.js presses what is so marked."""
+"""The keyboard shortcuts of the editor. Templates mark the element of each; keys.js presses the marked element."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from scv.message import mark
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Keys as ARIA writes them, and what they do, a gettext id.
+    """Keys in the notation of ARIA, and a gettext id of what they do.
 
     `anywhere`: also while a field has the focus. `within`: only while the focus is in there, a CSS selector, because
     single keys belong to what has the focus.
@@ -22,7 +22,7 @@ class Shortcut:
 
     @property
     def caps(self) -> tuple[str, ...]:
-        """What is printed on the keys."""
+        """The labels of the keys."""
         return tuple(CAPS.get(key, key) for key in self.keys.split("+"))
 
 
@@ -53,7 +53,7 @@ SHORTCUTS: dict[str, Shortcut] = {
     "list": Shortcut("Control+Shift+L", mark("Show the network as a list, or as blocks again"), anywhere=True),
     "help": Shortcut("Control+/", mark("Show these shortcuts"), anywhere=True),
 }
-"""By name; ARIA's form of the keys. On a Mac the command key stands in for Control."""
+"""The shortcuts by name. On a Mac the command key replaces Control."""
 
 
 def keys(name: str) -> Markup:
@@ -62,5 +62,5 @@ def keys(name: str) -> Markup:
 
 
 def tip(text: str, name: str) -> str:
-    """A tooltip that tells the keys as well: `Undo (Ctrl+Z)`."""
+    """A tooltip with the keys: `Undo (Ctrl+Z)`."""
     return f"{text} ({'+'.join(SHORTCUTS[name].caps)})"

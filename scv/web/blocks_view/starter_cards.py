@@ -1,4 +1,4 @@
-"""The starters as cards: what they are, how large for some pictures, and how well they did when we trained them."""
+"""Cards of the starters: description, size for a dataset, and measured test accuracies."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from scv.web.blocks_view.drawings import silhouette
 
 @dataclass(frozen=True)
 class MeasuredScore:
-    """A measured test accuracy, of 1, after so many epochs on a dataset, by its title."""
+    """A measured test accuracy, a share from 0 to 1. `dataset` is the title of the dataset."""
 
     dataset: str
     epochs: int
@@ -20,7 +20,7 @@ class MeasuredScore:
 
 @dataclass(frozen=True)
 class StarterCard:
-    """A network to begin with, built for a dataset; `parameters` as it would be there."""
+    """A starter built for a dataset; `blocks` and `parameters` are those of the built network."""
 
     starter: Starter
     silhouette: tuple[str, ...]
@@ -30,7 +30,7 @@ class StarterCard:
 
 
 def starter_cards(dataset: DatasetInfo) -> tuple[StarterCard, ...]:
-    """All starters for a dataset. Its own score comes first, then those on other pictures."""
+    """All starters for a dataset. The score on this dataset comes first, then those on others."""
     return tuple(_card(starter, dataset) for starter in STARTERS.values())
 
 

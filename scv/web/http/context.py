@@ -1,4 +1,4 @@
-"""What handlers ask for by name: the services, the request's context, and the signed-in user."""
+"""What handlers receive by name: the services, the request's context, and the signed-in user."""
 
 from typing import Any
 
@@ -17,21 +17,22 @@ from scv.web.http.services import Services
 
 LARGEST_ID = 2**31 - 1
 LONGEST_NAME = 255
-"""Bytes between two slashes that a file system takes."""
+"""The most bytes between two slashes that a file system takes."""
 
 AppServices = NamedDependency[Services]
 Context = NamedDependency[RequestContext]
 SignedIn = NamedDependency[User]
-"""The user of a page that is for signed-in users only; others are sent to sign in."""
+"""The user of a page for signed-in users. Others are redirected to the sign-in page."""
 
 
 def provide_services(state: State) -> Services:
+    """The services of this process."""
     services: Services = state.services
     return services
 
 
 async def signed_in_user(connection: ASGIConnection[Any, Any, Any, Any]) -> User | None:
-    """The user whose browser sends this; None for a visitor. Looked up once a request, in one statement."""
+    """The signed-in user; None for a visitor. One query for each request with a session cookie."""
     if not hasattr(connection.state, "user"):
         services: Services = connection.app.state.services
         user = None
@@ -44,7 +45,7 @@ async def signed_in_user(connection: ASGIConnection[Any, Any, Any, Any]) -> User
 
 
 async def provide_context(request: AnyRequest, services: AppServices) -> RequestContext:
-    """Who asks, and in which language. Kept with the request for the error pages."""
+    """The user and the language of the request. The context is kept with the request for error pages."""
     user = await signed_in_user(request)
     code = language_of(request, user.language if user else None)
     context = RequestContext(user=user, language=services.languages[code], request=request)
@@ -53,13 +54,14 @@ async def provide_context(request: AnyRequest, services: AppServices) -> Request
 
 
 def provide_user(context: Context) -> User:
+    """The signed-in user. Raises `SignInRequiredError` where nobody is signed in."""
     if context.user is None:
         raise SignInRequiredError
     return context.user
 
 
 async def refuse_impossible_paths(request: Request[Any, Any, Any]) -> None:
-    """No database column holds such a number and no file has such a name, so there is no such thing."""
+    """Raise `NotFoundError` for a number that no database column holds or a name that no file can have."""
     values = request.path_params.values()
     if any(value > LARGEST_ID if isinstance(value, int) else not _possible(str(value)) for value in values):
         raise NotFoundError(say("There is no such page."))

@@ -1,4 +1,4 @@
-"""Who is asking: the signed session cookie, the user behind it, and the language they read."""
+"""Cookies: the signed session cookie and the chosen language."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class SignInRequiredError(SCVError):
 
 
 class SessionCookie:
-    """The browser's half of a session: a random token, signed, so that made-up ones cost no query."""
+    """The cookie of a session: a random token. It is signed, so invented tokens cost no query."""
 
     def __init__(self, secret: str, days: int) -> None:
         self.name = cookie_name("session", secret)
@@ -31,7 +31,7 @@ class SessionCookie:
         self._signer = URLSafeSerializer(secret, salt="session")
 
     def read(self, request: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-        """The token that the browser presents, None where it is missing or not signed by us."""
+        """The token of the browser; None where it is missing or its signature is wrong."""
         try:
             token = self._signer.loads(request.cookies.get(self.name, ""))
         except BadSignature:
@@ -39,9 +39,11 @@ class SessionCookie:
         return token if isinstance(token, str) else None
 
     def write(self, token: str) -> Cookie:
+        """The cookie that starts a session."""
         return self._cookie(str(self._signer.dumps(token)), self._days * 86400)
 
     def clear(self) -> Cookie:
+        """The cookie that ends a session."""
         return self._cookie("", 0)
 
     def _cookie(self, value: str, max_age: int) -> Cookie:
@@ -49,9 +51,10 @@ class SessionCookie:
 
 
 def language_cookie(code: str) -> Cookie:
+    """The cookie that keeps the language of a browser for a year."""
     return Cookie(key=LANGUAGE_COOKIE, value=code, max_age=365 * 86400, path="/", httponly=True, samesite="lax")
 
 
 def language_of(request: AnyRequest, chosen: str | None = None) -> str:
-    """A signed-in user's choice, else this browser's, else what the browser asks for."""
+    """The language that the user chose, else the one of the cookie, else the best of the Accept-Language header."""
     return choose([chosen, request.cookies.get(LANGUAGE_COOKIE)], request.headers.get("accept-language", ""))

@@ -1,4 +1,4 @@
-"""Exceptions as pages: a whole one for a browser, a notice for a fragment; never a traceback."""
+"""Exceptions as answers: a page for a browser, a notice for htmx, never a traceback."""
 
 import errno
 from collections.abc import Callable
@@ -35,7 +35,7 @@ log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """What went wrong in one sentence, and what to do about it."""
+    """One sentence on what went wrong, and one on what to do about it."""
 
     status: int
     title: Message
@@ -62,7 +62,7 @@ PAGES = {
 
 
 def status_of(error: SCVError) -> int:
-    """The status of the answer to what cannot be done as it was asked for."""
+    """The HTTP status of the answer to a domain exception."""
     match error:
         case NotFoundError():
             return 404
@@ -101,9 +101,9 @@ def _show(request: AnyRequest, page: ErrorPage) -> Response[Any]:
 
 
 class _LatePage(Response[Any]):
-    """A page for a request that failed before anybody asked who sent it: at an unknown address, for one.
+    """An error page for a request without a context, such as one for an unknown address.
 
-    Handlers of exceptions cannot wait for the database; sending an answer can.
+    The context needs the database. An exception handler is not async and cannot wait for it; sending an answer can.
     """
 
     def __init__(self, request: AnyRequest, render: Callable[[RequestContext], Response[Any]]) -> None:
@@ -125,8 +125,8 @@ class _LateAnswer(ASGIResponse):
         state = request.app.state
         try:
             context = await provide_context(request, state.services)
-        except Exception as error:  # whatever it is, the page that says so must not fail by it
-            log.error("the visitor cannot be told", path=request.scope["path"], exc_info=error)
+        except Exception as error:  # the error page must be shown whatever failed
+            log.error("the user of a request is not known", path=request.scope["path"], exc_info=error)
             context = RequestContext(user=None, language=state.languages[language_of(request)], request=request)
         await self._render(context).to_asgi_response(None, request)(scope, receive, send)
 
@@ -141,24 +141,25 @@ def _page(request: AnyRequest, context: RequestContext, page: ErrorPage) -> Resp
 
 
 def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    """What the framework refuses by itself; its details are English and technical, so they stay here."""
+    """Litestar refused the request. Its own message is English and technical, so it is not shown."""
     if error.status_code >= 500:
         return on_defect(request, error)
     return _respond(request, error.status_code)
 
 
 def on_not_found(request: AnyRequest, error: NotFoundError) -> Response[Any]:
+    """The thing does not exist, or the user may not see it: the answers are the same."""
     return _respond(request, 404)
 
 
 def on_unreadable(request: AnyRequest, error: Exception) -> Response[Any]:
-    """Something in the database that this program cannot read; the rest of it goes on working."""
+    """Something in the database cannot be read by this version of SCV. Other pages still work."""
     log.warning("stored data cannot be read", path=request.scope["path"], why=str(error))
     return _show(request, UNREADABLE)
 
 
 def on_no_file(request: AnyRequest, error: Exception) -> Response[Any]:
-    """Below /static: a name that no file can have is one that is not there."""
+    """A name that no file can have, below /static, is a file that does not exist."""
     why = error.__cause__
     if isinstance(why, OSError) and why.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
         return _respond(request, 404)
@@ -166,24 +167,27 @@ def on_no_file(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def on_refused(request: AnyRequest, error: SCVError) -> Response[Any]:
+    """The request was understood and refused; the message says why."""
     return _respond(request, status_of(error), error.message)
 
 
 def on_not_allowed(request: AnyRequest, error: NotAllowedError) -> Response[Any]:
+    """The user may see the thing but not change it."""
     return _show(request, ErrorPage(403, say("Only its owner can do this"), error.message))
 
 
 def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
+    """The page is for signed-in users."""
     return redirect(request, "/sign-in")
 
 
 def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
-    """A defect of the program: the log gets everything, the browser a sentence."""
+    """A defect of the program: the log gets the traceback, the browser one sentence."""
     log.error("request failed", path=request.scope["path"], exc_info=error)
     return _respond(request, 500)
 
 
-# A cast, since Litestar's type has its plain request; HTMXPlugin makes every request of the app an HTMXRequest.
+# A cast: Litestar's type expects its plain Request, but HTMXPlugin makes every request an HTMXRequest.
 HANDLERS = cast(
     "ExceptionHandlersMap",
     {
@@ -202,4 +206,4 @@ HANDLERS = cast(
 )
 
 STATIC_HANDLERS = cast("ExceptionHandlersMap", {InternalServerException: on_no_file})
-"""For the files below /static."""
+"""The handlers of the files below /static."""

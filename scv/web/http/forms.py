@@ -1,4 +1,4 @@
-"""Posted forms as plain text fields; addresses and names made from requests."""
+"""Posted forms as text fields, the page that a form was on, and names of downloads."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ Form = Mapping[str, str]
 
 
 async def read_form(request: AnyRequest) -> Form:
-    """The text fields of a form, the last of each name; characters no database takes are left out."""
+    """The text fields of a form, the last of each name. NUL characters, which no database takes, are removed."""
     form = await request.form()
     return {
         name.replace("\0", ""): value.replace("\0", "") for name, value in form.multi_items() if isinstance(value, str)
@@ -19,11 +19,11 @@ async def read_form(request: AnyRequest) -> Form:
 
 
 POSTED_TO = re.compile(r"(?P<page>.*)/(?:operations|runs|rename|delete|stop|pause|resume|again|make)")
-"""Addresses that a refused form leaves in the address bar but that are no pages, below the page they belong to."""
+"""Addresses of forms. A refused form leaves its address in the address bar, though no page can be opened there."""
 
 
 def page_before(request: AnyRequest) -> str:
-    """The page of this site that the form was on, else the start page: nobody is sent elsewhere by a form."""
+    """The path of the page that the form was on, or `/` where that is no page of this site."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:
@@ -37,6 +37,6 @@ def page_before(request: AnyRequest) -> str:
 
 
 def file_name(name: str, ending: str) -> str:
-    """A file name for a download that every system and header takes: `Digit reader` gives `digit-reader.py`."""
+    """A file name of ASCII letters, digits and hyphens: `Digit reader` gives `digit-reader.py`."""
     words = "".join(c if c.isascii() and c.isalnum() else " " for c in name.lower()).split()
     return f"{'-'.join(words) or 'model'}.{ending}"

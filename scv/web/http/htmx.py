@@ -1,4 +1,4 @@
-"""What answers say to htmx besides their HTML, by the classes of litestar-htmx; nothing else names htmx's headers."""
+"""Headers of answers to htmx, by the classes of litestar-htmx. No other module names the headers of htmx."""
 
 from typing import Any, TypeVar
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def with_effects(response: Response[T], *effects: Response[Any]) -> Response[T]:
-    """The response, with the effects of others: `Retarget`, `Reswap`, `ReplaceUrl`, `TriggerEvent`.
+    """The response with the headers of `Retarget`, `Reswap`, `ReplaceUrl` or `TriggerEvent` responses.
 
-    Each of those classes has one effect and sets the whole response, so one that needs several is put together here.
+    Each of these classes is a whole response with one header. This function puts several headers on one response.
     """
     for effect in effects:
         response.headers.update(effect.headers)
@@ -22,5 +22,5 @@ def with_effects(response: Response[T], *effects: Response[Any]) -> Response[T]:
 
 
 def redirect(request: AnyRequest, path: str) -> Response[Any]:
-    """Send the browser to another page after a form, which htmx or the browser itself may have posted."""
+    """Redirect the browser after a form, whether htmx or the browser itself posted it."""
     return ClientRedirect(path) if request.htmx else Redirect(path, status_code=303)

@@ -1,4 +1,4 @@
-"""English and Korean: texts through gettext, numbers and times as each locale writes them."""
+"""English and Korean: texts by gettext, numbers and times by the rules of the locale."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from scv.message import Message, mark
 
 DOMAIN = "scv"
 NAMES = {"en": "English", "ko": "한국어"}
-"""The languages there are, each by its own name."""
+"""The languages by their codes, each with its own name."""
 
 DEFAULT = "en"
 
 LONGEST_ACCEPT = 1000
-"""Characters of an Accept-Language header that are read; browsers send less than a hundred."""
+"""The most characters of an Accept-Language header that are read. Browsers send less than a hundred."""
 
 _UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3), ("byte", 1))
 MILLISECONDS = mark("{ms} ms")
@@ -44,14 +44,14 @@ def _number(value: int | float, locale: Locale) -> str:
 
 @dataclass(frozen=True)
 class Language:
-    """One language: `text` shows a message, the others write figures."""
+    """One language. `text` translates a message; the other methods write numbers and times."""
 
     code: str
     locale: Locale
     catalogue: NullTranslations
 
     def text(self, message: Message | str) -> str:
-        """The translated sentence; places are filled after translation, messages among them translated too."""
+        """The translated sentence. Its values are filled in afterwards; messages among them are translated too."""
         if isinstance(message, str):
             return self.catalogue.gettext(message) if message else ""
         sentence = self.catalogue.gettext(message.template)
@@ -69,11 +69,11 @@ class Language:
         return str(value)
 
     def number(self, value: int | float) -> str:
-        """`21,114`; decimals keep three places. Absurdly large numbers are written all the same."""
+        """`21,114`; at most three decimal places. Numbers too large for the locale's pattern are written plainly."""
         return _number(value, self.locale)
 
     def compact(self, value: int) -> str:
-        """`1.2M` or `120만`, for large counts beside their exact value."""
+        """`1.2M` or `120만`, for a large count whose exact value stands near it."""
         return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
 
     def bytes(self, value: int) -> str:
@@ -88,10 +88,10 @@ class Language:
         return str(format_percent(share, pattern, locale=self.locale))
 
     def decimal(self, value: float, digits: int = 3) -> str:
-        """A fixed number of decimals, so that a column of them lines up."""
+        """A fixed number of decimal places, so that the numbers of a column line up."""
         try:
             return str(format_decimal(value, "#,##0." + "0" * digits, locale=self.locale))
-        except InvalidOperation:  # a loss that runs away, for one
+        except InvalidOperation:  # such as the loss of a training that diverged
             return f"{value:.{digits}g}"
 
     def moment(self, when: datetime) -> str:
@@ -100,7 +100,7 @@ class Language:
 
     @cached_property
     def _moment(self) -> str:
-        """The locale's pattern with the half of the day written out: Korean shortens it to "AM"."""
+        """The locale's pattern with the long form of the day period: the short form is "AM" in Korean."""
         date, time = (
             str(formats["medium"].pattern) for formats in (self.locale.date_formats, self.locale.time_formats)
         )
@@ -125,7 +125,7 @@ class Language:
 
 
 def load_languages(translations: Path) -> Mapping[str, Language]:
-    """Every language of `NAMES` from the compiled catalogues; English needs none."""
+    """The languages of `NAMES` with their compiled catalogues. English needs none."""
     found = {}
     for code in NAMES:
         catalogue = Translations.load(translations, [code], DOMAIN)
@@ -134,7 +134,7 @@ def load_languages(translations: Path) -> Mapping[str, Language]:
 
 
 def choose(wanted: Sequence[str | None], accept: str) -> str:
-    """The first wanted language there is, else the best of an Accept-Language header, else English.
+    """The first known language of `wanted`, else the best of the Accept-Language header, else English.
 
     A tag with subtags, such as `ko-KR`, stands for its language. As in the lookup of RFC 4647 `*` decides nothing.
     """

@@ -1,4 +1,4 @@
-"""Templates: one environment a language, whole pages and single blocks of them."""
+"""Templates as HTML: one Jinja environment for each language; whole pages, blocks and macros."""
 
 import hashlib
 import re
@@ -20,14 +20,14 @@ from scv.db.tables import User
 from scv.web.http.language import NAMES, Language
 
 AnyRequest = HTMXRequest
-"""The request that handlers get: `request.htmx` says what htmx sent, and is false where it sent nothing."""
+"""The request that handlers receive. `request.htmx` holds the headers of htmx, and is false where htmx sent nothing."""
 
 Rendered = dict[tuple[str, str], Markup]
-"""What came of an object, by language and macro."""
+"""The rendered HTML of an object, by language and macro."""
 
 
 class Renderable(Protocol):
-    """What a macro renders. Where there is `rendered`, the object never changes and what came of it is kept there."""
+    """A value that a macro renders. An object with `rendered` never changes, and keeps its HTML there."""
 
     @property
     def rendered(self) -> Rendered | None: ...
@@ -35,7 +35,7 @@ class Renderable(Protocol):
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Who asks, in which language, and the token that their forms carry."""
+    """The user of a request (None where nobody is signed in), their language, and the CSRF token of their forms."""
 
     user: User | None
     language: Language
@@ -43,11 +43,12 @@ class RequestContext:
 
     @cached_property
     def csrf(self) -> str:
+        """The CSRF token."""
         return csrf_token({"request": self.request})
 
 
 class Renderer:
-    """Turns a page's context into HTML in the visitor's language."""
+    """Renders templates in each language."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Renderer:
         filters: Mapping[str, Callable[..., object]],
         values: Mapping[str, object],
     ) -> None:
-        """`filters` and `values` are what the templates may use beside what this class gives them."""
+        """`filters` and `values` are added to what this class gives all templates."""
         self._static = static
         self._fingerprints: dict[str, str] = {}
         self._environments = {code: self._environment(lang, templates) for code, lang in languages.items()}
@@ -103,7 +104,7 @@ class Renderer:
         return environment
 
     def asset(self, path: str) -> str:
-        """The address of a file of static/, with its content's fingerprint so that it can be kept for ever."""
+        """The address of a file of static/. It holds a hash of the content, so browsers may keep the file for ever."""
         if path not in self._fingerprints:
             file = self._static / path
             content = file.read_bytes() if file.is_file() else b""
@@ -111,7 +112,7 @@ class Renderer:
         return f"/static/{path}?v={self._fingerprints[path]}"
 
     def html(self, context: RequestContext, template: str, page: object, block: str | None = None) -> str:
-        """A whole template, or one of its blocks, for a page context."""
+        """The HTML of a template, or of one of its blocks; the template sees `page` and `context`."""
         environment = self._environments[context.language.code]
         values = {"page": page, "context": context}
         if block is None:
@@ -119,12 +120,12 @@ class Renderer:
         return render_block(environment, template, block, values)
 
     def macro(self, language: str, template: str, name: str, *values: object) -> Markup:
-        """What a template's macro makes of these values."""
+        """The HTML of a macro of a template, called with these values."""
         made = getattr(self._environments[language].get_template(template).module, name)(*values)
         return Markup(made)  # noqa: S704 - a macro's output is escaped already
 
     def document(self, language: str, template: str, page: object) -> str:
-        """A whole template that is shown to nobody in particular: a file to take away."""
+        """The HTML of a template that needs no context of a request: a file to download."""
         return self._environments[language].get_template(template).render(page=page, language=language)
 
     def respond(
@@ -137,6 +138,7 @@ class Renderer:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response[str]:
+        """An answer with the HTML of a template, or of one of its blocks."""
         return Response(
             self.html(context, template, page, block),
             status_code=status,
@@ -149,7 +151,7 @@ _NUMBER = re.compile(r"\d[\d,.]*")
 
 
 def arithmetic(line: str) -> Markup:
-    """A line of a formula with its numbers set off."""
+    """A line of a formula as HTML with its numbers in `<em>`."""
     marked = Markup()
     end = 0
     for match in _NUMBER.finditer(line):

@@ -1,4 +1,4 @@
-"""An id for each request, in every line that is logged while it is handled and in a header of the answer."""
+"""An id for each request, in all log lines of the request and in a header of the response."""
 
 import secrets
 
@@ -10,7 +10,7 @@ HEADER = "x-request-id"
 
 
 def with_request_ids(app: ASGIApp) -> ASGIApp:
-    """The application, with an id for each request. One that the browser sends is not taken over: it is anybody's."""
+    """The application with an id for each request. An id from the browser is ignored: anybody can choose one."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         request_id = secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""What every response carries, and the check that a form was ours."""
+"""Security headers of every response, the secret of the installation, and the CSRF check."""
 
 import hashlib
 import os
@@ -30,20 +30,20 @@ HEADERS = {
 }
 
 BODY_BYTES = 512 * 1024
-"""The largest form that is read; the editor's with the longest document is well below."""
+"""The largest form without files, in bytes. The editor's form with the longest document is much smaller."""
 
 UPLOADS = ("/import",)
-"""How the addresses end that take a small file within a form."""
+"""The ends of addresses whose form may hold a small file."""
 
 STREAMED = {"streamed": True}
-"""The `opt` of a handler that reads what is sent by itself, a piece at a time (`uploads.py`)."""
+"""The `opt` of a handler that reads the body itself, in pieces (`uploads.py`)."""
 
 _TOKEN_WITHIN = 64 * 1024
-"""So many bytes are read, and kept in memory, to find the token of a form that is streamed."""
+"""The most bytes that are read and kept in memory to find the token of a streamed form."""
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
-    """The one hook that also sees error responses. A handler's own Cache-Control stands."""
+    """Add `HEADERS` to every response, error pages included. A Cache-Control header of the handler is kept."""
     if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
         return
     headers = MutableScopeHeaders.from_message(message)
@@ -54,7 +54,7 @@ async def add_headers(message: Message, scope: Scope) -> None:
 
 
 def read_secret(data_dir: Path) -> str:
-    """The installation's own secret, made at the first start and readable by its user only."""
+    """The secret of this installation. Made at the first start; only the owner of the process can read the file."""
     path = data_dir / "secret.key"
     data_dir.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -71,19 +71,21 @@ def read_secret(data_dir: Path) -> str:
 
 
 def cookie_name(purpose: str, secret: str) -> str:
-    """Own cookies for each installation: browsers do not tell the ports of one host apart."""
+    """The name of a cookie, different for each installation: browsers share cookies between the ports of a host."""
     return f"scv_{purpose}_{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
 
 
 def csrf_config(secret: str) -> CSRFConfig:
+    """The settings of Litestar's CSRF check."""
     return CSRFConfig(secret=secret, cookie_name=cookie_name("form", secret), cookie_httponly=True)
 
 
 class FormCheck(CSRFMiddleware):
-    """Litestar's check, which here refuses a token that is no ASCII text instead of failing on it.
+    """Litestar's CSRF check with three changes.
 
-    A body with files is refused before it is read, except where a form of ours uploads one. Of a form that is streamed
-    the token, which comes first in ours, is read before the handler is asked: it then gets the whole from the start.
+    A token that is not ASCII is refused; Litestar's check would fail on it. A body with files is refused before it is
+    read, except at addresses whose forms upload files. Of a streamed form the check reads only the first field, which
+    is the token in our forms; the handler then reads the body from its beginning.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +96,8 @@ class FormCheck(CSRFMiddleware):
         if not scope["path"].endswith(UPLOADS):
             raise ClientException
         try:
-            form = await Request[Any, Any, Any](scope, receive).form()  # kept with the scope: nobody reads it again
-        except (UnicodeDecodeError, LookupError) as error:  # a text in no encoding, or in one that does not exist
+            form = await Request[Any, Any, Any](scope, receive).form()  # kept with the scope, so it is not read again
+        except (UnicodeDecodeError, LookupError) as error:  # a text in a wrong or unknown encoding
             raise ClientException from error
         try:
             await super().__call__(scope, receive, send)
@@ -113,12 +115,12 @@ class FormCheck(CSRFMiddleware):
         return await self.app(scope, receive, send)
 
     def _decode_csrf_token(self, token: Any) -> str | None:
-        """Also for what is no text: somebody may send a file in its place."""
+        """The token; None where a file was sent in its place, or it is not ASCII."""
         return super()._decode_csrf_token(token) if isinstance(token, str) and token.isascii() else None
 
 
 async def _first_field(request: Request[Any, Any, Any]) -> tuple[str, Receive]:
-    """The token, if it is the form's first field, else an empty text; and the stream as it was."""
+    """The token if it is the first field of the form, else an empty string; and the body from its beginning."""
     read: list[Any] = []
 
     async def again() -> Any:

@@ -1,4 +1,4 @@
-"""What every page needs, made once at the start of the web process."""
+"""What handlers need, made once at the start of the web process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from scv.web.http.render import Renderer
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
+    """Settings, database, queue, files and renderer of this process."""
+
     settings: Settings
     database: Database
     queue: Queue

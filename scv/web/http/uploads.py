@@ -1,8 +1,8 @@
-"""Files that somebody sends: taken from the stream a piece at a time, checked, and gone unless a page keeps them.
+"""Uploads: forms with files, read from the stream in pieces.
 
-What is only looked at stays in memory (`held_by`). All else is written to `files/uploads/{user id}/` under numbers; the
-names they had are for messages only. A lock lets each user send one thing at a time. What was not moved elsewhere when
-it is over is deleted, and what a killed process left is swept away by the next one.
+`held_by` keeps the files in memory, for files that are not stored. `sent_by` writes them to `files/uploads/{user id}/`
+under numbers; the names that they had are used in messages only. A lock lets each user send one form at a time. Files
+that the handler did not move are deleted at its end. Files that a killed process left are deleted at the next start.
 """
 
 import asyncio
@@ -27,24 +27,24 @@ from scv.web.http.render import AnyRequest
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _SILENCE = 60.0
-"""Seconds after which somebody who sends nothing any more has gone."""
+"""Seconds without data after which the upload counts as cut off."""
 
 _AT_ONCE = 2**20  # bytes that are parsed and written at a time
 _MOST_PARTS = 20_000
 _MOST_OF_A_FIELD = 64 * 1024
 
 _SMALL = 2**20
-"""Forms of no more bytes are held in memory however many of them somebody sends at a time."""
+"""Forms of at most this size may be held in memory any number at a time."""
 
 _holding: set[int] = set()
-"""Who sends a larger one that is held in memory, at this moment, to this process."""
+"""The users whose larger form this process holds in memory now."""
 
 _ANOTHER = say("Another upload of yours is still going on. Wait until it is done, or stop it, and try again.")
 
 
 @dataclass
 class SentFile:
-    """A file of the form, closed and on disk. Its name is the sender's, without folders, and may be anything."""
+    """A file of the form on disk, closed. `name` is the sender's name without folders; it may be any text."""
 
     field: str
     name: str
@@ -54,7 +54,7 @@ class SentFile:
 
 @dataclass
 class Sent:
-    """A form with files: its texts by name, the last of each, and its files in order."""
+    """A form with files: its text fields, the last of each name, and its files in order."""
 
     fields: dict[str, str] = field(default_factory=dict)
     files: list[SentFile] = field(default_factory=list)
@@ -62,10 +62,10 @@ class Sent:
 
 @asynccontextmanager
 async def sent_by(request: AnyRequest, root: Path, sender: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
-    """Read the form of a request to a handler that is `STREAMED`; what is not moved away is deleted at the end.
+    """Read the form of a request to a `STREAMED` handler. Files that are not moved elsewhere are deleted at the end.
 
-    `most` are the bytes that may come, `too_large` says why it is not more. Raises `ConflictError` while the same user
-    sends something else, `TooLargeError`, `DiskFullError`, and `RefusedError` for what is cut off or no such form.
+    `most` is the largest body in bytes, `too_large` the message for a larger one. Raises `ConflictError` while the same
+    user sends another form, `TooLargeError`, `DiskFullError`, and `RefusedError` for a body that is cut off.
     """
     with _alone(root, sender) as folder:
         try:
@@ -76,7 +76,7 @@ async def sent_by(request: AnyRequest, root: Path, sender: int, most: int, too_l
 
 @dataclass(frozen=True)
 class HeldFile:
-    """A file of the form, in memory alone."""
+    """A file of the form in memory."""
 
     name: str
     content: bytes
@@ -84,16 +84,16 @@ class HeldFile:
 
 @dataclass(frozen=True)
 class Held:
-    """A form with files that are stored nowhere: its texts by name, the last of each, and its files in order."""
+    """A form with files in memory: its text fields, the last of each name, and its files in order."""
 
     fields: dict[str, str]
     files: tuple[HeldFile, ...]
 
 
 async def held_by(request: AnyRequest, sender: int, most: int, too_large: Message) -> Held:
-    """Read a form of a request to a handler that is `STREAMED`; nothing of it is written anywhere.
+    """Read the form of a request to a `STREAMED` handler into memory.
 
-    `most` and `too_large` are as in `sent_by`, and what it raises as well. Small forms may come beside others.
+    `most`, `too_large` and the errors are those of `sent_by`. A small form may come while another one is read.
     """
     size = request.content_length
     alone = size is None or size > _SMALL
@@ -111,7 +111,7 @@ async def held_by(request: AnyRequest, sender: int, most: int, too_large: Messag
 
 
 def sweep_uploads(root: Path) -> None:
-    """Delete what killed processes left of uploads; what another one takes at the moment stays."""
+    """Delete the uploads that killed processes left. An upload that another process reads now stays."""
     for folder in root.glob("[0-9]*"):
         try:
             with _alone(root, int(folder.name)):
@@ -122,7 +122,7 @@ def sweep_uploads(root: Path) -> None:
 
 @contextmanager
 def disk_needed() -> Iterator[None]:
-    """Raise `DiskFullError` where a file cannot be written for want of room."""
+    """Raise `DiskFullError` where the disk is full."""
     try:
         yield
     except OSError as error:
@@ -133,7 +133,7 @@ def disk_needed() -> Iterator[None]:
 
 @contextmanager
 def _alone(root: Path, sender: int) -> Iterator[Path]:
-    """An empty folder that nobody else works in."""
+    """An empty folder for the user's upload, locked. Raises `ConflictError` where another upload holds the lock."""
     with disk_needed():
         root.mkdir(parents=True, exist_ok=True)
         lock = (root / f".{sender}.lock").open("w")
@@ -186,7 +186,7 @@ async def _read(request: AnyRequest, writer: "W", most: int, too_large: Message)
 
 
 class _Writer:
-    """Turns pieces of a stream into texts and files."""
+    """Writes the parts of a form: text fields into memory, files to disk."""
 
     def __init__(self, folder: Path) -> None:
         self.sent = Sent()
@@ -203,7 +203,7 @@ class _Writer:
             self._file.close()
 
     def take(self, parser: PushMultipartParser, piece: bytes) -> None:
-        """The next piece of the stream. Raises `MultipartError`, `DiskFullError`, `TooLargeError`."""
+        """Take the next piece of the stream. Raises `MultipartError`, `DiskFullError` and `TooLargeError`."""
         with disk_needed():
             for event in parser.parse(piece):
                 if isinstance(event, MultipartSegment):
@@ -249,7 +249,7 @@ class _Writer:
 
 
 class _Holder(_Writer):
-    """Keeps the files in memory; their paths name nothing."""
+    """Keeps the files in memory. Their paths are not used."""
 
     def __init__(self) -> None:
         super().__init__(Path("nowhere"))
@@ -260,7 +260,7 @@ class _Holder(_Writer):
         return self.held[-1]
 
     def _close(self, file: BinaryIO) -> None:
-        """It is read afterwards."""
+        """The file stays open: it is read afterwards."""
 
     def _drop(self, file: SentFile) -> None:
         self.held.pop()

@@ -1,4 +1,4 @@
-"""The workspace: a user's models, making new ones, renaming and deleting them."""
+"""The list of a user's models; pages to create, rename and delete a model and to change its dataset."""
 
 import re
 from collections.abc import Mapping
@@ -31,12 +31,12 @@ from scv.web.http.render import AnyRequest
 from scv.web.http.services import Services
 
 _OWN = re.compile(r"own-[0-9]{1,9}")
-"""A person's own dataset, in all its versions."""
+"""The name of an own dataset, which stands for all its versions."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What the list is narrowed and ordered by; it travels in the address."""
+    """Search, filters, order and page of the list, as the address holds them."""
 
     search: str = ""
     dataset: str = ""
@@ -46,7 +46,7 @@ class Filter:
 
     @classmethod
     def read(cls, query: Any) -> "Filter":
-        """Anything that makes no sense counts as not given."""
+        """The filter of a query. Invalid values are ignored."""
         dataset, sort, order = query.get("dataset", ""), query.get("sort", ""), query.get("order", "")
         page = query.get("page", "1")
         return cls(
@@ -69,7 +69,7 @@ class Filter:
 
     @property
     def query(self) -> str:
-        """What a form of the list carries, so that its answer is the same page of the same list."""
+        """The query of this page of the list. Forms carry it, so that their answer shows the same page."""
         return self.here.partition("?")[2]
 
     @classmethod
@@ -79,9 +79,9 @@ class Filter:
 
 @dataclass(frozen=True)
 class Card:
-    """A model in the list, with its dataset's title.
+    """A model in the list, with the title of its dataset.
 
-    `silhouette` holds its blocks' categories from top to bottom, none where unreadable.
+    `silhouette` holds the categories of its blocks from top to bottom; empty where the document cannot be read.
     """
 
     card: ModelCard
@@ -95,7 +95,7 @@ class Card:
 
 @dataclass(frozen=True)
 class ModelsPage:
-    """A page of the list. `datasets` are names and titles that it can be narrowed to."""
+    """A page of the list. `datasets` are the names and titles of the dataset filter."""
 
     filter: Filter
     listed: ModelPage
@@ -106,9 +106,9 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class NewModelPage:
-    """The form for a new model, with what was typed where it was refused. `datasets` come with their states.
+    """The form for a new model, with the typed values after a refusal.
 
-    `starter` is the chosen one's name, empty for none.
+    `starter` is the name of the chosen starter; empty for none.
     """
 
     name: str
@@ -122,7 +122,7 @@ class NewModelPage:
 
 @dataclass(frozen=True)
 class ModelDatasetPage:
-    """The form to have a model learn from other pictures; `dataset` is the chosen one's name."""
+    """The form to change the dataset of a model. `dataset` is the name of the chosen one."""
 
     model: Model
     dataset: str
@@ -174,7 +174,7 @@ class ModelController(Controller):
 
     @get("/{model_id:int}")
     async def newest(self, user: SignedIn, services: AppServices, model_id: FromPath[int]) -> Redirect:
-        """On to the newest version."""
+        """Redirect to the newest version."""
         async with services.database.reading() as session:
             version = await versions.get_newest_visible_version(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
@@ -183,7 +183,7 @@ class ModelController(Controller):
     async def ask_for_dataset(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, model_id: FromPath[int]
     ) -> Response[str]:
-        """Which pictures the model is to learn from."""
+        """The form to choose the dataset of the model."""
         page = await _dataset_page(services, user, model_id, request.query_params.get("dataset", ""))
         return services.renderer.respond(context, "models/change_dataset.html", page)
 
@@ -191,7 +191,7 @@ class ModelController(Controller):
     async def choose_dataset(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, model_id: FromPath[int]
     ) -> Response[Any]:
-        """Have the model learn from other pictures from now on; its runs keep what they used."""
+        """Change the dataset of the model. Its runs keep theirs."""
         wanted = (await read_form(request)).get("dataset", "")
         try:
             info = await _chosen(services, user, wanted)
@@ -206,7 +206,7 @@ class ModelController(Controller):
     async def rename(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, model_id: FromPath[int]
     ) -> Response[Any]:
-        """Give it another name; a name that cannot be is refused on the list itself."""
+        """Rename the model. A name that is refused is reported on the list."""
         form = await read_form(request)
         wanted = Filter.of_form(form)
         try:
@@ -221,7 +221,7 @@ class ModelController(Controller):
     async def delete(
         self, request: AnyRequest, user: SignedIn, services: AppServices, model_id: FromPath[int]
     ) -> Redirect:
-        """Delete the model for good, then its files."""
+        """Delete the model, then the files of its runs."""
         wanted = Filter.of_form(await read_form(request))
         async with services.database.writing() as session:
             run_ids = await models.delete_model(session, user, model_id)
@@ -250,12 +250,12 @@ async def _models_page(services: Services, user: User, wanted: Filter, problem: 
 def _silhouette(version: Version) -> tuple[str, ...]:
     try:
         return silhouette(version.document.blocks)
-    except DocumentError:  # its page says so; here it can still be deleted
+    except DocumentError:  # the page of the model reports it; here the model can still be deleted
         return ()
 
 
 async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
-    """The dataset that the user chose to train on. Raises `RefusedError` where it is none, or not ready."""
+    """The dataset of this name. Raises `RefusedError` where there is none, or its preparation failed."""
     try:
         info = await find_for(services, user, name)
     except NotFoundError as error:

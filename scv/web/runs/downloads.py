@@ -1,4 +1,4 @@
-"""A network as a file to take away: the block document, the program and the notebook that train it."""
+"""A network as a download: the block document, and the script and the notebook that train it."""
 
 from collections.abc import Callable
 
@@ -16,20 +16,20 @@ from scv.web.http.forms import file_name
 
 
 def as_document(name: str, document: Document) -> Response[bytes]:
-    """The block document as readable JSON; also one that cannot be trained yet."""
+    """The block document as indented JSON. It may have errors."""
     text = msgspec.json.format(encode(document), indent=2)
     return as_file(text + b"\n", "application/json", file_name(name, "json"))
 
 
 def as_script(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
-    """The program that trains it by itself; raises `RefusedError` for a network with errors."""
+    """The script that trains the network without SCV. Raises `RefusedError` for a network with errors."""
     file = file_name(name, "py")
     text = _written(lambda: script(document, dataset, settings, title=name, file=file))
     return as_file(text, "text/x-python", file)
 
 
 def as_notebook(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
-    """The same as a Jupyter notebook; raises `RefusedError` for a network with errors."""
+    """The script as a Jupyter notebook. Raises `RefusedError` for a network with errors."""
     text = _written(lambda: notebook(document, dataset, settings, title=name))
     return as_file(text, "application/x-ipynb+json", file_name(name, "ipynb"))
 
@@ -42,5 +42,5 @@ def _written(write: Callable[[], str]) -> bytes:
 
 
 def as_file(content: bytes, media_type: str, name: str) -> Response[bytes]:
-    """Bytes to be saved under a name that `file_name` made."""
+    """An answer that the browser saves as a file. `name` must come from `file_name`."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

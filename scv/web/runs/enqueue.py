@@ -1,4 +1,4 @@
-"""Telling the workers and the pages of what was committed about runs that wait."""
+"""Enqueue committed runs, and publish that a waiting run was stopped."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,7 +12,7 @@ from scv.web.http.services import Services
 async def enqueue_runs(services: Services, waiting: Iterable[tuple[int, int]]) -> None:
     """Put runs, each an id and its attempt, into the queue.
 
-    They are on record: where the broker is away, the reaper does it when it is back.
+    The runs must be committed. Where the broker does not answer, the reaper enqueues them later.
     """
     with suppress(BrokerAwayError):
         for run_id, attempt in waiting:
@@ -21,7 +21,7 @@ async def enqueue_runs(services: Services, waiting: Iterable[tuple[int, int]]) -
 
 
 async def publish_stopped(services: Services, run: Run) -> None:
-    """What follows when a run that waited, loaded with its metrics, was stopped by a request."""
+    """Delete the files of a waiting run that was stopped, and publish its end. Its metrics must be loaded."""
     services.files.delete_unfinished(run.id)
-    with suppress(BrokerAwayError):  # the page asks the database when the stream says nothing
+    with suppress(BrokerAwayError):  # the page queries the database when no event comes
         await services.queue.publish(run.id, Stopped(epochs=len(run.metrics)))

@@ -1,4 +1,4 @@
-"""What a training will need, before it begins: memory by the check, time by what an earlier run was measured at."""
+"""What a training will need: memory from the check of its network, time from the pace of an earlier run."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,43 +13,43 @@ from scv.db.tables import Run
 from scv.training.settings import TrainingSettings
 
 TORCH_BYTES = 400 << 20
-"""What a training process takes before its first batch, as docs/SETTINGS.md says of SCV_MEMORY_MB."""
+"""The memory of a training process before its first batch; see SCV_MEMORY_MB in docs/SETTINGS.md."""
 
 FORWARD_SHARE = 1 / 3
-"""An image that is only looked at costs a third of one that is learned from: the way back takes two ways there
+"""A forward pass costs a third of a training step, because a backward pass costs two forward passes
 (Kaplan et al. 2020, section 2.1)."""
 
 
 def fixed_bytes(checked: Check) -> int:
-    """What each weight holds while training: itself, its gradient, and the two numbers that Adam keeps."""
+    """The bytes of the weights while training: each with its gradient and the two moments of Adam, 4 bytes each."""
     return 16 * checked.parameters
 
 
 def image_bytes(checked: Check) -> int:
-    """What one image of a batch leaves behind for the way back."""
+    """The bytes of the activations of one image, which are kept for the backward pass."""
     return 4 * checked.activations
 
 
 def batch_memory(checked: Check, batch_size: int) -> int:
-    """The bytes that a batch needs while training, without those that torch itself takes."""
+    """The bytes that a batch needs while training, without the memory of torch itself."""
     return batch_size * image_bytes(checked) + fixed_bytes(checked)
 
 
 class ImageCounts(NamedTuple):
-    """How many images serve for what; classes of odd sizes may make it a few more or fewer."""
+    """The numbers of images to train on and to validate with; rounding by class may change them a little."""
 
     train: int
     validation: int
 
 
 def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> ImageCounts:
-    """The parts into which `data.splits` takes the dataset's training images."""
+    """The sizes of the parts that `data.splits` makes of the training images."""
     validation = dataset.validation_size or dataset.train_size * settings.validation_percent // 100
     return ImageCounts(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
 
 
 class Estimate(NamedTuple):
-    """Seconds that a training will take: all its seeds, one of them, an epoch of that, and the test after it.
+    """Seconds of a training: of all seeds, of one seed, of one epoch, and of the test at its end.
 
     `run_id` is the run that was measured.
     """
@@ -61,14 +61,14 @@ class Estimate(NamedTuple):
     run_id: int
 
     def epochs_within(self, seconds: float) -> int:
-        """How many epochs of one seed there is time for, and the test."""
+        """The number of epochs of one seed that fit into this time together with the test."""
         return max(0, int((seconds - self.test) / self.epoch))
 
 
 def estimate_time(
     runs: Sequence[Run], checked: Check, document: Document, settings: TrainingSettings, dataset: DatasetInfo
 ) -> Estimate | None:
-    """By the newest finished run that was measured on the same device, in proportion to the work; else None.
+    """Estimate from the newest finished run on the same device, in proportion to the work; None without such a run.
 
     `runs` have their metrics and begin with the newest; `document` is what `checked` is the check of. Work is
     multiply-adds times images, epochs and seeds.
@@ -86,7 +86,7 @@ def estimate_time(
         same_place = (then.device, then.precision) == (settings.device, settings.precision)
         if not same_place or not measured.multiply_adds or not checked.multiply_adds:
             continue
-        # Each epoch showed as many images, so their mean pace is the harmonic one.
+        # Each epoch has the same number of images, so the mean pace is the harmonic mean.
         image = sum(1 / pace for pace in paces) / len(paces) * checked.multiply_adds / measured.multiply_adds
         train, validation = images_of(settings, dataset)
         epoch = image * (train + validation * FORWARD_SHARE)

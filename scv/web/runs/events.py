@@ -1,4 +1,4 @@
-"""Server-sent events of a run: its stream, folded into fragments of HTML."""
+"""Server-sent events of a run: the events of its stream, summed up and sent as HTML."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,16 +16,16 @@ from scv.web.http.services import Services
 from scv.web.runs.live import PAUSED, LiveRun, fold, live_run
 
 INTERVAL = 0.15
-"""Seconds between two fragments at least; events in between are folded together."""
+"""The least seconds between two fragments. Events in between are summed up into one."""
 
 TICK = 1.0
-"""Seconds without news after which what was folded in but not sent yet is sent."""
+"""Seconds without events after which events that were not sent yet are sent."""
 
 QUIET = 15.0
-"""Seconds without a fragment after which the connection gets a comment, and the database is asked."""
+"""Seconds without a fragment after which a comment is sent and the database is queried."""
 
 AWAY = 2.0
-"""Seconds between two tries while the broker is away."""
+"""Seconds between two attempts while the broker does not answer."""
 
 
 async def run_events(
@@ -33,11 +33,10 @@ async def run_events(
 ) -> AsyncIterator[ServerSentEventMessage]:
     """Fragments named `progress`, and one named `ended` at the end. Holds no database session while it waits.
 
-    The stream is read from its beginning, since what is shown is the sum of all events; what the browser has
-    `seen` already (its Last-Event-ID) is summed up without being sent again. Where the stream is lost, the
-    database is asked now and then and has the last word.
+    The stream is read from its beginning, because a fragment shows the sum of all events. Events that the browser has
+    `seen` (up to its Last-Event-ID) are summed up and not sent again. Where the stream is lost, the database decides.
     """
-    # The first fragment waits as well, until the news there has been so far are summed up.
+    # The first fragment is sent after the events so far are summed up.
     after, sent_at, owed = "0-0", monotonic(), False
     while not live.ended:
         try:
@@ -66,9 +65,9 @@ async def run_events(
 
 
 async def _on_record(services: Services, user: User, live: LiveRun) -> LiveRun:
-    """The run as the database has it where the news fell behind: it has ended, begun, or goes on after a pause.
+    """The run by the database where that is newer than the events: it ended, began, or continues after a pause.
 
-    Else what was known before, with its place among those that wait.
+    Else the run as it was, with its present place in the queue.
     """
     try:
         async with services.database.reading() as session:

@@ -1,4 +1,4 @@
-"""The files of a run: what can be taken away beside its script and its weights, for its owner alone."""
+"""Downloads of a run: ONNX, notebook, figures as tables, certificate; for the owner of the run."""
 
 from asyncio import to_thread
 
@@ -31,7 +31,7 @@ class ExportController(Controller):
 
     @get(f"/{ONNX}")
     async def onnx(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
-        """The network as ONNX, which the report made and compared with the network."""
+        """The network as ONNX. The report made the file and compared it with the network."""
         run = await _run_for(services, user, run_id)
         path = services.files.path(report_folder(run_id)) / ONNX
         if not path.is_file():
@@ -40,7 +40,7 @@ class ExportController(Controller):
 
     @get("/notebook.ipynb")
     async def notebook(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
-        """The notebook that trains the same network with the same settings by itself."""
+        """The notebook that trains the same network with the same settings."""
         run = await _run_for(services, user, run_id)
         return as_notebook(run.version.model.name, dataset_of(run), run.document, run.settings)
 

@@ -1,4 +1,4 @@
-"""What is too much for this installation is refused before it starts, with what would fit."""
+"""Trainings beyond the limits of the installation are refused before they start; the message says what would fit."""
 
 import math
 from collections.abc import Sequence
@@ -28,20 +28,20 @@ async def refuse_too_much(
     document: Document,
     settings: TrainingSettings,
 ) -> None:
-    """Raise `RefusedError` where a training of the document, which has no errors, would break a limit.
+    """Raise `RefusedError` where a training of the document, which must have no errors, would exceed a limit.
 
     `version` is the one that it belongs to, with its model; earlier runs of it tell how long it will take.
     """
     checked = check(document, dataset.shape, dataset.classes)
     refuse_memory(limits, checked, settings)
     refuse_work(limits, checked, settings, dataset)
-    # An estimate from another network may be wrong by several times: it is shown, but refuses nothing.
+    # An estimate from another network may be wrong several times over: it is shown, but it is no reason to refuse.
     same = [run for run in await list_runs_for_version(session, version) if run.document == document]
     refuse_time(limits, same, checked, document, settings, dataset)
 
 
 def refuse_memory(limits: Settings, checked: Check, settings: TrainingSettings) -> None:
-    """Raise `RefusedError` where a batch needs more than `memory_mb`, which counts on the CPU only."""
+    """Raise `RefusedError` where a batch needs more than `memory_mb`. The limit holds for the CPU only."""
     device = limits.device if settings.device == "auto" else settings.device
     limit = limits.memory_mb * MB
     if not limit or device not in ("auto", "cpu"):
@@ -71,7 +71,7 @@ def refuse_memory(limits: Settings, checked: Check, settings: TrainingSettings) 
 
 
 def refuse_work(limits: Settings, checked: Check, settings: TrainingSettings, dataset: DatasetInfo) -> None:
-    """Raise `RefusedError` where one run would compute more than `run_multiply_adds`."""
+    """Raise `RefusedError` where one run needs more than `run_multiply_adds`."""
     epoch = checked.multiply_adds * images_of(settings, dataset).train
     if not limits.run_multiply_adds or epoch * settings.epochs <= limits.run_multiply_adds:
         return
@@ -95,7 +95,7 @@ def refuse_time(
     settings: TrainingSettings,
     dataset: DatasetInfo,
 ) -> None:
-    """Raise `RefusedError` where one run would take longer than `run_minutes`, by what earlier `runs` took."""
+    """Raise `RefusedError` where one run would take longer than `run_minutes`, estimated from earlier `runs`."""
     estimate = estimate_time(runs, checked, document, settings, dataset)
     limit = limits.run_minutes * 60
     if estimate is None or estimate.one <= limit:
@@ -115,7 +115,7 @@ def refuse_time(
 
 
 def _minutes(seconds: float) -> str:
-    """Two figures, which is more than an estimate is good for; all figures before the point."""
+    """Minutes with two significant digits; whole minutes from ten on."""
     minutes = seconds / 60
     return f"{minutes:,.0f}" if minutes >= 10 else f"{minutes:.2g}"
 

@@ -1,4 +1,4 @@
-"""A run as a page shows it while it goes on: what the database says, with the stream's news folded in."""
+"""A run as a page shows it while it trains: the row of the database, updated by the events of the stream."""
 
 from dataclasses import dataclass, replace
 
@@ -10,14 +10,14 @@ from scv.training.progress import EpochMetrics, Paused, Progress, Result, Starte
 PAUSED = say("Paused")
 
 LATEST = 8
-"""How many epochs the table shows while more are to come."""
+"""The number of epochs that the table shows while the run trains."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveRun:
     """One moment of a run. `done` is the share of the whole run, 0 to 1.
 
-    `position` is its place among the runs that wait, from 1, as long as it waits.
+    `position` is the place of a waiting run in the queue, from 1; None for a run that does not wait.
     """
 
     run_id: int
@@ -32,21 +32,22 @@ class LiveRun:
 
     @property
     def percent(self) -> int:
+        """`done` in percent."""
         return round(self.done * 100)
 
     @property
     def listed(self) -> tuple[EpochMetrics, ...]:
-        """The epochs of the table: while it goes on the latest ones, the newest first; in the end all."""
+        """The epochs of the table: the latest ones, newest first, while the run trains; all of them afterwards."""
         return self.metrics if self.ended else self.metrics[: -LATEST - 1 : -1]
 
     @property
     def best(self) -> int | None:
-        """The epoch whose weights are kept so far."""
+        """The epoch whose weights are the best so far."""
         return max((metric.epoch for metric in self.metrics if metric.best), default=None)
 
 
 def live_run(run: Run, epochs: int, position: int | None = None) -> LiveRun:
-    """What the database knows; `epochs` are those of the run's settings."""
+    """The run by its row. `epochs` is the number of epochs in its settings."""
     metrics = tuple(map(metrics_of, run.metrics))
     stages = {
         "queued": say("Waiting for a free worker"),
@@ -69,7 +70,7 @@ def live_run(run: Run, epochs: int, position: int | None = None) -> LiveRun:
 
 
 def fold(live: LiveRun, event: RunEvent) -> LiveRun:
-    """The moment after an event. Events that the database knew already change nothing that is shown."""
+    """The run after an event. An event that the row knows already changes nothing."""
     if is_last(event):
         return replace(live, ended=True, progress=None, done=1.0 if isinstance(event, Result) else live.done)
     match event:
@@ -96,7 +97,7 @@ def fold(live: LiveRun, event: RunEvent) -> LiveRun:
 
 
 def metrics_of(row: EpochMetric) -> EpochMetrics:
-    """A row of the ledger as the event that it was."""
+    """A row of an epoch as an event."""
     return EpochMetrics(
         epoch=row.epoch,
         train_loss=row.train_loss,

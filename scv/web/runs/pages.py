@@ -1,4 +1,4 @@
-"""A run: watch it, pause it, stop it, see what came of it, train it again, take its code and weights away."""
+"""The page of a run: progress, result, pause and stop, training again, and downloads of code and weights."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +48,7 @@ TEMPLATE = "runs/run.html"
 
 @dataclass(frozen=True)
 class LivePage:
-    """The part of the page that the event stream renews."""
+    """The part of the page that is replaced by server-sent events."""
 
     live: LiveRun
     diagnoses: tuple[Diagnosis, ...]
@@ -57,7 +57,7 @@ class LivePage:
 
 @dataclass(frozen=True)
 class RunPage:
-    """A run, what it trained, and how far it is."""
+    """A run with its network, its settings, its progress and its result."""
 
     run: Run
     model: Model
@@ -75,7 +75,7 @@ class RunPage:
 
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
-        """The settings as they are written: the usual ones, the seed, and those that are not as they are by default."""
+        """Settings with their values as text: the main ones, the seed, and all that differ from their defaults."""
         all_of_them = ((param, getattr(self.settings, param.name)) for param in FIELDS)
         return tuple(
             (param, param.written(value))
@@ -85,23 +85,23 @@ class RunPage:
 
     @property
     def refused(self) -> bool:
-        """Whether a setting that was typed cannot be used."""
+        """Whether a setting that was typed is invalid."""
         return any(field.error for field in self.fields)
 
     @property
     def layers(self) -> tuple[tuple[str, str], ...]:
-        """Type and category of every block from top to bottom."""
+        """The type and the category of each block from top to bottom."""
         kinds = ((block.type, CATALOGUE.get(block.type)) for block in self.document.blocks)
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is to come of it any more: no worker has it, and it does not wait or pause."""
+        """Whether the run neither trains nor waits nor pauses."""
         return not self.run.active and not self.run.held
 
     @property
     def remedy(self) -> Mapping[str, float]:
-        """What to change where the run failed by its settings."""
+        """The changes of settings that may help a run that diverged; else empty."""
         rate = lower_rate(self.settings)
         return (
             {"learning_rate": rate}
@@ -111,12 +111,12 @@ class RunPage:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The network as the editor draws it."""
+        """The blocks of the network with their shapes."""
         return pieces_to_show(self.document, self.dataset.shape, self.dataset.classes)
 
     @property
     def gone(self) -> bool:
-        """Whether the pictures that it learned from were deleted."""
+        """Whether the images of its dataset were deleted."""
         return is_gone(self.run)
 
     @property
@@ -125,7 +125,7 @@ class RunPage:
 
 
 def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Message]) -> tuple[Field, ...]:
-    """The fields to train again with: what was typed, else what the run had."""
+    """The fields for another training: the typed values, else the settings of the run."""
     named = [(setting_field(param.name), param) for param in FIELDS]
     return tuple(
         Field(name, param, form.get(name, shown_value(param, getattr(settings, param.name))), refused.get(name))
@@ -172,7 +172,7 @@ async def _load(services: Services, user: User, run_id: int) -> tuple[Run, int |
 async def _controls(
     request: AnyRequest, context: RequestContext, services: Services, user: User, run_id: int
 ) -> Response[Any]:
-    """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
+    """The answer to a button of the page: the buttons for htmx, a redirect to the page for a plain form."""
     run, _, _ = await _load(services, user, run_id)
     if not request.htmx:
         return Redirect(f"/runs/{run_id}", status_code=303)
@@ -230,10 +230,10 @@ class RunController(Controller):
         services: AppServices,
         run_id: FromPath[int],
     ) -> Response[Any]:
-        """Ask for an end; the worker sees to it within a second or two."""
+        """Request that the run stops. A worker stops it within a second or two."""
         async with services.database.writing() as session:
             run = await runs.get_editable_run(session, user, run_id)
-            # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
+            # A queued run may have weights from before a pause, or from a worker that was lost.
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
@@ -248,7 +248,7 @@ class RunController(Controller):
         services: AppServices,
         run_id: FromPath[int],
     ) -> Response[Any]:
-        """Ask for a pause; the worker keeps the state and turns to other runs."""
+        """Request a pause. The worker saves the state and takes other runs."""
         async with services.database.writing() as session:
             run = await runs.get_editable_run(session, user, run_id)
             at_once = await runs.request_pause(session, run)
@@ -259,7 +259,7 @@ class RunController(Controller):
 
     @post("/resume", status_code=200)
     async def resume(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
-        """Have a paused run wait for its turn, and go on exactly where it was."""
+        """Queue a paused run again. It continues exactly where it was."""
         async with services.database.writing() as session:
             attempt = await runs.resume_run(session, await runs.get_editable_run(session, user, run_id))
         if attempt is not None:
@@ -268,7 +268,7 @@ class RunController(Controller):
 
     @post("/stop-series", status_code=200)
     async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
-        """Ask all runs of the series that have not ended to stop."""
+        """Request that all active runs of the series stop."""
         async with services.database.writing() as session:
             series_runs = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
             stopped = [
@@ -289,7 +289,7 @@ class RunController(Controller):
         services: AppServices,
         run_id: FromPath[int],
     ) -> Response[Any]:
-        """Train the run's network once more, in a new run: with the same settings, or with those that were typed."""
+        """Train the network again in a new run, with the same settings or with the typed ones."""
         form = await read_form(request)
         refused: dict[str, Message] = {}
         async with services.database.writing() as session:
@@ -308,14 +308,14 @@ class RunController(Controller):
 
     @get("/script.py")
     async def script(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
-        """The program that trains the same network with the same settings by itself."""
+        """The script that trains the same network with the same settings."""
         async with services.database.reading() as session:
             run = await runs.get_visible_run(session, user, run_id)
         return as_script(run.version.model.name, dataset_of(run), run.document, run.settings)
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
-        """The best weights, where the run has any."""
+        """The best weights. Raises `NotFoundError` where the run has none."""
         async with services.database.reading() as session:
             run = await runs.get_visible_run(session, user, run_id)
         try:

@@ -1,4 +1,4 @@
-"""The figures of a training as `static/curve.js` draws them, and what they say in words."""
+"""The figures of a training for `static/curve.js`, and their diagnosis."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from scv.web.runs.live import LiveRun
 SERIES = (
     "train_accuracy", "validation_accuracy", "train_loss", "validation_loss", "learning_rate", "images_per_second",
 )  # fmt: skip
-"""Figures of an epoch that are drawn."""
+"""The figures of an epoch that are drawn."""
 
 
 def plot_data(live: LiveRun, others: Sequence[Sequence[float]] = ()) -> str:
@@ -32,5 +32,5 @@ def plot_data(live: LiveRun, others: Sequence[Sequence[float]] = ()) -> str:
 
 
 def diagnoses(live: LiveRun, settings: TrainingSettings, classes: int) -> tuple[Diagnosis, ...]:
-    """What the curves so far say; nothing before there is something to see."""
+    """The diagnosis of the curves so far; empty while there is too little to judge."""
     return diagnose(live.metrics, classes, settings, finished=live.ended and live.done == 1.0)

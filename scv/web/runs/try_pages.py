@@ -1,4 +1,4 @@
-"""A trained network is tried on somebody's own pictures: sent, drawn or from a camera; nothing of them is stored."""
+"""Predictions for a user's own images: files, a drawing, or the camera. The images are not stored."""
 
 import asyncio
 import base64
@@ -29,10 +29,10 @@ from scv.web.http.uploads import Held, HeldFile, held_by
 TEMPLATE = "runs/try.html"
 
 MOST_PICTURES = 20
-"""So many are answered at once."""
+"""The most images of one form that get a prediction."""
 
 MOST_BYTES = 48 * 2**20
-"""So much may be sent at once."""
+"""The largest form, in bytes."""
 
 NO_WEIGHTS = say(
     "This run has no weights that could answer. Let it train to its end, or stop it after its first epoch."
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one picture, by the name of its file; what it says is in `answer` or in `problem`."""
+    """The answer for one image with the name of its file. `away` says that the predictor did not answer."""
 
     name: str
     answer: Answer
@@ -54,16 +54,16 @@ class Outcome:
 
     @property
     def spread(self) -> float:
-        """The entropy as a share of the most that it can be: 0 where the network is sure."""
+        """The entropy of the prediction as a share of the largest possible one: 0 where the network is sure."""
         told = self.answer.prediction
         return 0.0 if told is None or not told.most_entropy else min(1.0, told.entropy / told.most_entropy)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TryPage:
-    """A run to be tried, and what it said of the pictures that were sent; `more` pictures were left out.
+    """A run, and its answers for the images that were sent. `more` is the number of images without an answer.
 
-    `mute`: it has no weights, so nothing can be asked.
+    `mute` says that the run has no weights and cannot predict; `live` that the image comes from a pen or a camera.
     """
 
     run: Run
@@ -86,7 +86,7 @@ class TryPage:
 
     @property
     def gone(self) -> bool:
-        """Whether the pictures that it learned from were deleted."""
+        """Whether the images of its dataset were deleted."""
         return is_gone(self.run)
 
     @property
@@ -95,23 +95,23 @@ class TryPage:
 
     @property
     def validated(self) -> float | None:
-        """The best accuracy on the validation pictures: what is known of a run that was stopped."""
+        """The best accuracy on the validation images. A stopped run has no other accuracy."""
         return max((metric.validation_accuracy for metric in self.run.metrics), default=None)
 
     @property
     def short(self) -> bool:
-        """Whether the classes have such short names that their column may be narrow."""
+        """Whether all class names are so short that their column may be narrow."""
         return max(map(len, self.dataset.class_names)) <= 3
 
     @property
     def tools(self) -> tuple[Tool, ...]:
-        """The ways to a picture, the one first that suits the dataset: grey ones are drawn, things are held up."""
+        """The ways to send an image. Drawing comes first for handwriting, the camera for photos."""
         if self.dataset.shape[0] == 1 and not self.dataset.backdrop:
             return ("draw", "files", "camera")
         return ("camera", "files", "draw")
 
     def source(self, picture: Picture) -> str:
-        """A picture within the page itself: it has no address, since it is kept nowhere."""
+        """The image as a data URL: it is not stored, so it has no address."""
         return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
 
 
@@ -129,7 +129,7 @@ class TryController(Controller):
     async def ask(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
     ) -> Response[Any]:
-        """Answer each picture by itself; of what is sent live, a picture without an answer is nothing unusual."""
+        """Predict each image. A live image without an answer is no error: the next one follows at once."""
         run, weights = await _load(services, user, run_id)
         if weights is None:
             raise RefusedError(NO_WEIGHTS)
@@ -153,7 +153,7 @@ def _page(run: Run, **told: Any) -> TryPage:
 
 
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str | None]:
-    """The user's run and the key of its weights, where it has any. Raises `NotFoundError`."""
+    """The user's run, and the key of its weights or None. Raises `NotFoundError`."""
     async with services.database.reading() as session:
         run = await runs.get_visible_run(session, user, run_id)
     with suppress(ValueError):  # no key of ours
@@ -162,7 +162,7 @@ async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str |
 
 
 async def _ask(services: Services, weights: str, sent: Held) -> tuple[Outcome, ...]:
-    """One after the other, so that others who ask have their turn between them."""
+    """Predict one image after the other, so that the images of other users get their turn in between."""
     return tuple([await _ask_about(services, weights, file) for file in sent.files[:MOST_PICTURES]])
 
 
@@ -176,13 +176,13 @@ async def _ask_about(services: Services, weights: str, file: HeldFile) -> Outcom
 
 
 async def _unless_gone(request: AnyRequest, work: Awaitable[T]) -> T:
-    """What the work gives; it is cancelled when the browser waits no more."""
+    """The result of the work. The work is cancelled when the browser closes the connection."""
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise ClientException  # to nobody
+        raise ClientException  # nobody reads the answer
     finally:
         for task in (working, watching):
             task.cancel()

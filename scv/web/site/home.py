@@ -1,4 +1,4 @@
-"""The landing page, for visitors; signed-in users are sent on to their models."""
+"""The start page for visitors. Signed-in users are redirected to their models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,8 @@ _SHOWN = Document(
 
 @dataclass(frozen=True)
 class ShownPiece:
+    """One block of the network on the start page, with its output shape."""
+
     type: str
     category: str
     output: Shape
@@ -33,13 +35,14 @@ class ShownPiece:
 
 @dataclass(frozen=True)
 class HomePage:
-    """A small network for MNIST, drawn as pieces with their true shapes."""
+    """A small network for MNIST with its true shapes."""
 
     pieces: tuple[ShownPiece, ...]
 
 
 @get("/")
 async def home(context: Context, services: AppServices) -> Response[Any]:
+    """The start page."""
     if context.user is not None:
         return Redirect("/models", status_code=303)
     mnist = find("mnist")
