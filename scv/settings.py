@@ -89,7 +89,7 @@ class Settings:
             raise RefusedError(f"SCV_DATA_DIR names no folder: {error}") from None
 
     def resolved(self) -> Self:
-        """Fill in the settings that depend on the data folder. Paths become absolute, so all processes agree on them."""
+        """Fill in the settings that depend on the data folder. Paths become absolute, so processes agree on them."""
         data_dir = self.data_dir.expanduser().resolve()
         return replace(
             self,
