@@ -114,13 +114,13 @@ async def get_visible_dataset_version(session: AsyncSession, user: User, name: s
     return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
-def newest_name(version: DatasetVersion) -> Select[str]:
-    """The name of the dataset's newest version, if that is newer than this one."""
+def newest_name(dataset_id: ColumnElement[int], number: ColumnElement[int]) -> Select[str]:
+    """The name of the dataset's newest version, if that is newer than the one of this number."""
     return (
         select(DatasetVersion.name)
         .where(
-            DatasetVersion.dataset_id == version.dataset_id,
-            DatasetVersion.number > version.number,
+            DatasetVersion.dataset_id == dataset_id,
+            DatasetVersion.number > number,
             DatasetVersion.status == "ready",
         )
         .order_by(DatasetVersion.number.desc())
