@@ -16,7 +16,7 @@ from scv.message import Message, say
 
 NO_DATASET = say("There is no such dataset.")
 
-NOT_YOURS = say(
+DATASET_NOT_YOURS = say(
     "This dataset belongs to somebody else, and only its owner can change it. You can train on it, or save it as a zip "
     "and make a dataset of your own from that."
 )
@@ -61,7 +61,7 @@ async def _load(session: AsyncSession, user: User, dataset_id: int, permission: 
         .where(Dataset.id == dataset_id)
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
-    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=NOT_YOURS)
+    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=DATASET_NOT_YOURS)
 
 
 async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:

@@ -10,6 +10,7 @@ from tests.data.pictures import noise, saved
 from tests.jobs.trained import digit
 from tests.web.access_world import TINY, Files, World
 from tests.web.datasets.sending import zipped
+from tests.web.routes import filled
 
 Ids = Mapping[str, object]
 
@@ -33,10 +34,8 @@ class Case:
 
     def address(self, path: str, ids: Ids) -> str:
         """The path with the ids in it, and the query."""
-        for name, value in ids.items():
-            for kind in ("int", "str", "path"):
-                path = path.replace(f"{{{name}:{kind}}}", str(value))
-        return f"{path}?{urlencode(self.query)}" if self.query else path
+        address = filled(path, ids)
+        return f"{address}?{urlencode(self.query)}" if self.query else address
 
 
 async def nothing(world: World) -> Ids:

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
-from litestar import Litestar
-from litestar.routes import HTTPRoute
 
 from scv.db.tables import User
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.worker import end_task
 from tests.web.access_cases import CASES, SEEN_WHEN_PUBLISHED, Case
 from tests.web.access_world import NAMES, World, open_world
+from tests.web.routes import routes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,18 +28,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         await end_task(predictor)
 
 
-def routes(app: Litestar) -> set[str]:
-    """Method and path template of everything that can be asked for."""
-    return {
-        f"{method} {route.path}"
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for method in route.methods - {"OPTIONS", "HEAD"}
-    }
-
-
 async def test_each_route_is_in_the_table_and_nothing_else(world: World) -> None:
-    assert set(CASES) == routes(world.app)
+    assert set(CASES) == {f"{method} {path}" for method, path in routes(world.app)}
 
 
 def permitted(case: Case, world: World) -> tuple[list[User], list[User]]:

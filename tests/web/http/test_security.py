@@ -3,18 +3,9 @@
 import re
 
 from litestar import Litestar
-from litestar.routes import HTTPRoute
 
 from tests.web.conftest import Visitor, add_run, add_version
-
-
-def forms(app: Litestar) -> set[str]:
-    """The path templates of all forms."""
-    return {route.path for route in app.routes if isinstance(route, HTTPRoute) and "POST" in route.methods}
-
-
-def filled(path: str, ids: dict[str, object]) -> str:
-    return re.sub(r"\{(\w+):\w+\}", lambda match: str(ids[match[1]]), path)
+from tests.web.routes import filled, routes
 
 
 async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar) -> None:
@@ -24,8 +15,9 @@ async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar
         **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
         **{"dataset_id": 1, "part": "train", "index": 0},
     }
+    forms = [path for method, path in routes(app) if method == "POST"]
     for token in ("", "wrong", "é", "0" * 128):
-        for path in forms(app):
+        for path in forms:
             answer = await owner.client.post(filled(path, ids), data={"_csrf_token": token})
             assert answer.status_code == 403, (path, token)
             header = await owner.client.post(filled(path, ids), headers={"X-CSRFToken": token.encode("latin-1")})
