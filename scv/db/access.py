@@ -38,7 +38,10 @@ NOT_YOURS = say("This belongs to somebody else. You can look at it, but only its
 
 
 def owned_by(user: User | int | BindParameter[int], noun: type[Base]) -> Condition:
-    """The rows that are the user's own, who alone may publish and delete them; the user, their id, or a parameter for it."""
+    """The rows that are the user's own, who alone may publish and delete them.
+
+    `user` may be their id as well, or a parameter for that.
+    """
     return _OWNED[noun](user.id if isinstance(user, User) else user)
 
 

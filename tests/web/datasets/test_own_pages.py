@@ -178,7 +178,12 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     assert (await owner.get(f"/datasets/{name}/samples.png")).status_code == 200
     assert 'type="checkbox"' not in (await owner.get(f"/datasets/{name}/classes/0/pictures")).text
     for action in ("rename", "names", "drop", "publish", "delete", "stop", "versions/1/delete"):
-        assert (await owner.post(f"{path}/{action}", {"name": "x", "version": 1})).status_code == 404
+        refused = await owner.post(f"{path}/{action}", {"name": "x", "version": 1})
+        assert refused.status_code == 403, action
+        assert "Only its owner can do this" in refused.text
+        assert "You can train on it, or save it as a zip" in refused.text
+    notice = await owner.post(f"{path}/rename", {"name": "x"}, htmx=True)
+    assert (notice.status_code, notice.headers["hx-retarget"]) == (403, "#notices")
     created = await owner.post("/models/new", {"name": "R", "dataset": name, "starter": "lenet"})
     assert created.status_code == 200
 
