@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from scv.jobs.parent_death import end_with_parent
+from scv.log import context_for_child
 from scv.settings import ROOT, Settings
 
 
@@ -30,8 +31,11 @@ async def start(module: str, *arguments: str, environment: Mapping[str, str], **
 async def running_subprocess(
     settings: Settings, processes: set[int], module: str, *arguments: str, **options: Any
 ) -> AsyncIterator[Process]:
-    """A process that has these settings and lives as long as the block at most; its id is among `processes` then."""
-    process = await start(module, *arguments, environment=settings.environment(), **options)
+    """A process that has these settings and lives as long as the block at most; its id is among `processes` then.
+
+    The lines of its log bear what is bound here at its start.
+    """
+    process = await start(module, *arguments, environment={**settings.environment(), **context_for_child()}, **options)
     processes.add(process.pid)
     try:
         yield process
