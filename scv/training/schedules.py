@@ -11,8 +11,8 @@ from scv.message import Message, mark, say
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """How the learning rate changes, in words that follow "the learning rate", and as source code.
 
-    `source` defines `learning_rate(lr, step, steps)`: the rate of a step, counted from 0, of all `steps` of a run. It may
-    use `math`. It is empty where the rate stays the same.
+    `source` defines `learning_rate(lr, step, steps)`: the rate of a step, counted from 0, of all `steps` of a run. It
+    may use `math`. It is empty where the rate stays the same.
     """
 
     does: str
