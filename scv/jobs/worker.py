@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 
 import structlog
 from arq.worker import Worker, func
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scv.db.engine import Database
@@ -34,7 +35,7 @@ _PATIENCE = 5
 """How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
 
 _AWAY_SECONDS = 1.0
-"""How long it then waits before it tries anew."""
+"""How long it waits before it asks again whether the broker is there."""
 
 _INSIST_SECONDS = 1.0
 """After so long a task is cancelled once more: a cancellation that meets a reply of the broker can be lost."""
@@ -90,28 +91,45 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
 
         # As long as its lease: where the one has run out, so has the other.
         announcing = announce_for_ever(queue.redis, state, settings.lease_seconds)
-        for work in (announcing, runner.look_for_ever(), deliver_for_ever(make_worker)):
+        for work in (announcing, runner.look_for_ever(), deliver_for_ever(queue.redis, make_worker)):
             stack.push_async_callback(end_task, asyncio.create_task(work))
         await stopped.wait()
 
 
-async def deliver_for_ever(make_worker: Callable[[], Worker]) -> NoReturn:
-    """Have arq deliver jobs until cancelled.
+async def deliver_for_ever(redis: Redis, make_worker: Callable[[], Worker]) -> NoReturn:
+    """Have arq deliver jobs until cancelled. `redis` is asked whether the broker is there.
 
-    While the broker is away none are delivered; work goes on, and what waits is found in the database.
+    While it is away none are delivered; work goes on, and what waits is found in the database.
     """
     while True:
+        await _until_broker_answers(redis)
         worker = make_worker()
         try:
             await worker.async_run()
         except RedisError as error:
-            log.warning("the broker is away and is tried again", why=str(error))
+            log.warning("jobs are not delivered any more", why=str(error))
         except Exception:
-            log.exception("jobs cannot be delivered now, which is tried again")
+            log.exception("jobs are not delivered any more")
         finally:
             with suppress(RedisError, asyncio.CancelledError):
                 await worker.close()
         await asyncio.sleep(_AWAY_SECONDS)
+
+
+async def _until_broker_answers(redis: Redis) -> None:
+    away = False
+    while True:
+        try:
+            await redis.ping()
+        except RedisError as error:
+            if not away:
+                log.warning("the broker is away and is tried again", why=str(error))
+            away = True
+            await asyncio.sleep(_AWAY_SECONDS)
+        else:
+            if away:
+                log.warning("the broker is back")
+            return
 
 
 async def end_task(task: asyncio.Task[Any]) -> None:

@@ -221,7 +221,7 @@ async def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
     assert (told, task.done()) == (2, True)
 
 
-async def test_delivery_ends_although_arq_loses_a_cancellation(settings: Settings) -> None:
+async def test_delivery_ends_although_arq_loses_a_cancellation(settings: Settings, queue: Queue) -> None:
     cancelled = 0
     started = asyncio.Event()
 
@@ -241,7 +241,7 @@ async def test_delivery_ends_although_arq_loses_a_cancellation(settings: Setting
         functions = [func(nothing, name="nothing")]
         return Worker(functions, redis_pool=redis, on_startup=deaf_once, handle_signals=False)
 
-    delivering = asyncio.create_task(deliver_for_ever(make_worker))
+    delivering = asyncio.create_task(deliver_for_ever(queue.redis, make_worker))
     await started.wait()
     async with asyncio.timeout(60):
         await end_task(delivering)
