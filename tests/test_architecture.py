@@ -1,5 +1,6 @@
 """What the import law cannot say: empty packages, files of one subject, no room that grew beyond reading."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,41 @@ def test_only_what_trains_loads_torch(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'torch', 'torchvision', 'sklearn'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PUBLIC_NAMES_OF_ARQ = {"ArqRedis", "Worker", "func"}
+
+
+def test_arq_is_used_by_its_public_interface_alone() -> None:
+    importers = {}
+    for path in SOURCES:
+        text = path.read_text()
+        assert "arq:" not in text, f"{path}: a key of arq's"
+        assert "main_task" not in text, f"{path}: arq's own task"
+        tree = ast.parse(text)
+        names = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "arq"
+            for alias in node.names
+        }
+        assert not any(
+            alias.name.partition(".")[0] == "arq"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        ), f"{path}: import names, so that this test sees them"
+        if names:
+            importers[str(path.relative_to(ROOT))] = names
+            private = {
+                node.attr
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not is_self(node.value)
+            }
+            assert private == set(), f"{path}: private names"
+    assert set(importers) == {"scv/jobs/queue.py", "scv/jobs/worker.py"}
+    assert set.union(*importers.values()) == PUBLIC_NAMES_OF_ARQ
+
+
+def is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in {"self", "cls"}

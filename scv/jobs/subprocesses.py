@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from scv.jobs.parent_death import end_with_parent
+from scv.log import context_for_child
 from scv.settings import ROOT, Settings, environment_without_secrets
 
 
@@ -41,9 +42,11 @@ async def running_subprocess(
 ) -> AsyncIterator[Process]:
     """A process that has these settings and lives as long as the block at most; its id is among `processes` then.
 
-    `secrets` are those of `scv.settings.SECRETS` that it needs.
+    `secrets` are those of `scv.settings.SECRETS` that it needs. The lines of its log bear what is bound here at its
+    start.
     """
-    process = await start(module, *arguments, environment=settings.environment(secrets), **options)
+    environment = {**settings.environment(secrets), **context_for_child()}
+    process = await start(module, *arguments, environment=environment, **options)
     processes.add(process.pid)
     try:
         yield process

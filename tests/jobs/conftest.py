@@ -135,7 +135,7 @@ def is_alive(pid: int) -> bool:
 
 
 class WorkerProcess:
-    """A real `scv worker`, as the supervisor starts it."""
+    """A real `scv worker`, as the supervisor starts it; `log` is what it and its processes write."""
 
     def __init__(self, process: Process, log: Path) -> None:
         self.process = process
@@ -143,7 +143,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The training processes it has used so far, the newest last."""
-        return [int(pid) for pid in re.findall(r"trains in process (\d+)", self.log.read_text())]
+        return [int(pid) for pid in re.findall(r"a training begins .*\bchild=(\d+)", self.log.read_text())]
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

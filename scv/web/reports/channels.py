@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from PIL import Image
@@ -115,9 +114,8 @@ class ActivationView:
         return kind.category if kind else "structure"
 
 
-def activation_view(made: Any, around: Around) -> ActivationView:
+def activation_view(figures: Activation, around: Around) -> ActivationView:
     """The layer and the channel that were chosen; in the file the first channels of every layer."""
-    figures: Activation = made
     numbers = (
         range(len(figures.layers))
         if around.whole

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from scv.report.contents import Failed, decode_section
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,37 @@ class Around:
         return self.class_names[label] if label < len(self.class_names) else str(label)
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
 @dataclass(frozen=True)
-class Named:
+class Section(Generic[S]):
+    """A section that can be shown: the struct that its JSON holds, and what of that its template takes."""
+
+    kind: type[S]
+    view: Callable[[S, Around], object]
+
+    def read(self, text: bytes, around: Around) -> object | Failed:
+        """What the template takes, or why the section could not be made. Raises `msgspec.DecodeError`."""
+        figures = decode_section(text, self.kind)
+        return figures if isinstance(figures, Failed) else self.view(figures, around)
+
+
+class ReadableSection(Protocol):
+    """A `Section` of whichever struct."""
+
+    def read(self, text: bytes, around: Around) -> object | Failed: ...
+
+
+@dataclass(frozen=True)
+class Named(Generic[S]):
     """Figures, and what the classes that they number are called."""
 
-    figures: Any
+    figures: S
     name: Callable[[int], str]
 
 
-View = Callable[[Any, Around], Any]
-"""Makes of a section's figures what its template takes."""
-
-
-def named(figures: Any, around: Around) -> Named:
+def named(figures: S, around: Around) -> Named[S]:
     """The figures, and what the classes are called."""
     return Named(figures, around.name)
 

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from scv.report.activation import Activation
 from scv.report.attribution import Attribution
@@ -17,7 +14,7 @@ from scv.report.robustness import Robustness
 from scv.report.sprites import Example
 from scv.report.validity import Deletion, Randomization, Validity
 from scv.web.reports.channels import activation_view
-from scv.web.reports.context import Around, View, named
+from scv.web.reports.context import Around, ReadableSection, Section, named
 from scv.web.reports.drawings import (
     Alike,
     alike,
@@ -96,21 +93,21 @@ class ParityView:
         return datetime.fromisoformat(self.figures.made_at)
 
 
-def _attribution(made: Any, around: Around) -> AttributionView:
+def _attribution(made: Attribution, around: Around) -> AttributionView:
     return AttributionView(made, around.name, read_section(around.folder, "validity", Validity))
 
 
-def _similarity(made: Any, around: Around) -> SimilarityView:
+def _similarity(made: Similarity, around: Around) -> SimilarityView:
     return SimilarityView(made, alike(made))
 
 
-EXPLAINED: Mapping[str, tuple[type[msgspec.Struct], View]] = {
-    "activation": (Activation, activation_view),
-    "attribution": (Attribution, _attribution),
-    "validity": (Validity, lambda made, around: ValidityView(made)),
-    "maximization": (Maximization, named),
-    "robustness": (Robustness, lambda made, around: RobustnessView(made)),
-    "similarity": (Similarity, _similarity),
-    "parity": (Parity, lambda made, around: ParityView(made)),
+EXPLAINED: Mapping[str, ReadableSection] = {
+    "activation": Section(Activation, activation_view),
+    "attribution": Section(Attribution, _attribution),
+    "validity": Section(Validity, lambda made, around: ValidityView(made)),
+    "maximization": Section(Maximization, named),
+    "robustness": Section(Robustness, lambda made, around: RobustnessView(made)),
+    "similarity": Section(Similarity, _similarity),
+    "parity": Section(Parity, lambda made, around: ParityView(made)),
 }
 """The sections that are shown here, in the order in which they are read: what their JSON holds, and their view."""

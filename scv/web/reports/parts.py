@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from scv.blocks.params import Param
 from scv.message import Message, say
-from scv.report.contents import CONTENTS, Contents, Failed, SectionState, decode_section, file_of, read_section
+from scv.report.contents import CONTENTS, Contents, Failed, SectionState, file_of, read_section
 from scv.report.metrics import Metrics
 from scv.training.settings import FIELDS, TrainingSettings
 from scv.web.http.render import Renderer
@@ -63,13 +63,11 @@ def show_part(
     part = Part(state.name, state.title, state.state)
     if not part.ended:
         return part
-    kind, view = SECTIONS[state.name]
     try:
-        figures = decode_section((folder / file_of(state.name)).read_bytes(), kind)
-        if isinstance(figures, Failed):
-            return Part(state.name, state.title, "failed", problem=figures.message)
         around = Around(folder, class_names_of(folder), link.chosen if link else {}, whole=link is None)
-        shown = view(figures, around)
+        shown = SECTIONS[state.name].read((folder / file_of(state.name)).read_bytes(), around)
+        if isinstance(shown, Failed):
+            return Part(state.name, state.title, "failed", problem=shown.message)
         html = renderer.macro(language, f"reports/sections/{state.name}.html", "section", shown, picture, link)
     except Exception as error:
         log.warning("a part of a report cannot be shown", section=state.name, folder=str(folder), exc_info=error)

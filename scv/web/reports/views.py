@@ -6,9 +6,6 @@ address; the file, which has no server to ask, shows what is most important.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from scv.message import Message, say
 from scv.report.layers import Layers
@@ -16,7 +13,7 @@ from scv.report.metrics import Bin, Cell, ClassFigures, Metrics
 from scv.report.mistakes import Labels, Mistakes
 from scv.report.summary import Summary
 from scv.web.reports.confusion import LARGEST, Matrix, Square, about, cell_named, confused, map_of, matrix_of, square
-from scv.web.reports.context import Around, View, named, number_chosen
+from scv.web.reports.context import Around, ReadableSection, S, Section, named, number_chosen
 from scv.web.reports.explanation_views import EXPLAINED
 
 
@@ -117,7 +114,7 @@ class MetricsView:
         return tuple(one for one in self.figures.calibration.bins if one.count)
 
 
-def _metrics(figures: Any, around: Around) -> MetricsView:
+def _metrics(figures: Metrics, around: Around) -> MetricsView:
     cells = figures.confusion.cells[:IN_FILE] if around.whole else ()
     if (named := cell_named(figures, around.chosen.get("cell", ""))) is not None:
         cells = (named,)
@@ -132,16 +129,16 @@ def _metrics(figures: Any, around: Around) -> MetricsView:
     )
 
 
-def _plain(figures: Any, around: Around) -> Any:
+def _plain(figures: S, around: Around) -> S:
     return figures
 
 
-SECTIONS: Mapping[str, tuple[type[msgspec.Struct], View]] = {
-    "summary": (Summary, _plain),
-    "metrics": (Metrics, _metrics),
-    "mistakes": (Mistakes, named),
-    "labels": (Labels, named),
-    "layers": (Layers, _plain),
+SECTIONS: Mapping[str, ReadableSection] = {
+    "summary": Section(Summary, _plain),
+    "metrics": Section(Metrics, _metrics),
+    "mistakes": Section(Mistakes, named),
+    "labels": Section(Labels, named),
+    "layers": Section(Layers, _plain),
     **EXPLAINED,
 }
 """The sections that can be shown, in the order in which they are read: what their JSON holds, and their view."""
