@@ -26,11 +26,12 @@ def free_port() -> int:
 
 async def start(settings: Settings, *program: str) -> Process:
     """`scv serve`, or another program of Python's that starts it."""
+    outside = settings.database_url if settings.database_url.startswith("postgresql") else ""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *(program or ("-m", "scv", "serve")),
         cwd=ROOT,
-        env={**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": ""},
+        env={**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": outside},
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,

@@ -24,6 +24,8 @@ from scv.stage import Stage
 from tests.data.official.originals import svhn
 from tests.data.official.test_download import Mirror
 
+pytestmark = pytest.mark.engines("sqlite")
+
 LOADING = say("Downloading {dataset}", dataset="SVHN")
 
 

@@ -9,6 +9,8 @@ from scv.jobs.events import BrokerAwayError, Queued
 from scv.jobs.queue import IN_PROGRESS_SECONDS, TRAIN_QUEUE, Queue, read_job, training_job
 from scv.settings import Settings
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def test_an_attempt_is_enqueued_once(queue: Queue) -> None:
     assert await queue.enqueue_training(5, 1)

@@ -39,6 +39,8 @@ from scv.web.reports.parts import states_of
 from tests.jobs.conftest import SMALL_NETWORK, StartWorker, add_run, until, until_ended
 from tests.ml.reporting import ruin
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 def folder_of(settings: Settings, run: Run) -> Path:
     return Files(settings.data_dir / "files").path(report_folder(run.id))
@@ -97,6 +99,7 @@ async def trained(
     return run
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:

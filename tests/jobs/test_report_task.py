@@ -11,6 +11,8 @@ from scv.jobs.report_state import ask_for_report
 from scv.jobs.report_task import Reporter
 from scv.settings import Settings
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def begun(reporter: Reporter, settings: Settings, processes: set[int]) -> asyncio.Task[None]:
     """The making of run 1's report, while that of run 2 waits. There is no such run, so it ends by itself."""
