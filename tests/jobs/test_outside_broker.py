@@ -124,7 +124,7 @@ async def test_what_is_refused_is_said_in_one_line_that_holds_no_password(outsid
 @pytest.mark.parametrize(
     "url",
     ["redis://:se/cret@host", "redis://:se#cret@host", "http://host", "redis://", "redis://host:x", "redis://h/name",
-     "rediss://host?ssl_cert_reqs=secret", "rediss://host?ssl_check_hostname=secret", "redis://host?secret=1"],
+     "rediss://host?ssl_cert_reqs=secret", "redis://host:0x1", "redis://host?secret=1"],
 )  # fmt: skip
 def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(RefusedError, match=r"SCV_REDIS_URL cannot be read.*rediss://user:password") as refused:
