@@ -1,7 +1,6 @@
 """Processes of our own that run beside this one: started, counted, and ended with it, however it ends."""
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -18,7 +17,7 @@ async def start(module: str, *arguments: str, environment: Mapping[str, str], **
 
     `environment` adds to this process's own, of which it inherits no password, unless it is given the database's.
     """
-    inherited = os.environ if "SCV_DATABASE_URL" in environment else environment_without_secrets()
+    inherited = environment_without_secrets(database="SCV_DATABASE_URL" in environment)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

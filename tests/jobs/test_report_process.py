@@ -37,6 +37,8 @@ from tests.jobs.conftest import (
 )
 from tests.ml.reporting import ruin
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 def folder_of(settings: Settings, run: Run) -> Path:
     return Files(settings.data_dir / "files").path(report_folder(run.id))
@@ -88,6 +90,7 @@ async def trained(
     return run
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
