@@ -42,6 +42,6 @@ def can_try_again(services: Services, task: Task) -> bool:
 
 
 def _again(services: Services, task: Task | None, path: str) -> tuple[TaskButton, ...]:
-    if task is None or task.active or not can_try_again(services, task):
+    if task is None or task.state == "done" or not can_try_again(services, task):
         return ()
     return (TaskButton(label=say("Try again"), address=f"{path}/again", id="again"),)
