@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from scv.db import clipboards, datasets, leases, models, runs, scheduling, users, versions
 from scv.db.engine import Database
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User, Version
+from scv.errors import SCVError
 from scv.training.settings import TrainingSettings
 from tests.db.conftest import add_model, add_run, add_user
 

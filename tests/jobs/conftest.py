@@ -103,7 +103,7 @@ async def epochs_of(database: Database, run: Run) -> list[int]:
         return list(await session.scalars(query))
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 240) -> None:
     """Wait until the condition holds; the limit only ends a test that has failed already."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - other processes are waited for
@@ -191,7 +191,7 @@ async def task_of(database: Database, kind: str, subject: str) -> Task:
     return task
 
 
-async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 120) -> Task:
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 240) -> Task:
     async def ended() -> bool:
         return not (await task_of(database, kind, subject)).active
 

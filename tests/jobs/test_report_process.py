@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import pytest
 from sqlalchemy.orm import joinedload
 
 from scv.blocks.document import decode

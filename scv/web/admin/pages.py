@@ -1,4 +1,4 @@
-"""The workers, what they train and what waits for them: a page for the owner of the instance."""
+"""The workers, what they do and what waits for them: a page for the owner of the instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ from litestar.response import Redirect
 
 from scv.db import admin, runs
 from scv.db.access import owns
-from scv.db.tables import Run, User
+from scv.db.tables import Run, Task, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
+from scv.message import Message
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import publish_stopped
+from scv.web.tasks.kinds import kind_of
+from scv.web.tasks.view import TaskView, progress_view, stop_button
 
 TEMPLATE = "admin/workers.html"
 
 SHOWN = 50
-"""How many of the runs that wait are listed."""
+"""How many of the runs that wait, and of the tasks, are listed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class Work:
 
 
 @dataclass(frozen=True)
+class OtherWork:
+    """A task of anybody's as the owner sees it."""
+
+    title: Message
+    user: str
+    view: TaskView
+
+
+@dataclass(frozen=True)
 class WorkersPage:
     """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
 
@@ -56,6 +68,7 @@ class WorkersPage:
     training: Sequence[Work]
     waiting: Sequence[Work]
     total: int
+    tasks: Sequence[OtherWork]
 
     @property
     def trainers(self) -> int:
@@ -86,11 +99,20 @@ class WorkersController(Controller):
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 
+    @post("/tasks/{task_id:int}/stop")
+    async def stop_task(self, user: SignedIn, services: AppServices, task_id: FromPath[int]) -> Redirect:
+        """Have anybody's task end, exactly as its user could."""
+        async with services.database.writing() as session:
+            task = await admin.get_any_task(session, task_id)
+            await kind_of(task).stop(session, task)
+        return Redirect("/workers", status_code=303)
+
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
         training = await admin.list_all_training(session)
         line = await admin.list_all_waiting(session, SHOWN)
+        tasks = await admin.list_all_tasks(session, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()
@@ -104,6 +126,7 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
         [_work(run, user, done, places.get(run.id)) for run, done in training],
         [_work(run, user) for run in line.runs],
         line.total,
+        [_other_work(task) for task in tasks],
     )
     return services.renderer.respond(context, TEMPLATE, page, block=block)
 
@@ -111,3 +134,9 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
 def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
     epochs = run.settings.epochs
     return Work(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
+
+
+def _other_work(task: Task) -> OtherWork:
+    title = kind_of(task).title(task)
+    stop = stop_button(f"/workers/tasks/{task.id}/stop", task, id=f"stop-task-{task.id}", about=title)
+    return OtherWork(title, task.user.name, progress_view(task, id=f"task-{task.id}", buttons=(stop,)))
