@@ -14,7 +14,7 @@ from arq.worker import Worker, func
 
 from scv.db.engine import Database
 from scv.db.tables import now
-from scv.jobs.obsolete_files import sweep_obsolete_files
+from scv.jobs.obsolete_files import replace_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import (
@@ -73,7 +73,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
                 trainers.append(Trainer(replace(settings, device=device), database, queue, spare))
             worker = _training_worker(settings, trainers)
         else:
-            sweep_obsolete_files(settings.data_dir)
+            await replace_obsolete_files(settings.data_dir, database)
             runner = TaskRunner(settings, database, processes)
             stack.push_async_callback(runner.close)
             looking = asyncio.create_task(runner.look_for_ever())
