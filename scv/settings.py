@@ -109,7 +109,10 @@ def _variable(name: str) -> str:
     return f"SCV_{name.upper()}"
 
 
-def environment_without_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a subprocess that connects to nothing: without the passwords of database and broker."""
-    secret = {*map(_variable, SECRETS), "PGPASSWORD"}
-    return {name: value for name, value in environment.items() if name not in secret}
+def environment_without_secrets(*, database: bool = False) -> dict[str, str]:
+    """The environment for a subprocess, without the passwords of database and broker.
+
+    `database` says that the subprocess connects to the database: then it keeps PGPASSWORD, libpq's own variable.
+    """
+    secret = {*map(_variable, SECRETS)} | (set() if database else {"PGPASSWORD"})
+    return {name: value for name, value in os.environ.items() if name not in secret}

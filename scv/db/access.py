@@ -8,7 +8,7 @@ follows its run. Loaders are built on these conditions, and their names say the 
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, or_
+from sqlalchemy import BindParameter, ColumnElement, Select, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.tables import (
@@ -37,9 +37,12 @@ Permission = Callable[[User, type[Base]], Condition]
 NOT_YOURS = say("This belongs to somebody else. You can look at it, but only its owner can change it.")
 
 
-def owned_by(user: User | int, noun: type[Base]) -> Condition:
-    """The rows that are the user's own, who alone may publish and delete them; the user, or their id."""
-    return _OWNED[noun](user if isinstance(user, int) else user.id)
+def owned_by(user: User | int | BindParameter[int], noun: type[Base]) -> Condition:
+    """The rows that are the user's own, who alone may publish and delete them.
+
+    `user` may be their id as well, or a parameter for that.
+    """
+    return _OWNED[noun](user.id if isinstance(user, User) else user)
 
 
 def owned_by_any(user_ids: Collection[int], noun: type[Model]) -> Condition:
@@ -103,7 +106,7 @@ def _is_visible_dataset(user: User) -> Condition:
     return Dataset.deleted_at.is_(None) & or_(mine, Dataset.published_at.is_not(None))
 
 
-_OWNED: Mapping[type[Base], Callable[[int], Condition]] = {
+_OWNED: Mapping[type[Base], Callable[[int | BindParameter[int]], Condition]] = {
     Model: lambda user_id: Model.user_id == user_id,
     Version: lambda user_id: Version.model.has(Model.user_id == user_id),
     Run: lambda user_id: Run.version.has(Version.model.has(Model.user_id == user_id)),

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from scv.db.scheduling import list_in_turn
-from scv.db.tables import EpochMetric, Model, Run, Version
+from scv.db.tables import EpochMetric, Model, Run, Task, Version
 from scv.errors import NotFoundError
 from scv.message import say
 
@@ -59,6 +59,20 @@ async def list_all_waiting(session: AsyncSession, most: int) -> Line:
     shown = order[:most]
     runs = {run.id: run for run in await session.scalars(_with_names().where(Run.id.in_(shown)))}
     return Line([runs[run_id] for run_id in shown if run_id in runs], len(order))
+
+
+async def list_all_tasks(session: AsyncSession, most: int) -> list[Task]:
+    """All tasks that run or wait, with their users: those that run first, `most` of them."""
+    query = select(Task).where(Task.state.in_(("queued", "running"))).options(joinedload(Task.user))
+    return list(await session.scalars(query.order_by(Task.state.desc(), Task.id).limit(most)))
+
+
+async def get_any_task(session: AsyncSession, task_id: int) -> Task:
+    """The task, whoever owns it. Raises `NotFoundError`."""
+    task = await session.get(Task, task_id)
+    if task is None:
+        raise NotFoundError(say("There is no such task."))
+    return task
 
 
 async def get_any_run(session: AsyncSession, run_id: int) -> Run:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
@@ -18,7 +18,7 @@ from scv.message import Message, say
 
 NO_DATASET = say("There is no such dataset.")
 
-NOT_YOURS = say(
+DATASET_NOT_YOURS = say(
     "This dataset belongs to somebody else, and only its owner can change it. You can train on it, or save it as a zip "
     "and make a dataset of your own from that."
 )
@@ -86,7 +86,7 @@ def _locked(dataset_id: int) -> Select[Dataset]:
 
 
 async def _load(session: AsyncSession, query: Select[Dataset], user: User, permission: Permission) -> Dataset:
-    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=NOT_YOURS)
+    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=DATASET_NOT_YOURS)
 
 
 async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
@@ -114,13 +114,13 @@ async def get_visible_dataset_version(session: AsyncSession, user: User, name: s
     return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
-def newest_name(version: DatasetVersion) -> Select[str]:
-    """The name of the dataset's newest version, if that is newer than this one."""
+def newest_name(dataset_id: ColumnElement[int], number: ColumnElement[int]) -> Select[str]:
+    """The name of the dataset's newest version, if that is newer than the one of this number."""
     return (
         select(DatasetVersion.name)
         .where(
-            DatasetVersion.dataset_id == version.dataset_id,
-            DatasetVersion.number > version.number,
+            DatasetVersion.dataset_id == dataset_id,
+            DatasetVersion.number > number,
             DatasetVersion.status == "ready",
         )
         .order_by(DatasetVersion.number.desc())

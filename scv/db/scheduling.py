@@ -70,6 +70,12 @@ async def take_next(session: AsyncSession, seconds: float, running_per_user: int
     return None
 
 
+async def count_ready(session: AsyncSession, running_per_user: int) -> int:
+    """How many runs wait that may begin: those of a user with `running_per_user` runs in training may not."""
+    waiting, shares = await _look(session)
+    return sum(1 for run in waiting if shares[run.user_id].running < running_per_user)
+
+
 async def list_in_turn(session: AsyncSession) -> list[Waiting]:
     """All runs that wait for a worker, as their turns come."""
     return in_turn(*await _look(session))

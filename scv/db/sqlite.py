@@ -114,10 +114,10 @@ class EndingConnection(aiosqlite.Connection):
         self._begin = None
 
     async def rollback(self) -> None:
-        """Roll the transaction back; one without any statement never began."""
-        if self._begin is None:
-            await super().rollback()
+        """Roll the transaction back. What never began, or was committed, takes no trip to the thread."""
         self._begin = None
+        if self._connection is None or self._connection.in_transaction:
+            await super().rollback()
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Close the connection and end its thread; that asked for again, the same end."""

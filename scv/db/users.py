@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.access import owned_by
@@ -125,12 +125,16 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
     """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
-    user: User | None = await session.scalar(
-        select(User)
-        .join(Session, Session.user_id == User.id)
-        .where(Session.token_hash == _hash(token), Session.expires_at > now())
-    )
+    user: User | None = await session.scalar(_OF_SESSION, {"token_hash": _hash(token), "moment": now()})
     return user
+
+
+_OF_SESSION = (
+    select(User)
+    .join(Session, Session.user_id == User.id)
+    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("moment"))
+)
+"""Built once, since every page asks it."""
 
 
 async def end_session(session: AsyncSession, token: str) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, delete, func, insert, null, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 from sqlalchemy.orm.attributes import set_committed_value
@@ -93,25 +93,33 @@ class Surroundings(NamedTuple):
     newer_dataset: str | None
 
 
-def _steps(function: Any, version: Version) -> Any:
-    return select(function(DocumentState.step)).where(DocumentState.version_id == version.id).scalar_subquery()
+_STATES = DocumentState.version_id == bindparam("version_id")
+
+_HISTORY = select(
+    select(func.min(DocumentState.step)).where(_STATES).scalar_subquery(),
+    select(func.max(DocumentState.step)).where(_STATES).scalar_subquery(),
+)
+
+_SURROUNDINGS = _HISTORY.add_columns(
+    select(Clipboard.blocks_json).where(owned_by(bindparam("user_id"), Clipboard)).scalar_subquery(),
+    newest_name(bindparam("dataset_id"), bindparam("number")).scalar_subquery(),
+)
+"""Built once, since every edit asks it."""
 
 
 async def surroundings_of(session: AsyncSession, user: User, version: Version) -> Surroundings:
     """All of it in one statement. `version` is loaded with its model and the model's own dataset version."""
     own = version.model.own
-    copied = select(Clipboard.blocks_json).where(owned_by(user, Clipboard)).scalar_subquery()
-    newer = null() if own is None else newest_name(own).scalar_subquery()
-    first, last, blocks, name = (
-        await session.execute(select(_steps(func.min, version), _steps(func.max, version), copied, newer))
-    ).one()
+    values = {"version_id": version.id, "user_id": user.id}
+    values |= {"dataset_id": own.dataset_id, "number": own.number} if own else {"dataset_id": 0, "number": 0}
+    first, last, blocks, name = (await session.execute(_SURROUNDINGS, values)).one()
     clipboard = () if blocks is None else Clipboard(blocks_json=blocks).readable
     return Surroundings(History(first, last), clipboard, name)
 
 
 async def history_of(session: AsyncSession, version: Version) -> History:
     """Which states of the version's document are kept."""
-    found = await session.execute(select(_steps(func.min, version), _steps(func.max, version)))
+    found = await session.execute(_HISTORY, {"version_id": version.id})
     return History(*found.one())
 
 

@@ -34,8 +34,7 @@ def connection_pool(url: str, **options: Any) -> ConnectionPool:
         if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs", ["required"]) == ["required"]:
             options["ssl_check_hostname"] = True
         pool: ConnectionPool = ConnectionPool.from_url(url, **options)
-        # This reads the other options, and connects to nothing.
-        pool.make_connection()  # type: ignore[no-untyped-call]  # redis gives it no types
+        pool.make_connection()  # type: ignore[no-untyped-call]  # reads the other options, and connects to nothing
     except (ValueError, TypeError, OSError, RedisError):
         raise RefusedError(
             say(

@@ -1,13 +1,13 @@
 """The way from the web to the workers. With `worker` the only place that knows arq.
 
-A job carries ids only. That it was delivered means nothing: a worker first takes the lease in the database.
+A job only says that something waits, and is done as soon as a worker has heard it: the database knows what waits, and
+workers look there by themselves as well. So nothing depends on what arq keeps of its jobs.
 """
 
 from typing import Any, Self
 
 import msgspec
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -20,13 +20,6 @@ from scv.settings import Settings
 
 TRAIN_QUEUE = "scv:train"
 INTERACTIVE_QUEUE = "scv:interactive"
-
-TRAIN_TIMEOUT = 7 * 24 * 3600
-"""Seconds after which a training is taken from its worker; it then goes on from its checkpoint."""
-
-IN_PROGRESS_SECONDS = TRAIN_TIMEOUT + 10
-"""How long arq keeps its mark on a job that a worker has picked."""
-
 
 ANSWER_SECONDS = 8.0
 """How long a broker may take to answer: longer than `follow` has it wait for news. A worker never has it wait."""
@@ -58,7 +51,7 @@ def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
 
 
 def training_job(run_id: int, attempt: int) -> str:
-    """The job's id; every attempt has its own, since arq never runs the same id beside itself."""
+    """The job's id. A job that a killed worker had picked keeps its id from being used again for a while."""
     return f"train:{run_id}:{attempt}"
 
 
@@ -81,9 +74,9 @@ class Queue:
         await publish(self.redis, run_id, event)
 
     async def enqueue_training(self, run_id: int, attempt: int) -> bool:
-        """Have the queued run trained. False when this attempt is in the queue already.
+        """Have a worker look at once for runs that wait, such as this one. False when that is in the queue already.
 
-        Raises `BrokerAwayError`; the reaper then enqueues the run as soon as the broker is back.
+        Without this a worker that is free looks a little later. Raises `BrokerAwayError`.
         """
         with broker_needed():
             job = await self.redis.enqueue_job(
@@ -109,19 +102,3 @@ class Queue:
     async def list_workers(self) -> list[WorkerState]:
         """The workers that are there, those that train first. Raises `BrokerAwayError`."""
         return await list_workers(self.redis)
-
-    async def picked_seconds_ago(self, run_id: int, attempt: int) -> float | None:
-        """How long ago a worker picked the attempt's job; None when none has. Raises `BrokerAwayError`."""
-        with broker_needed():
-            left = await self.redis.pttl(in_progress_key_prefix + training_job(run_id, attempt))
-        return IN_PROGRESS_SECONDS - left / 1000 if left >= 0 else None
-
-    async def forget_training(self, run_id: int, attempt: int) -> None:
-        """Remove all that a killed worker left of the attempt's job. Raises `BrokerAwayError`."""
-        job_id = training_job(run_id, attempt)
-        with broker_needed():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.zrem(TRAIN_QUEUE, job_id)
-                for prefix in (job_key_prefix, in_progress_key_prefix, retry_key_prefix):
-                    pipe.delete(prefix + job_id)
-                await pipe.execute()

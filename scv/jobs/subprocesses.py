@@ -1,7 +1,6 @@
 """Processes of our own that run beside this one: started, counted, and ended with it, however it ends."""
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from scv.jobs.parent_death import end_with_parent
+from scv.log import context_for_child
 from scv.settings import ROOT, Settings, environment_without_secrets
 
 
@@ -17,7 +17,7 @@ async def start(module: str, *arguments: str, environment: Mapping[str, str], **
 
     `environment` adds to this process's own, of which it inherits no password, unless it is given the database's.
     """
-    inherited = os.environ if "SCV_DATABASE_URL" in environment else environment_without_secrets()
+    inherited = environment_without_secrets(database="SCV_DATABASE_URL" in environment)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -41,9 +41,11 @@ async def running_subprocess(
 ) -> AsyncIterator[Process]:
     """A process that has these settings and lives as long as the block at most; its id is among `processes` then.
 
-    `secrets` are those of `scv.settings.SECRETS` that it needs.
+    `secrets` are those of `scv.settings.SECRETS` that it needs. The lines of its log bear what is bound here at its
+    start.
     """
-    process = await start(module, *arguments, environment=settings.environment(secrets), **options)
+    environment = {**settings.environment(secrets), **context_for_child()}
+    process = await start(module, *arguments, environment=environment, **options)
     processes.add(process.pid)
     try:
         yield process

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from scv.db import clipboards, datasets, leases, models, runs, scheduling, users, versions
 from scv.db.engine import Database
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User, Version
-from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.errors import SCVError
 from scv.training.settings import TrainingSettings
 from tests.db.conftest import add_model, add_run, add_user
 
@@ -50,9 +50,7 @@ async def together(database: Database, database_url: str) -> AsyncIterator[Toget
             start.set()
             done: list[object | Exception] = []
             for result in await asyncio.gather(*waiting, return_exceptions=True):
-                if isinstance(result, BaseException) and not isinstance(
-                    result, (ConflictError, NotFoundError, RefusedError)
-                ):
+                if isinstance(result, BaseException) and not isinstance(result, SCVError):
                     raise result
                 done.append(result)  # type: ignore[arg-type]
             return done

@@ -17,13 +17,13 @@ from sqlalchemy import select
 from scv.blocks.document import Document
 from scv.db import leases, tasks
 from scv.db.engine import Database
-from scv.db.migrate import migrate
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
 from scv.training.settings import TrainingSettings
+from tests.migrated import place_database
 
 # So small that torch does not share the work among threads, which would be slow on a busy machine.
 SMALL_NETWORK = """{"format": 1, "blocks": [
@@ -52,7 +52,7 @@ async def settings(data_dir: Path, broker: Broker, database_url: str) -> Setting
     settings = Settings(
         data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
     ).resolved()
-    await migrate(settings)
+    await place_database(settings)
     return settings
 
 
@@ -103,7 +103,7 @@ async def epochs_of(database: Database, run: Run) -> list[int]:
         return list(await session.scalars(query))
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 240) -> None:
     """Wait until the condition holds; the limit only ends a test that has failed already."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - other processes are waited for
@@ -135,7 +135,7 @@ def is_alive(pid: int) -> bool:
 
 
 class WorkerProcess:
-    """A real `scv worker`, as the supervisor starts it."""
+    """A real `scv worker`, as the supervisor starts it; `log` is what it and its processes write."""
 
     def __init__(self, process: Process, log: Path) -> None:
         self.process = process
@@ -143,7 +143,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The training processes it has used so far, the newest last."""
-        return [int(pid) for pid in re.findall(r"trains in process (\d+)", self.log.read_text())]
+        return [int(pid) for pid in re.findall(r"a training begins .*\bchild=(\d+)", self.log.read_text())]
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -191,7 +191,7 @@ async def task_of(database: Database, kind: str, subject: str) -> Task:
     return task
 
 
-async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 120) -> Task:
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 240) -> Task:
     async def ended() -> bool:
         return not (await task_of(database, kind, subject)).active
 

@@ -1,4 +1,4 @@
-"""The workers, the runs that they train and the runs that wait: a page for the owner of the instance."""
+"""The workers, what they do and what waits for them: a page for the owner of the instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ from litestar.response import Redirect
 
 from scv.db import admin, runs
 from scv.db.access import owns
-from scv.db.tables import Run, User
+from scv.db.tables import Run, Task, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
+from scv.message import Message
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import publish_stopped
+from scv.web.tasks.kinds import kind_of
+from scv.web.tasks.view import TaskView, progress_view, stop_button
 
 TEMPLATE = "admin/workers.html"
 
 SHOWN = 50
-"""The number of waiting runs that are listed."""
+"""The number of waiting runs, and of tasks, that are listed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class ListedRun:
 
 
 @dataclass(frozen=True)
+class OtherWork:
+    """A task of any user in the list of the owner."""
+
+    title: Message
+    user: str
+    view: TaskView
+
+
+@dataclass(frozen=True)
 class WorkersPage:
     """`workers` is None while the broker does not answer. `total` is the number of all waiting runs."""
 
@@ -56,6 +68,7 @@ class WorkersPage:
     training: Sequence[ListedRun]
     waiting: Sequence[ListedRun]
     total: int
+    tasks: Sequence[OtherWork]
 
     @property
     def trainers(self) -> int:
@@ -86,11 +99,20 @@ class WorkersController(Controller):
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 
+    @post("/tasks/{task_id:int}/stop")
+    async def stop_task(self, user: SignedIn, services: AppServices, task_id: FromPath[int]) -> Redirect:
+        """Have anybody's task end, exactly as its user could."""
+        async with services.database.writing() as session:
+            task = await admin.get_any_task(session, task_id)
+            await kind_of(task).stop(session, task)
+        return Redirect("/workers", status_code=303)
+
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
         training = await admin.list_all_training(session)
         line = await admin.list_all_waiting(session, SHOWN)
+        tasks = await admin.list_all_tasks(session, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()
@@ -104,6 +126,7 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
         [_listed(run, user, done, places.get(run.id)) for run, done in training],
         [_listed(run, user) for run in line.runs],
         line.total,
+        [_other_work(task) for task in tasks],
     )
     return services.renderer.respond(context, TEMPLATE, page, block=block)
 
@@ -111,3 +134,9 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
 def _listed(run: Run, owner: User, done: int = 0, place: str | None = None) -> ListedRun:
     epochs = run.settings.epochs
     return ListedRun(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
+
+
+def _other_work(task: Task) -> OtherWork:
+    title = kind_of(task).title(task)
+    stop = stop_button(f"/workers/tasks/{task.id}/stop", task, id=f"stop-task-{task.id}", about=title)
+    return OtherWork(title, task.user.name, progress_view(task, id=f"task-{task.id}", buttons=(stop,)))

@@ -257,7 +257,7 @@ def _add(draft: Draft, name: str, sent: Sent) -> tuple[int, dict[str, Names]]:
     return count, refused
 
 
-async def _set_options(services: Services, user: User, dataset_id: int, form: Any) -> None:
+async def _set_options(services: Services, user: User, dataset_id: int, form: Form) -> None:
     """Keep the chosen size, colour and fit; those of a dataset with versions stay. Raises `RefusedError`."""
     dataset, _ = await _changeable(services, user, dataset_id)
     if dataset.versions:

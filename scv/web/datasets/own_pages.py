@@ -27,15 +27,14 @@ from scv.message import Message, say
 from scv.web.datasets.browse import ClassRow, count, opened
 from scv.web.datasets.lookup import own_info
 from scv.web.datasets.own_card import page_of
-from scv.web.datasets.own_task import can_try_again, pending_version, work_on
+from scv.web.datasets.own_task import pending_version, work_on
 from scv.web.datasets.zip_stream import zip_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import file_name, read_form
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
+from scv.web.tasks.kinds import NOTHING_TO_TRY, kind_of
 from scv.web.tasks.view import TaskView, wake_worker
-
-NOTHING_TO_TRY = say("What it was to be made of is not there any more.")
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class OwnDatasetController(Controller):
         async with services.database.writing() as session:
             dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             given_up = await tasks.find(session, "version", datasets.resident_name(dataset.id, dataset.last_number))
-            if given_up is None or not can_try_again(services, given_up):
+            if given_up is None or not kind_of(given_up).can_try_again(services.files, given_up):
                 raise RefusedError(NOTHING_TO_TRY)
             await datasets.begin_version_again(session, user, given_up)
         await wake_worker(services)

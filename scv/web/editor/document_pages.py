@@ -21,7 +21,8 @@ from scv.db import versions
 from scv.db.tables import Version
 from scv.errors import ConflictError, RefusedError
 from scv.message import Message, say
-from scv.web.blocks_view.blocks import Piece, pieces_to_show
+from scv.web.blocks_view.blocks import Piece
+from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.blocks_view.starter_cards import StarterCard, starter_cards
 from scv.web.datasets.lookup import dataset_of

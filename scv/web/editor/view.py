@@ -1,28 +1,28 @@
 """What the editor page shows, worked out from a version: palette, pieces, side pane, problems and totals."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import msgspec
 
 from scv.blocks.check import check
-from scv.blocks.codegen import module_lines
+from scv.blocks.codegen import block_lines, module_lines
 from scv.blocks.document import Document
 from scv.blocks.findings import Check, errors
 from scv.blocks.shapes import Shape, is_tensor, written
-from scv.blocks.tree import taken, walk
+from scv.blocks.tree import taken
 from scv.data.official.catalogue import DatasetInfo
 from scv.db.tables import Model, Run, Version
 from scv.db.versions import Surroundings
 from scv.message import Message, say
 from scv.training.recommend import Recommendation, network_facts, recommended
 from scv.training.settings import FIELDS
-from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of, pieces_to_edit
+from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of
 from scv.web.blocks_view.form_fields import setting_field
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
-from scv.web.blocks_view.place import Place, version_path
+from scv.web.blocks_view.pieces import pieces_to_edit
+from scv.web.blocks_view.place import Addresses, Place, version_path
 from scv.web.datasets.lookup import dataset_of
 from scv.web.editor.palette import Chip, Palette, Read, found, next_spot, palette
 from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
@@ -175,13 +175,14 @@ def build_editor(shown: Shown, place: Place, read: Read, checked: Check | None =
     spot, position = next_spot(document, place)
     recommendation = recommended(dataset, network_facts(document, checked))
     fields = FIELDS if place.pane == "training" else ()
+    elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
     return EditorPage(
         **{field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)},
         dataset=dataset,
         place=place,
         palette=palette(spot, position),
         found=found(place.search, read, spot, position) if place.search else None,
-        pieces=pieces_to_edit(document, checked, place, _addresses(version, place), refusal),
+        pieces=pieces_to_edit(document, checked, place, Addresses(elsewhere), refusal),
         mends=tuple(map(mend_of, checked.problems)),
         check=checked,
         result=checked.trunk[-1].output if checked.blocks else dataset.shape,
@@ -196,26 +197,15 @@ def build_editor(shown: Shown, place: Place, read: Read, checked: Check | None =
     )
 
 
-def _addresses(version: Version, place: Place) -> Callable[[str, int | None], str]:
-    """Gives the address that chooses a block, or a branch of it."""
-    elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
-
-    def href(block: str, branch: int | None) -> str:
-        return f"{elsewhere}&block={quote(block)}{'' if branch is None else f'&branch={branch}'}"
-
-    return href
-
-
 def _code(document: Document, checked: Check, place: Place, dataset: DatasetInfo) -> tuple[HighlightedLine, ...]:
-    """The code that the open pane shows: all of it, or that of the chosen block and of all that it holds."""
-    if place.pane not in ("block", "code"):
-        return ()
-    lines = module_lines(document, dataset.shape, dataset.classes, checked)
-    if place.pane == "block":
-        chosen = taken(document, place.block) if place.block else None
-        held = {block.id for block, _ in walk((chosen,))} if chosen else set()
-        lines = tuple(line for line in lines if line.block in held)
-    return highlight_module(lines, document)
+    """The code that the open pane shows: that of the chosen block, or all of it."""
+    match place.pane:
+        case "block" if place.block is not None:
+            return highlight_module(block_lines(document, checked, place.block), document)
+        case "code":
+            return highlight_module(module_lines(document, dataset.shape, dataset.classes, checked), document)
+        case _:
+            return ()
 
 
 def _settled(place: Place, document: Document) -> Place:

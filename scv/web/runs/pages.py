@@ -25,9 +25,10 @@ from scv.message import Message, say
 from scv.training.diagnosis import Diagnosis
 from scv.training.progress import Paused
 from scv.training.settings import FIELDS, TrainingSettings, lower_rate
-from scv.web.blocks_view.blocks import Field, Piece, pieces_to_show
+from scv.web.blocks_view.blocks import Field, Piece
 from scv.web.blocks_view.form_fields import setting_field, shown_value, typed_settings
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
+from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import version_path
 from scv.web.datasets.lookup import dataset_of, is_gone, refuse_without_pictures
 from scv.web.http.context import AppServices, Context, SignedIn

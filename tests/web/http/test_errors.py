@@ -12,7 +12,7 @@ from litestar import Litestar
 from scv.blocks.document import Block, Document
 from scv.db.tables import Model, Run, Version
 from tests.web.conftest import Visitor, add_run, add_version, path_of
-from tests.web.test_access import filled, routes
+from tests.web.routes import filled, routes
 
 ABSURD = [
     "", "0", "-1", "1",
@@ -157,7 +157,7 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     run = await add_run(owner, version, status="stopped")
     ids: dict[str, object] = {
         **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
-        **{"dataset_id": 1, "part": "train", "index": 0},
+        **{"dataset_id": 1, "part": "train", "index": 0, "file_path": "fold.js"},
     }
     for method, path in routes(app):
         if path in ("/sign-out", "/models/{model_id:int}/delete"):
