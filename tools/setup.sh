@@ -64,14 +64,17 @@ case ${1:?} in
       run "installing Playwright's Chromium" "" .venv/bin/python -m playwright install chromium
     fi
     ;;
-  postgres)
-    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && exit 0
-    command -v initdb >/dev/null && exit 0
+  servers)
+    missing=()
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+    command -v valkey-server >/dev/null || command -v redis-server >/dev/null || missing+=(redis-server)
+    [ ${#missing[@]} = 0 ] && exit 0
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
       run "updating the package lists" "" apt-get update -qq
-      run "installing PostgreSQL, for the tests" "" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql
+      run "installing the tests' servers: ${missing[*]}" "" \
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"
     else
-      echo "setup: PostgreSQL's server is missing, so the tests on it are skipped: install the package postgresql."
+      echo "setup: servers for the tests are missing, so some are skipped: install ${missing[*]}."
     fi
     ;;
   *) fail "unknown step $1" ;;
