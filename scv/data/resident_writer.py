@@ -103,10 +103,7 @@ def remove_resident(data_dir: Path, name: str) -> None:
     folder = folder_of(data_dir, name)
     shutil.rmtree(folder, ignore_errors=True)
     sweep(data_dir, name)
-    for leftover in (f".{name}.lock", f"{name}.progress.json", f"{name}.failed.json", f"{name}.stop"):
-        (folder.parent / leftover).unlink(missing_ok=True)
-    for torn in folder.parent.glob(f".{name}.*.json-*"):
-        torn.unlink(missing_ok=True)
+    (folder.parent / f".{name}.lock").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.document import Block
+from scv.db.locks import lock_user
 from scv.db.tables import Clipboard, User
 
 
@@ -14,4 +15,5 @@ async def clipboard_of(session: AsyncSession, user: User) -> tuple[Block, ...]:
 
 async def set_clipboard(session: AsyncSession, user: User, blocks: tuple[Block, ...]) -> None:
     """Keep these blocks in place of what was copied before."""
+    await lock_user(session, user.id)  # two first copies at once would both insert
     await session.merge(Clipboard(user_id=user.id, blocks=blocks))

@@ -19,7 +19,7 @@ from scv.training.progress import EpochMetrics, Failed, Result, Started
 
 
 class LeaseLostError(Exception):
-    """The run is another worker's by now, or was deleted; nothing was written."""
+    """The run or task is another worker's by now, has ended, or was deleted; nothing was written."""
 
 
 def _held(run_id: int, token: str) -> Update:
@@ -185,12 +185,6 @@ async def requeue_lost(session: AsyncSession, run: Run) -> bool:
 
 def _still_lost(run: Run) -> Update:
     return _held(run.id, run.lease_token or "").where(Run.lease_until == run.lease_until)
-
-
-async def list_queued(session: AsyncSession) -> list[Run]:
-    """All runs that wait for a worker, the oldest first; not those that are paused."""
-    query = select(Run).where(Run.status == "queued", Run.paused.is_(False)).order_by(Run.id)
-    return list(await session.scalars(query))
 
 
 async def list_lost(session: AsyncSession) -> list[Run]:

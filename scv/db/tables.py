@@ -18,19 +18,27 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from scv.blocks.document import Block
 from scv.db.stored import stored_blocks, stored_document, stored_settings
 from scv.message import Message
+from scv.stage import Stage
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
 VersionStatus = Literal["making", "ready"]
 
+Role = Literal["owner", "member"]
+
+TaskState = Literal["queued", "running", "done", "failed", "stopped"]
+
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """A run in one of these goes on, unless it is paused; in any other it has ended for good."""
+
+_ACTIVE_TASKS = text("state IN ('queued', 'running')")
 
 
 def now() -> datetime:
@@ -74,15 +82,39 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person. The first one to sign in is the owner of the installation."""
+    """A person. The owner of the instance looks after it; members use it. Visitors have no row."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60))
-    owner: Mapped[bool] = mapped_column(default=False)
+    role: Mapped[Role] = mapped_column(String(16), default="member", server_default="member")
     language: Mapped[str] = mapped_column(String(8), default="en")
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the instance is this user's."""
+        return self.role == "owner"
+
+
+class Identity(Base):
+    """One way in which a user signs in: `subject` is who they are to `provider`.
+
+    The one-time link is the provider "link", to which a user is their id.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("provider", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
 
 
 class SigninLink(Base):
@@ -369,3 +401,69 @@ class EpochMetric(Base):
     best: Mapped[bool]
     learning_rate: Mapped[float] = mapped_column(default=0.0, server_default="0")
     images_per_second: Mapped[float] = mapped_column(default=0.0, server_default="0")
+
+
+class Task(Base):
+    """Long work that is not a training: preparing a dataset, making a version of one, a report.
+
+    `subject` names what the work is about in the terms of its `kind`: a dataset, a version, a run. `title` is what
+    the subject was called when the work was requested, and `arguments` (JSON) what else the work depends on, so that a
+    failed task can be tried again. The user is the one who requested it.
+
+    While a task runs, `lease_token` says which worker may write to it, and `lease_until` how long that worker is
+    believed to be alive. `stage` is a `Stage` as JSON, `fraction` the finished share of the whole (0 to 1), `estimate`
+    the seconds that are left; each is None where it is not known. `message` (JSON) is the reason of a failure. Of one
+    kind and subject at most one task is active. Ids are never used again, since jobs are named after them.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'stopped')", name="state"),
+        Index(
+            "uq_tasks_active",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=_ACTIVE_TASKS,
+            postgresql_where=_ACTIVE_TASKS,
+        ),
+        Index(None, "kind", "subject"),
+        Index(None, "state", "lease_until"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(60))
+    title: Mapped[str] = mapped_column(String(200))
+    arguments: Mapped[str | None] = mapped_column(Text)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    state: Mapped[TaskState] = mapped_column(String(8), default="queued")
+    stage: Mapped[str | None] = mapped_column(Text)
+    fraction: Mapped[float | None]
+    estimate: Mapped[float | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=1)
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+    @property
+    def active(self) -> bool:
+        """Whether the task waits for a worker or runs; else it has ended for good."""
+        return self.state in ("queued", "running")
+
+    @property
+    def current_stage(self) -> Stage | None:
+        """What the worker is doing, where it has said so."""
+        return None if self.stage is None else msgspec.json.decode(self.stage, type=Stage)
+
+    @property
+    def failure(self) -> Message | None:
+        """Why the task failed; stored as JSON, so that it is translated for whoever reads it."""
+        return None if self.message is None else msgspec.json.decode(self.message, type=Message)

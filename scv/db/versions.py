@@ -9,9 +9,10 @@ from sqlalchemy.orm import contains_eager
 from sqlalchemy.orm.attributes import set_committed_value
 
 from scv.blocks.document import Block, Document, encode
+from scv.db.access import Permission, editable_by, load, owned_by, visible_to
 from scv.db.datasets import newest_name
 from scv.db.tables import Clipboard, DatasetVersion, DocumentState, Model, User, Version, now
-from scv.errors import ConflictError, NotFoundError, RefusedError
+from scv.errors import ConflictError, RefusedError
 from scv.message import say
 from scv.training.settings import TrainingSettings
 
@@ -22,11 +23,11 @@ PRUNED_AT_ONCE = 20
 """So many more are kept before the oldest are deleted, so that few edits have to delete any."""
 
 
-def _of(user: User, model_id: int, number: int | None) -> Select[Version]:
+def _of(model_id: int, number: int | None) -> Select[Version]:
     query = (
         select(Version)
         .join(Version.model)
-        .where(Model.id == model_id, Model.user_id == user.id)
+        .where(Model.id == model_id)
         .options(contains_eager(Version.model).joinedload(Model.own).joinedload(DatasetVersion.dataset))
     )
     if number is None:
@@ -34,26 +35,26 @@ def _of(user: User, model_id: int, number: int | None) -> Select[Version]:
     return query.where(Version.number == number)
 
 
-async def _one(session: AsyncSession, query: Select[Version]) -> Version:
-    version = await session.scalar(query)
-    if version is None:
-        raise NotFoundError(say("There is no such version."))
-    return version
+async def _load(session: AsyncSession, query: Select[Version], user: User, permission: Permission) -> Version:
+    return await load(session, query, user, Version, permission, missing=say("There is no such version."))
 
 
-async def get_version_for(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
-    """A version of the user's model, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(user, model_id, number))
+async def get_visible_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
+    """A version that the user may look at, with its model; raises `NotFoundError`."""
+    return await _load(session, _of(model_id, number), user, visible_to)
 
 
-async def get_newest_version_for(session: AsyncSession, user: User, model_id: int) -> Version:
+async def get_newest_visible_version(session: AsyncSession, user: User, model_id: int) -> Version:
     """The version with the highest number, with its model; raises `NotFoundError`."""
-    return await _one(session, _of(user, model_id, None))
+    return await _load(session, _of(model_id, None), user, visible_to)
 
 
-async def get_editable_version_for(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
-    """As `get_version_for`, and nobody else writes to it until the session ends."""
-    return await _one(session, _of(user, model_id, number).with_for_update(of=Version))
+async def get_editable_version(session: AsyncSession, user: User, model_id: int, number: int) -> Version:
+    """A version that the user may change, with its model; nobody else writes to it until the session ends.
+
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it.
+    """
+    return await _load(session, _of(model_id, number).with_for_update(of=Version, key_share=True), user, editable_by)
 
 
 def refuse_stale(version: Version, seen: str | None) -> None:
@@ -100,7 +101,7 @@ _HISTORY = select(
 )
 
 _SURROUNDINGS = _HISTORY.add_columns(
-    select(Clipboard.blocks_json).where(Clipboard.user_id == bindparam("user_id")).scalar_subquery(),
+    select(Clipboard.blocks_json).where(owned_by(bindparam("user_id"), Clipboard)).scalar_subquery(),
     newest_name(bindparam("dataset_id"), bindparam("number")).scalar_subquery(),
 )
 """Built once, since every edit asks it."""

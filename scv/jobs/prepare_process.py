@@ -1,52 +1,44 @@
-"""`python -m scv.jobs.prepare_process NAME`: make a dataset's resident form, in a process of its own."""
+"""`python -m scv.jobs.prepare_process`: make an official dataset's resident form, in a process of its own."""
 
 import sys
 from pathlib import Path
 
+import msgspec
+
 from scv.data.errors import DatasetMissingError
 from scv.data.official.catalogue import DatasetInfo, UnknownDatasetError, find
-from scv.jobs.failures import forget_preparation_failure, keep_preparation_failure
-from scv.jobs.prepare_state import StoppedError, Teller, forget_progress
-from scv.message import Message, say
+from scv.jobs.task_process import ProgressSender, TaskFailedError, run
+from scv.message import say
 from scv.ml.prepare_official import prepare_official
 from scv.settings import Settings
 from scv.stage import Stage
 
 
-def main() -> int:
+def work(argument: str, on_progress: ProgressSender) -> None:
+    """Prepare the dataset of this name (JSON). Raises `TaskFailedError`."""
     try:
-        info = find(sys.argv[1])
+        info = find(msgspec.json.decode(argument, type=str))
     except UnknownDatasetError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return 1
-    return prepare_and_tell(Settings.from_environment().data_dir, info)
+        raise TaskFailedError(say("There is no such dataset.")) from error
+    prepare_with_progress(Settings.from_environment().data_dir, info, on_progress)
 
 
-def prepare_and_tell(data_dir: Path, info: DatasetInfo, mirror: str | None = None) -> int:
-    """Prepare the dataset; its pages can tell how far that has come, and why it failed. Returns the exit status."""
+def prepare_with_progress(
+    data_dir: Path, info: DatasetInfo, on_progress: ProgressSender, mirror: str | None = None
+) -> None:
+    """Prepare the dataset. `mirror` is the address of a folder that holds the files instead of their makers' own.
+
+    Raises `TaskFailedError`.
+    """
+    on_progress(Stage(say("Preparing {dataset}", dataset=info.title)))
     try:
-        on_progress = Teller(data_dir, info.name)
-        on_progress(Stage(say("Preparing {dataset}", dataset=info.title)))
         prepare_official(data_dir, info, on_progress, mirror=mirror)
-    except StoppedError:
-        return 0  # as somebody wished
     except DatasetMissingError as error:
-        return _failed(data_dir, info, error.message)
+        raise TaskFailedError(error.message) from error
     except OSError as error:
-        sys.stderr.write(f"{error}\n")
         why = error.strerror or type(error).__name__
-        return _failed(data_dir, info, say("The dataset could not be prepared: {why}.", why=why))
-    finally:
-        forget_progress(data_dir, info.name)
-    forget_preparation_failure(data_dir, info.name)
-    return 0
-
-
-def _failed(data_dir: Path, info: DatasetInfo, message: Message) -> int:
-    sys.stderr.write(f"{message}\n")
-    keep_preparation_failure(data_dir, info.name, message)
-    return 1
+        raise TaskFailedError(say("The dataset could not be prepared: {why}.", why=why)) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(work))

@@ -1,12 +1,12 @@
-"""`python -m scv.jobs.report_process RUN_ID`: make the report of a run, or go on with it, in a process of its own.
+"""`python -m scv.jobs.report_process`: make the report of a run, or the rest of it, in a process of its own.
 
-It gives way to everything else: whoever trains or asks about a picture waits for an answer, a report is read later.
+It gives way to everything else: whoever trains or tries an image waits for an answer, a report is read later.
 """
 
 import asyncio
 import os
 import sys
-import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import select
@@ -18,77 +18,75 @@ from scv.db.runs import result_of
 from scv.db.tables import Run
 from scv.files import Files, report_folder, weights_key
 from scv.jobs.open_dataset import pictures_of
-from scv.jobs.report_state import ReportStoppedError, ReportTeller, end_report
-from scv.jobs.sandbox import limit_memory
+from scv.jobs.sandbox import claim, limit_memory
+from scv.jobs.task_process import ProgressSender, TaskFailedError, TaskStoppedError, run
 from scv.message import Message, say
 from scv.ml.device import own_cores
 from scv.ml.errors import WeightsError
-from scv.ml.report.report import ReportError, make_report
+from scv.ml.report.report import SECTIONS, ReportError, make_report
 from scv.ml.trained import load_trained
 from scv.settings import Settings
-
-INTERNAL = say(
-    "The report could not be made because of an error in the program. The interactive worker's log has the details."
-)
+from scv.stage import Stage
 
 NICENESS = 15
 
 _SHARE_OF_CORES = 4
 """A report takes one core in so many, and always one."""
 
+_TITLES = {section.name: Message(section.title) for section in SECTIONS}
 
-def main() -> int:
+
+def work(argument: str, on_progress: ProgressSender) -> None:
+    """Make the report of the run with this id. Raises `TaskFailedError`."""
     os.nice(NICENESS)
     settings = Settings.from_environment().resolved()
-    run_id = int(sys.argv[1])
-    folder = Files(settings.data_dir / "files").path(report_folder(run_id))
-    run = asyncio.run(_load(settings, run_id))
-    if run is None or not folder.exists():  # deleted since
-        return 0
+    files = Files(settings.data_dir / "files")
+    run_of_report = asyncio.run(_load(settings, int(argument)))
+    if run_of_report is None:  # deleted since
+        raise TaskStoppedError
     limit_memory(settings.memory_mb)
-    failure = _report(settings, run, folder)
-    end_report(folder, failure)
-    return 1 if failure is not None else 0
-
-
-def _report(settings: Settings, run: Run, folder: Path) -> Message | None:
-    """Make it; returns why that failed."""
+    folder = files.folder(report_folder(run_of_report.id))
     try:
-        trained = load_trained(Files(settings.data_dir / "files").path(weights_key(run.id)))
+        claim(folder)
         make_report(
-            trained,
-            pictures_of(settings.data_dir, run.dataset),
+            load_trained(files.path(weights_key(run_of_report.id))),
+            pictures_of(settings.data_dir, run_of_report.dataset),
             folder,
-            result=result_of(run),
-            on_section=ReportTeller(folder),
+            result=result_of(run_of_report),
+            on_section=_on_section(folder, on_progress),
             threads=max(1, own_cores() // _SHARE_OF_CORES),
         )
-    except ReportStoppedError:
-        return None
     except (DatasetMissingError, ReportError, WeightsError) as error:
-        return error.message
+        raise TaskFailedError(error.message) from error
     except OSError as error:
         if not folder.exists():  # the run was deleted meanwhile
-            return None
-        traceback.print_exc()
-        return say("The report could not be written: {why}.", why=error.strerror or type(error).__name__)
-    except Exception:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
-        traceback.print_exc()
-        return INTERNAL
-    return None
+            raise TaskStoppedError from error
+        why = error.strerror or type(error).__name__
+        raise TaskFailedError(say("The report could not be written: {why}.", why=why)) from error
+
+
+def _on_section(folder: Path, on_progress: ProgressSender) -> Callable[[str, float, float], None]:
+    """How far a section and the whole are, as the worker is told."""
+
+    def on_section(section: str, share: float, of_all: float) -> None:
+        if not folder.exists():  # the run was deleted
+            raise TaskStoppedError
+        on_progress(Stage(_TITLES[section], round(1000 * share), 1000, "share"), of_all)
+
+    return on_section
 
 
 async def _load(settings: Settings, run_id: int) -> Run | None:
     database = Database(settings.database_url)
     try:
         async with database.reading() as session:
-            run: Run | None = await session.scalar(
+            found: Run | None = await session.scalar(
                 select(Run).where(Run.id == run_id).options(selectinload(Run.metrics))
             )
-            return run
+            return found
     finally:
         await database.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(work))

@@ -1,63 +1,33 @@
-"""Reports from a worker's side: one after the other, each by a process of its own that ends with the worker."""
+"""The report of a run, from a worker's side. The subject is the run's id."""
 
-import logging
-from contextlib import suppress
-
-from scv.files import Files, report_folder
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.queue import Queue
-from scv.jobs.report_state import end_report, report_underway
-from scv.jobs.subprocesses import run_subprocess
+from scv.db import leases
+from scv.db.engine import Database
+from scv.db.tables import Task
+from scv.files import Files, run_folder
+from scv.jobs.task_kind import TaskKind
+from scv.jobs.task_protocol import Ending
 from scv.message import say
 from scv.settings import Settings
 
-LOST = say("The work on the report ended unexpectedly. The interactive worker's log has the details.")
 
-log = logging.getLogger(__name__)
+class ReportTask(TaskKind):
+    """Makes the sections of a report that are missing; each is there as soon as it is ready."""
 
+    name = "report"
+    process = "scv.jobs.report_process"
+    at_once = 1
+    secrets = ("database_url",)
+    lost = say(
+        "The work on the report was cut off again and again, most likely for lack of memory. Free some memory, then "
+        "try again: what was ready is kept. The interactive worker's log has the details."
+    )
 
-class Reporter:
-    """Makes one report at a time; those that are asked for meanwhile come into the queue again after it.
+    async def argument(self, settings: Settings, database: Database, task: Task) -> str | None:
+        async with database.reading() as session:
+            return task.subject if await leases.run_exists(session, int(task.subject)) else None
 
-    Which these are is known to this worker alone: if it is killed, whoever looks at a report asks for it again.
-    """
-
-    def __init__(self, settings: Settings, queue: Queue, processes: set[int]) -> None:
-        self._settings = settings
-        self._queue = queue
-        self._processes = processes
-        self._busy = False
-        self._waiting: dict[int, None] = {}  # an ordered set
-
-    async def make(self, run_id: int) -> None:
-        """Make the report of the run, if it is still wanted, or note that it waits."""
-        if self._busy:
-            self._waiting[run_id] = None
-            return
-        self._busy = True
-        try:
-            await self._make(run_id)
-        finally:
-            self._busy = False
-            with suppress(BrokerAwayError):  # it still waits, and comes after the next one
-                await self._enqueue_following()
-
-    async def _enqueue_following(self) -> None:
-        following = next(iter(self._waiting), None)
-        if following is None:
-            return
-        del self._waiting[following]
-        try:
-            await self._queue.enqueue_report(following)
-        except BaseException:
-            self._waiting[following] = None
-            raise
-
-    async def _make(self, run_id: int) -> None:
-        folder = Files(self._settings.data_dir / "files").path(report_folder(run_id))
-        if report_underway(folder) is None:  # stopped, or deleted, while it waited
-            return
-        status = await run_subprocess(self._settings, self._processes, "scv.jobs.report_process", str(run_id))
-        log.info("report of run %s: ended with status %s", run_id, status)
-        if report_underway(folder) is not None:  # it could say nothing more itself
-            end_report(folder, LOST)
+    async def clear(self, settings: Settings, database: Database, task: Task, ending: Ending | None) -> None:
+        async with database.reading() as session:
+            exists = await leases.run_exists(session, int(task.subject))
+        if not exists:
+            Files(settings.data_dir / "files").delete(run_folder(int(task.subject)))

@@ -2,16 +2,21 @@
 
 import msgspec
 
+from scv.jobs.lines import Renewed, Stop
 from scv.training.progress import Event
 
 
 class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     """Train this snapshot. `document` and `settings` are JSON text, `data_dir` and `folder` absolute paths.
 
+    `run_id` and `attempt` are for the log.
+
     The child ends itself when it hears nothing for `lease_seconds`: by then another worker may have the run,
     and two children must never write into the same folder. `memory_mb` is how much it may use, 0 for no limit.
     """
 
+    run_id: int
+    attempt: int
     document: str
     settings: str
     dataset: str
@@ -21,14 +26,6 @@ class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     lease_seconds: float
     checkpoint_seconds: float
     memory_mb: int
-
-
-class Renewed(msgspec.Struct, tag="renewed", frozen=True):
-    """The worker has renewed its lease."""
-
-
-class Stop(msgspec.Struct, tag="stop", frozen=True):
-    """Stop at the next step and say so."""
 
 
 class Pause(msgspec.Struct, tag="pause", frozen=True):
@@ -44,8 +41,3 @@ FromChild = Event | Ready
 
 read_to_child = msgspec.json.Decoder(ToChild).decode
 read_from_child = msgspec.json.Decoder(FromChild).decode
-
-
-def line(message: ToChild | FromChild) -> bytes:
-    """The message as one line."""
-    return msgspec.json.encode(message) + b"\n"

@@ -4,25 +4,26 @@ Whatever happens is written to the database first and told to the stream afterwa
 """
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Literal
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
-from scv.db import leases
+from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError, RunControl
 from scv.db.scheduling import take_next
 from scv.db.tables import Run
-from scv.files import Files, report_folder, run_folder, weights_key
+from scv.files import Files, run_folder, weights_key
 from scv.jobs.events import BrokerAwayError, Queued, Retrying, RunEvent
+from scv.jobs.lines import Renewed
 from scv.jobs.presence import Seat
 from scv.jobs.queue import Queue
-from scv.jobs.report_state import ask_for_report
 from scv.jobs.time_limit import out_of_time
 from scv.jobs.train_processes import Child, Spare
-from scv.jobs.train_protocol import Pause, Renewed, Train
+from scv.jobs.train_protocol import Pause, Train
 from scv.message import say
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Event, Failed, Paused, Result, Started, Stopped
@@ -41,7 +42,7 @@ CHILD_DIED = Failed(
 Reason = Literal["stop", "pause", "time"]
 """Why a child was told to end: its user wants it, or the run has had the time that one may take."""
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Trainer:
@@ -76,7 +77,8 @@ class Trainer:
                 run = await take_next(session, self._settings.lease_seconds, self._settings.running_per_user)
             if run is None or run.lease_token is None:
                 return
-            await self._train(run, run.lease_token)
+            with bound_contextvars(run=run.id):
+                await self._train(run, run.lease_token)
             await self._spare.warm()
 
     async def _train(self, run: Run, token: str) -> None:
@@ -86,7 +88,7 @@ class Trainer:
             if await training.go_on_until_it_ends(self._spare):
                 self._files.delete_unfinished(run.id)
         except LeaseLostError:
-            log.warning("run %s is not ours any more", run.id)
+            log.warning("the run was taken from this worker")
             await self._clear_deleted(run.id)
         except asyncio.CancelledError:
             with suppress(LeaseLostError):
@@ -142,6 +144,8 @@ class _Training:
         self.child = child = await spare.take()
         child.send(
             Train(
+                run_id=self._run.id,
+                attempt=self._number,
                 document=self._run.document_json,
                 settings=self._run.settings_json,
                 dataset=self._run.dataset,
@@ -153,7 +157,7 @@ class _Training:
                 memory_mb=self._settings.memory_mb,
             )
         )
-        log.info("run %s trains in process %s", self._run.id, child.pid)
+        log.info("a training begins", attempt=self._number, child=child.pid)
         heartbeat = asyncio.create_task(self._keep_lease(child))
         try:
             done = False
@@ -166,7 +170,7 @@ class _Training:
                 await self._record_told_to_end(self._reason)
                 done = True
             if not done:
-                log.warning("run %s: process %s ended with status %s", self._run.id, child.pid, status)
+                log.warning("a training process was lost", attempt=self._number, child=child.pid, status=status)
             return done
         finally:
             await child.kill()
@@ -188,7 +192,7 @@ class _Training:
             except LeaseLostError:
                 break
             except SQLAlchemyError:
-                log.exception("run %s: the lease could not be renewed", self._run.id)
+                log.exception("the lease could not be renewed")
             else:
                 counted, good_until = begun, begun + seconds
                 child.send(Renewed())
@@ -215,7 +219,7 @@ class _Training:
             try:
                 return await self._record(event)
             except SQLAlchemyError:
-                log.exception("run %s: %s could not be recorded", self._run.id, type(event).__name__)
+                log.exception("an event could not be recorded", kind=type(event).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _record(self, event: Event) -> bool:
@@ -230,6 +234,11 @@ class _Training:
             case Result():
                 async with self._database.writing() as session:
                     await leases.finish(session, self._run.id, self._token, event, weights_key(self._run.id))
+                    await runs.request_report(session, self._run.id)
+                await self._tell(event)
+                with suppress(BrokerAwayError):  # then the interactive worker finds it by itself
+                    await self._queue.wake_task_runner()
+                return True
             case Stopped() | Paused():
                 await self._record_told_to_end(self._reason or "stop")
                 return True
@@ -237,16 +246,7 @@ class _Training:
                 await self._record_failed(event)
                 return True
         await self._tell(event)
-        if isinstance(event, Result):
-            await self._have_reported()
-            return True
         return False
-
-    async def _have_reported(self) -> None:
-        """The run has finished: its report is wanted. Whoever looks at its page asks again where the broker is away."""
-        ask_for_report(self._files.path(report_folder(self._run.id)))
-        with suppress(BrokerAwayError):
-            await self._queue.enqueue_report(self._run.id)
 
     async def _record_told_to_end(self, reason: Reason) -> None:
         """The child has ended since it was told to: write down what the run is now."""

@@ -1,83 +1,106 @@
-"""A version of a person's own dataset from a worker's side: what it is made of, and what becomes of it in the database.
+"""Making a version of a person's own dataset, from a worker's side. The subject is the version's name.
 
-The database is the record: a version is there once its row says so, and a folder that no row knows is taken away.
+The database is the record: a version is there once its row says so, and a folder that no row knows is removed.
 """
 
-import logging
 from pathlib import Path
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.data.own.changes import Changes
+from scv.data.own.draft import Draft
 from scv.data.own.summary import read_summary
-from scv.data.own.version import Making
+from scv.data.own.version import VersionPlan
 from scv.data.resident import ResidentError, open_resident
 from scv.data.resident_writer import remove_resident
 from scv.db import datasets
 from scv.db.engine import Database
-from scv.db.tables import DatasetVersion
+from scv.db.tables import DatasetVersion, Task
 from scv.files import Files
-from scv.jobs.failures import preparation_failure
 from scv.jobs.own_datasets import draft_of, options_of
-from scv.jobs.subprocesses import run_subprocess
-from scv.jobs.version_process import REFUSED
+from scv.jobs.task_kind import TaskKind
+from scv.jobs.task_protocol import Ending, TaskDone, TaskFailed, TaskStopped
 from scv.message import say
 from scv.settings import Settings
 
-LOST = say("The work on the pictures ended unexpectedly. The interactive worker's log has the details.")
 
-log = logging.getLogger(__name__)
+class VersionTask(TaskKind):
+    """Imports what a draft holds, or changes the version before; of a version that fails nothing stays."""
+
+    name = "version"
+    process = "scv.jobs.version_process"
+    at_once = 2
+    lost = say(
+        "The work on the pictures was cut off again and again, most likely for lack of memory. Free some memory, then "
+        "try again. The interactive worker's log has the details."
+    )
+
+    async def argument(self, settings: Settings, database: Database, task: Task) -> str | None:
+        async with database.reading() as session:
+            version = await datasets.version_to_make(session, task.subject)
+        if version is None:  # made, given up or deleted
+            return None
+        return msgspec.json.encode(_plan(settings, task, version)).decode()
+
+    async def record(self, settings: Settings, session: AsyncSession, task: Task, ending: Ending) -> Ending:
+        version = await datasets.version_to_make(session, task.subject)
+        if version is None:  # given up or deleted meanwhile
+            return TaskStopped()
+        if isinstance(ending, TaskDone):
+            columns = _columns(settings.data_dir, version.name)
+            if columns is not None:
+                await datasets.finish_version(session, version.name, **columns)
+                return ending
+            ending = TaskFailed(self.lost)
+        why = ending.message if isinstance(ending, TaskFailed) else say("It was stopped.")
+        await datasets.give_up_version(session, version, why, forget=_has_useless_archive(settings, task, ending))
+        return ending
+
+    async def clear(self, settings: Settings, database: Database, task: Task, ending: Ending | None) -> None:
+        async with database.reading() as session:
+            if not await datasets.has_version(session, task.subject):
+                remove_resident(settings.data_dir, task.subject)
+        used = isinstance(ending, TaskDone) and _changes(task).draft
+        if used or _has_useless_archive(settings, task, ending):
+            _draft_of(settings, task).discard()
 
 
-async def make(settings: Settings, database: Database, name: str, processes: set[int]) -> None:
-    """Make the version of this name, if it is still wanted. `processes` holds the ids of those at work."""
-    async with database.reading() as session:
-        version = await datasets.version_to_make(session, name)
-    if version is not None:
-        await _make(settings, database, version, processes)
-    async with database.reading() as session:
-        known = await datasets.has_version(session, name)
-    if not known:  # given up, or deleted, perhaps while it was made
-        remove_resident(settings.data_dir, name)
+def _draft_of(settings: Settings, task: Task) -> Draft:
+    return draft_of(Files(settings.data_dir / "files"), int(task.subject.split("-")[1]))
 
 
-async def _make(settings: Settings, database: Database, version: DatasetVersion, processes: set[int]) -> None:
-    draft = draft_of(Files(settings.data_dir / "files"), version.dataset_id)
-    changes = msgspec.json.decode(version.changes or "{}", type=Changes)
-    source = draft.source if changes.draft else None
-    how = msgspec.json.encode(_making(version, changes, source))
-    status = await run_subprocess(settings, processes, "scv.jobs.version_process", said=how)
-    log.info("%s: made with status %s", version.name, status)
-    figures = _figures(settings.data_dir, version.name)
-    if figures is not None:
-        async with database.writing() as session:
-            done = await datasets.finish_version(session, version.name, **figures)
-        useless = changes.draft
-    else:
-        why = preparation_failure(settings.data_dir, version.name) or LOST
-        # An archive that cannot be taken is not worth keeping. What was collected picture by picture is, and what a
-        # process that was lost, or a full disk, says nothing about.
-        useless = status == REFUSED and source == draft.zip
-        async with database.writing() as session:
-            done = await datasets.give_up_version(session, version, why, forget=useless)
-    if done and useless:
-        draft.discard()
+def _changes(task: Task) -> Changes:
+    return msgspec.json.decode(task.arguments or "{}", type=Changes)
 
 
-def _making(version: DatasetVersion, changes: Changes, source: Path | None) -> Making:
+def _has_useless_archive(settings: Settings, task: Task, ending: Ending | None) -> bool:
+    """Whether the version was to be made of an archive that cannot be used.
+
+    What was collected image by image is kept, and so is an archive of which a lost process, or a full disk, says
+    nothing.
+    """
+    draft = _draft_of(settings, task)
+    refused = isinstance(ending, TaskFailed) and ending.refused
+    return refused and _changes(task).draft and draft.source == draft.zip
+
+
+def _plan(settings: Settings, task: Task, version: DatasetVersion) -> VersionPlan:
+    source = _draft_of(settings, task).source
+    changes = _changes(task)
     previous = version.dataset.newest  # of one dataset only one version is made at a time
-    return Making(
+    return VersionPlan(
         target=version.name,
         previous=None if previous is None else previous.name,
         options=options_of(version.dataset),
-        source=None if source is None else str(source),
+        source=str(source) if changes.draft and source is not None else None,
         renamed=changes.renamed,
         dropped_train=tuple(changes.dropped.get("train", ())),
         dropped_test=tuple(changes.dropped.get("test", ())),
     )
 
 
-def _figures(data_dir: Path, name: str) -> dict[str, object] | None:
+def _columns(data_dir: Path, name: str) -> dict[str, object] | None:
     """The columns of a version that was made; None where there is none."""
     folder = data_dir / "datasets" / name
     try:

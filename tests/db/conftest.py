@@ -15,10 +15,9 @@ from scv.training.settings import TrainingSettings
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    settings = Settings(data_dir=tmp_path).resolved()
-    await migrate(settings)
-    database = Database(settings.database_url)
+async def database(tmp_path: Path, database_url: str) -> AsyncIterator[Database]:
+    await migrate(Settings(data_dir=tmp_path, database_url=database_url))
+    database = Database(database_url)
     yield database
     await database.close()
 

@@ -16,15 +16,15 @@ async def test_a_stranger_finds_no_version(database: Database) -> None:
     ada, eve = await add_user(database), await add_user(database, "Eve")
     model = await add_model(database, ada)
     async with database.writing() as session:
-        found = await versions.get_version_for(session, ada, model.id, 1)
+        found = await versions.get_visible_version(session, ada, model.id, 1)
         assert found.model.name == "First"
-        for loader in (versions.get_version_for, versions.get_editable_version_for):
+        for loader in (versions.get_visible_version, versions.get_editable_version):
             with pytest.raises(NotFoundError):
                 await loader(session, eve, model.id, 1)
             with pytest.raises(NotFoundError):
                 await loader(session, ada, model.id, 2)
         with pytest.raises(NotFoundError):
-            await versions.get_newest_version_for(session, eve, model.id)
+            await versions.get_newest_visible_version(session, eve, model.id)
 
 
 async def test_the_newest_version_has_the_highest_number(database: Database) -> None:
@@ -33,24 +33,24 @@ async def test_the_newest_version_has_the_highest_number(database: Database) -> 
     async with database.writing() as session:
         session.add(Version(model_id=model.id, number=2, document=Document(), settings=TrainingSettings()))
     async with database.reading() as session:
-        assert (await versions.get_newest_version_for(session, ada, model.id)).number == 2
+        assert (await versions.get_newest_visible_version(session, ada, model.id)).number == 2
 
 
 async def test_a_save_over_a_stale_revision_writes_nothing(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, ada, model.id, 1)
+        version = await versions.get_editable_version(session, ada, model.id, 1)
         await versions.save_document(session, version, network("one"), 0)
         assert version.revision == 1
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, ada, model.id, 1)
+        version = await versions.get_editable_version(session, ada, model.id, 1)
         with pytest.raises(ConflictError):
             await versions.save_document(session, version, network("two"), 0)
         await versions.save_settings(session, version, TrainingSettings(epochs=9), 1)
         assert (version.revision, version.settings.epochs) == (2, 9)
     async with database.reading() as session:
-        version = await versions.get_version_for(session, ada, model.id, 1)
+        version = await versions.get_visible_version(session, ada, model.id, 1)
     saved = (version.document, version.settings, version.revision)
     assert saved == (network("one"), TrainingSettings(epochs=9), 2)
     assert version.model.updated_at == version.updated_at > model.updated_at
@@ -62,7 +62,7 @@ async def test_of_two_edits_of_one_revision_exactly_one_is_saved(database: Datab
 
     async def edit(name: str) -> int:
         async with database.writing() as session:
-            version = await versions.get_editable_version_for(session, ada, model.id, 1)
+            version = await versions.get_editable_version(session, ada, model.id, 1)
             await versions.save_document(session, version, network(name), 0)
             return version.revision
 
@@ -115,21 +115,21 @@ def network(name: str) -> Document:
 
 async def save(database: Database, user: User, model: Model, name: str) -> None:
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        version = await versions.get_editable_version(session, user, model.id, 1)
         await versions.save_document(session, version, network(name), version.revision)
 
 
 async def document_after(database: Database, user: User, model: Model, by: int) -> str:
     async with database.writing() as session:
-        version = await versions.get_editable_version_for(session, user, model.id, 1)
+        version = await versions.get_editable_version(session, user, model.id, 1)
         await versions.move_in_history(session, version, by, version.revision)
     async with database.reading() as session:
-        blocks = (await versions.get_version_for(session, user, model.id, 1)).document.blocks
+        blocks = (await versions.get_visible_version(session, user, model.id, 1)).document.blocks
     return blocks[0].id if blocks else ""
 
 
 async def ends(database: Database, user: User, model: Model) -> tuple[bool, bool]:
     async with database.reading() as session:
-        version = await versions.get_version_for(session, user, model.id, 1)
+        version = await versions.get_visible_version(session, user, model.id, 1)
         history = await versions.history_of(session, version)
     return history.can_undo(version), history.can_redo(version)

@@ -15,15 +15,15 @@ import pytest
 from sqlalchemy import select
 
 from scv.blocks.document import Document
-from scv.db import leases
+from scv.db import leases, tasks
 from scv.db.engine import Database
-from scv.db.migrate import migrate
 from scv.db.models import create_model
-from scv.db.tables import EpochMetric, Run, User
+from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
 from scv.training.settings import TrainingSettings
+from tests.migrated import place_database
 
 # So small that torch does not share the work among threads, which would be slow on a busy machine.
 SMALL_NETWORK = """{"format": 1, "blocks": [
@@ -48,9 +48,11 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker) -> Settings:
-    settings = Settings(data_dir=data_dir, redis_url=broker.url, lease_seconds=3, device="cpu").resolved()
-    await migrate(settings)
+async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+    settings = Settings(
+        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+    ).resolved()
+    await place_database(settings)
     return settings
 
 
@@ -101,7 +103,7 @@ async def epochs_of(database: Database, run: Run) -> list[int]:
         return list(await session.scalars(query))
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 240) -> None:
     """Wait until the condition holds; the limit only ends a test that has failed already."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - other processes are waited for
@@ -133,7 +135,7 @@ def is_alive(pid: int) -> bool:
 
 
 class WorkerProcess:
-    """A real `scv worker`, as the supervisor starts it."""
+    """A real `scv worker`, as the supervisor starts it; `log` is what it and its processes write."""
 
     def __init__(self, process: Process, log: Path) -> None:
         self.process = process
@@ -141,7 +143,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The training processes it has used so far, the newest last."""
-        return [int(pid) for pid in re.findall(r"trains in process (\d+)", self.log.read_text())]
+        return [int(pid) for pid in re.findall(r"a training begins .*\bchild=(\d+)", self.log.read_text())]
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -179,3 +181,28 @@ async def start_worker(settings: Settings) -> AsyncIterator[StartWorker]:
     yield start
     for worker in started:
         await worker.end()
+
+
+async def task_of(database: Database, kind: str, subject: str) -> Task:
+    """The task of this kind and subject, as it is now."""
+    async with database.reading() as session:
+        task = await tasks.find(session, kind, subject)
+    assert task is not None
+    return task
+
+
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 240) -> Task:
+    async def ended() -> bool:
+        return not (await task_of(database, kind, subject)).active
+
+    await until(ended, seconds)
+    return await task_of(database, kind, subject)
+
+
+async def request_preparation(database: Database, name: str) -> Task:
+    """A user who wants an official dataset prepared."""
+    async with database.writing() as session:
+        user = User(name="Ada")
+        session.add(user)
+        await session.flush()
+        return await tasks.request(session, "prepare", name, user_id=user.id, title=name)

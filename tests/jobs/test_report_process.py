@@ -7,25 +7,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from sqlalchemy.orm import joinedload
 
 from scv.blocks.document import decode
+from scv.db import tasks
 from scv.db.engine import Database
-from scv.db.tables import Run
+from scv.db.models import delete_model
+from scv.db.runs import request_report, result_of
+from scv.db.tables import Run, User, Version
 from scv.files import Files, report_folder, run_folder, weights_key
 from scv.jobs.queue import Queue
-from scv.jobs.report_process import result_of
-from scv.jobs.report_state import (
-    ReportStoppedError,
-    ReportTeller,
-    ReportUnderway,
-    ask_for_report,
-    ask_to_stop_report,
-    end_report,
-    report_failure,
-    report_stopped,
-    report_underway,
-)
-from scv.message import Message
 from scv.ml.prepare_official import prepare
 from scv.ml.report.report import SECTIONS, make_report
 from scv.ml.train.train import WEIGHTS, train
@@ -35,25 +26,29 @@ from scv.report.summary import Summary
 from scv.settings import Settings
 from scv.training.progress import Result
 from scv.training.settings import TrainingSettings
-from scv.web.reports.parts import states_of
-from tests.jobs.conftest import SMALL_NETWORK, StartWorker, add_run, until, until_ended
+from scv.web.reports.render_sections import planned_sections
+from tests.jobs.conftest import (
+    SMALL_NETWORK,
+    StartWorker,
+    add_run,
+    task_of,
+    until,
+    until_ended,
+    until_task_ended,
+)
 from tests.ml.reporting import ruin
+
+pytestmark = pytest.mark.engines("sqlite")
 
 
 def folder_of(settings: Settings, run: Run) -> Path:
     return Files(settings.data_dir / "files").path(report_folder(run.id))
 
 
-async def until_reported(settings: Settings, run: Run) -> dict[str, str]:
+async def until_reported(database: Database, settings: Settings, run: Run) -> dict[str, str]:
     """The states of all sections once the work on them has ended."""
-    folder = folder_of(settings, run)
-
-    async def ended() -> bool:
-        states = states_of(folder)
-        return report_failure(folder) is not None or (bool(states) and report_underway(folder) is None)
-
-    await until(ended, 120)
-    return {state.name: state.state for state in states_of(folder)}
+    await until_task_ended(database, "report", str(run.id))
+    return {state.name: state.state for state in planned_sections(folder_of(settings, run))}
 
 
 @cache
@@ -76,9 +71,9 @@ def reported() -> tuple[Path, Result]:
 
 
 async def trained(
-    settings: Settings, database: Database, queue: Queue, *, dataset: str = "digits", kept: Collection[str] = ()
+    settings: Settings, database: Database, *, dataset: str = "digits", kept: Collection[str] = ()
 ) -> Run:
-    """A run that has finished, whose report is asked for; the sections `kept` of it are there."""
+    """A run that has finished, whose report is wanted; the sections `kept` of it are there."""
     made, result = reported()
     files = Files(settings.data_dir / "files")
     shutil.copytree(made / "datasets", settings.data_dir / "datasets", dirs_exist_ok=True)
@@ -87,16 +82,16 @@ async def trained(
         row = await session.get_one(Run, run.id)
         row.status, row.weights, row.best_epoch = "finished", weights_key(run.id), result.best_epoch
         row.test_accuracy, row.test_loss, row.seconds = result.test_accuracy, result.test_loss, result.seconds
+        await request_report(session, run.id)
     shutil.copy(made / WEIGHTS, files.folder(run_folder(run.id)))
     if kept:
         shutil.copytree(made / "report", folder_of(settings, run))
         for section in {section.name for section in SECTIONS} - set(kept):
             (folder_of(settings, run) / file_of(section)).unlink()
-    ask_for_report(folder_of(settings, run))
-    await queue.enqueue_report(run.id)
     return run
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
@@ -106,7 +101,7 @@ async def test_a_run_that_finishes_gets_its_report_by_itself(
     await queue.enqueue_training(run.id, 1)
     await until_ended(database, run)
 
-    states = await until_reported(settings, run)
+    states = await until_reported(database, settings, run)
     assert set(states.values()) == {"done"}
     summary = decode_section((folder_of(settings, run) / file_of("summary")).read_bytes(), Summary)
     assert isinstance(summary, Summary)
@@ -116,40 +111,33 @@ async def test_a_run_that_finishes_gets_its_report_by_itself(
     assert summary.provenance.training_device == row.device
 
 
-async def test_a_report_whose_worker_was_killed_is_gone_on_with_when_it_is_asked_for_again(
-    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+async def test_a_report_whose_worker_was_killed_is_gone_on_with_by_the_next(
+    settings: Settings, database: Database, start_worker: StartWorker
 ) -> None:
-    run = await trained(settings, database, queue)
+    run = await trained(settings, database)
     folder = folder_of(settings, run)
     worker = await start_worker(queue="interactive")
 
     async def begun() -> bool:
-        return any(state.state == "done" for state in states_of(folder))
+        return any(state.state == "done" for state in planned_sections(folder))
 
     await until(begun)
     await worker.kill()
-    assert report_underway(folder) is not None
-    kept = {state.name for state in states_of(folder) if state.state == "done"} - {"summary"}
+    kept = {state.name for state in planned_sections(folder) if state.state == "done"} - {"summary"}
     before = {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept}
     await start_worker(queue="interactive")
-    await queue.enqueue_report(run.id)  # as whoever looks at it does
-    assert set((await until_reported(settings, run)).values()) == {"done"}
+    assert set((await until_reported(database, settings, run)).values()) == {"done"}
     assert {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept} == before
 
 
-async def test_reports_that_are_asked_for_together_are_made_one_after_the_other(
-    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+async def test_reports_that_are_wanted_together_are_made_one_after_the_other(
+    settings: Settings, database: Database, start_worker: StartWorker
 ) -> None:
     kept = {section.name for section in SECTIONS} - {"layers", "labels"}
-    first, second = [await trained(settings, database, queue, kept=kept) for _ in range(2)]
-    worker = await start_worker(queue="interactive")
-    assert set((await until_reported(settings, first)).values()) == {"done"}
-    assert set((await until_reported(settings, second)).values()) == {"done"}
-
-    async def both_told() -> bool:
-        return worker.log.read_text().count("ended with status 0") == 2
-
-    await until(both_told)
+    first, second = [await trained(settings, database, kept=kept) for _ in range(2)]
+    await start_worker(queue="interactive")
+    assert set((await until_reported(database, settings, first)).values()) == {"done"}
+    assert set((await until_reported(database, settings, second)).values()) == {"done"}
     (_, one_ended), (other_began, _) = sorted(spans(folder_of(settings, run)) for run in (first, second))
     assert one_ended <= other_began
 
@@ -160,68 +148,68 @@ def spans(folder: Path) -> tuple[int, int]:
 
 
 async def test_damaged_weights_deleted_pictures_and_answers_that_are_no_numbers_are_told(
-    settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
+    settings: Settings, database: Database, start_worker: StartWorker
 ) -> None:
-    damaged = await trained(settings, database, queue)
-    gone = await trained(settings, database, queue, dataset="own-9-1")
-    weights = Files(settings.data_dir / "files").path(weights_key(damaged.id))
+    files = Files(settings.data_dir / "files")
+    damaged = await trained(settings, database)
+    gone = await trained(settings, database, dataset="own-9-1")
+    weights = files.path(weights_key(damaged.id))
     weights.write_bytes(weights.read_bytes()[:100])
-    diverged = await trained(settings, database, queue)
-    ruin(Files(settings.data_dir / "files").path(weights_key(diverged.id)))
+    diverged = await trained(settings, database)
+    ruin(files.path(weights_key(diverged.id)))
     await start_worker(queue="interactive")
-    await until_reported(settings, damaged)
-    await until_reported(settings, gone)
-    await until_reported(settings, diverged)
-    assert "smaller learning rate" in str(report_failure(folder_of(settings, diverged)))
-    assert states_of(folder_of(settings, diverged)) == ()
-    assert "damaged" in str(report_failure(folder_of(settings, damaged)))
-    assert "not on this machine" in str(report_failure(folder_of(settings, gone)))
+    for run, reason in ((damaged, "damaged"), (gone, "not on this machine"), (diverged, "smaller learning rate")):
+        failed = await until_task_ended(database, "report", str(run.id))
+        assert (failed.state, failed.attempt) == ("failed", 1)
+        assert reason in str(failed.failure)
+    assert planned_sections(folder_of(settings, diverged)) == ()
 
 
-def test_what_is_told_can_be_read_and_a_wish_to_stop_is_heard_at_the_next_word(tmp_path: Path) -> None:
-    folder = tmp_path / "report"
-    assert report_underway(folder) is None
-    ask_for_report(folder)
-    assert report_underway(folder) == ReportUnderway()
-    on_progress = ReportTeller(folder)
-    on_progress("layers", 0.5, 0.25)
-    said = report_underway(folder)
-    assert said is not None
-    assert (said.section, said.share, said.of_all) == ("layers", 0.5, 0.25)
-    ask_to_stop_report(folder)
-    assert report_stopped(folder)
-    with pytest.raises(ReportStoppedError):
-        on_progress("layers", 0.6, 0.3)
-    ask_for_report(folder)
-    assert not report_stopped(folder)
-    on_progress("layers", 1.0, 0.4)
-    end_report(folder, Message("It broke"))
-    assert report_underway(folder) is None
-    assert str(report_failure(folder)) == "It broke"
+async def test_a_report_tells_its_sections_stops_when_that_is_wanted_and_goes_on_where_it_was(
+    settings: Settings, database: Database, start_worker: StartWorker
+) -> None:
+    run = await trained(settings, database, kept={"layers", "metrics", "mistakes"})
+    await start_worker(queue="interactive")
+
+    async def at_a_section() -> bool:
+        return (await task_of(database, "report", str(run.id))).stage is not None
+
+    await until(at_a_section)
+    task = await task_of(database, "report", str(run.id))
+    stage = task.current_stage
+    assert stage is not None
+    assert (stage.unit, stage.message.template in {section.title for section in SECTIONS}) == ("share", True)
+    assert task.fraction is not None
+    async with database.writing() as session:
+        await tasks.request_stop(session, task)
+    assert (await until_task_ended(database, "report", str(run.id))).state == "stopped"
+    states = {state.name: state.state for state in planned_sections(folder_of(settings, run))}
+    assert states["layers"] == "done"
+    assert "waiting" in states.values()
+    async with database.writing() as session:
+        await request_report(session, run.id)
+    assert set((await until_reported(database, settings, run)).values()) == {"done"}
 
 
-def test_a_report_ends_where_its_run_is_deleted(tmp_path: Path) -> None:
-    ask_for_report(tmp_path / "report")
-    on_progress = ReportTeller(tmp_path / "report")
-    shutil.rmtree(tmp_path / "report")
-    with pytest.raises(ReportStoppedError):
-        on_progress("layers", 0.1, 0.1)
-    end_report(tmp_path / "report", Message("It broke"))
-    assert not (tmp_path / "report").exists()
+async def test_a_report_ends_where_its_run_is_deleted_and_nothing_of_it_is_left(
+    settings: Settings, database: Database, start_worker: StartWorker
+) -> None:
+    run = await trained(settings, database)
+    await start_worker(queue="interactive")
+    folder = folder_of(settings, run)
 
+    async def begun() -> bool:
+        return bool(planned_sections(folder))
 
-def test_the_time_left_follows_from_the_pace_since_it_began() -> None:
-    assert ReportUnderway("layers", 0.5, 0.6, began=100, before=0.2, written=110).seconds_left == pytest.approx(10)
-    assert ReportUnderway("layers", 0.5, 0.2, began=100, before=0.2, written=110).seconds_left is None
-    assert ReportUnderway("layers", 0.5, 0.9, began=100, before=0.2, written=101).seconds_left is None
+    async def nothing_is_left() -> bool:
+        return not folder.parent.exists()
 
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b'{"section": 3}'])
-def test_a_torn_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "underway.json").write_bytes(content)
-    (tmp_path / "failure.json").write_bytes(content)
-    assert report_underway(tmp_path) is None
-    assert report_failure(tmp_path) is None
+    await until(begun)
+    async with database.writing() as session:
+        version = await session.get_one(Version, run.version_id, options=[joinedload(Version.model)])
+        user = await session.get_one(User, version.model.user_id)
+        await delete_model(session, user, version.model_id)
+    await until(nothing_is_left)
 
 
 def test_only_a_finished_run_has_a_result() -> None:

@@ -22,15 +22,23 @@ from scv.jobs.train_protocol import Train
 from scv.jobs.train_task import Trainer
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Failed, Result, Started, Stopped
-from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, until, until_ended, until_epoch
+from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, task_of, until, until_ended, until_epoch
 
 
 class WatchedSpare(Spare):
-    """Notes which children were given work."""
+    """Notes which children were given work.
+
+    Keeps none warm, unless a test wants that: it would import torch for seconds and be ended unused with the test.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.used: list[int] = []
+        self.keeps_warm = False
+
+    async def warm(self) -> None:
+        if self.keeps_warm:
+            await super().warm()
 
     async def take(self) -> Child:
         child = await super().take()
@@ -74,7 +82,8 @@ async def test_a_run_is_trained_recorded_and_told(
     files = Files(settings.data_dir / "files")
     assert files.path(weights_key(run.id)).is_file()
     left = sorted(path.name for path in files.path(run_folder(run.id)).iterdir())
-    assert left == ["report", "weights.safetensors"], "the report is asked for, and all else is cleared away"
+    assert left == ["weights.safetensors"], "all else is cleared away"
+    assert (await task_of(database, "report", str(run.id))).state == "queued"
 
     told = await events_of(queue, run)
     assert isinstance(told[0], Started)

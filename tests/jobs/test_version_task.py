@@ -15,7 +15,7 @@ from scv.files import Files, draft_folder
 from scv.jobs.queue import Queue
 from scv.settings import Settings
 from tests.data.pictures import classes, write_zip
-from tests.jobs.conftest import StartWorker, until
+from tests.jobs.conftest import StartWorker, until, until_task_ended
 
 
 async def wanted(database: Database, settings: Settings, each: int) -> DatasetVersion:
@@ -25,7 +25,7 @@ async def wanted(database: Database, settings: Settings, each: int) -> DatasetVe
         session.add(user)
         await session.flush()
         dataset = await datasets.create_dataset(session, user, "Pets", image_size=28)
-        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset.id)
         changes = msgspec.json.encode(Changes(draft=True)).decode()
         version = await datasets.begin_version(session, dataset, changes)
     folder = Files(settings.data_dir / "files").folder(draft_folder(dataset.id))
@@ -38,25 +38,28 @@ async def ready(database: Database, version: DatasetVersion) -> bool:
         return (await session.get_one(DatasetVersion, version.id)).status == "ready"
 
 
-async def test_a_worker_makes_what_is_enqueued(
+async def test_a_worker_makes_what_waits(
     start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
 ) -> None:
     await start_worker(queue="interactive")
     version = await wanted(database, settings, 10)
-    assert await queue.enqueue_making(version.name)
-    await until(lambda: ready(database, version))
+    await queue.wake_task_runner()
+    assert (await until_task_ended(database, "version", version.name)).state == "done"
     resident = open_resident(settings.data_dir, version.name)
     async with database.reading() as session:
         made = await session.get_one(DatasetVersion, version.id)
         assert (made.hash, made.class_names, made.train) == (resident.hash, ["a", "b", "c"], [8, 8, 8])
-    assert not (settings.data_dir / "files" / draft_folder(version.dataset_id)).exists()
+
+    async def discarded() -> bool:
+        return not (settings.data_dir / "files" / draft_folder(version.dataset_id)).exists()
+
+    await until(discarded)
 
 
 async def test_what_a_killed_worker_was_making_is_made_by_the_next(
-    start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
+    start_worker: StartWorker, database: Database, settings: Settings
 ) -> None:
     version = await wanted(database, settings, 400)
-    await queue.enqueue_making(version.name)
     worker = await start_worker(queue="interactive")
     folder = settings.data_dir / "datasets"
 
@@ -68,17 +71,17 @@ async def test_what_a_killed_worker_was_making_is_made_by_the_next(
     assert not await ready(database, version)
 
     await start_worker(queue="interactive")
-    await until(lambda: ready(database, version))
+    task = await until_task_ended(database, "version", version.name)
+    assert (task.state, task.attempt) == ("done", 2)
     assert open_resident(settings.data_dir, version.name).class_names == ("a", "b", "c")
     assert not list(folder.glob(f".{version.name}-*")), "what the killed one left is swept away"
 
 
-async def test_a_process_that_is_lost_is_told_and_what_was_sent_is_kept(
-    start_worker: StartWorker, database: Database, settings: Settings, queue: Queue
+async def test_a_process_that_is_lost_every_time_is_told_and_what_was_sent_is_kept(
+    start_worker: StartWorker, database: Database, settings: Settings
 ) -> None:
     version = await wanted(database, settings, 400)
-    worker = await start_worker(queue="interactive")
-    await queue.enqueue_making(version.name)
+    worker = await start_worker(queue="interactive", attempts=1)
 
     async def killed() -> bool:
         children = await asyncio.create_subprocess_exec(
@@ -90,17 +93,14 @@ async def test_a_process_that_is_lost_is_told_and_what_was_sent_is_kept(
         return bool(out)
 
     await until(killed)
-
-    async def given_up() -> bool:
-        async with database.reading() as session:
-            return await session.get(DatasetVersion, version.id) is None
-
-    await until(given_up)
+    failed = await until_task_ended(database, "version", version.name)
+    assert failed.state == "failed"
+    assert "cut off again and again" in str(failed.failure)
     async with database.writing() as session:
         user = await session.get_one(User, 1)
-        dataset = await datasets.get_own_dataset_for(session, user, version.dataset_id)
-        assert "ended unexpectedly" in (dataset.failure or "")
-        again = await datasets.begin_version(session, dataset, version.changes or "")
+        dataset = await datasets.get_editable_dataset(session, user, version.dataset_id)
+        assert "cut off again and again" in (dataset.failure or "")
+        assert dataset.versions == []
+        again = await datasets.begin_version_again(session, user, failed)
     assert not (settings.data_dir / "datasets" / version.name).exists()
-    await queue.enqueue_making(again.name)
     await until(lambda: ready(database, again))

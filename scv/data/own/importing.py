@@ -194,15 +194,15 @@ def write_pictures(
     refuse_classes(planned.class_names)
     try:
         with new_resident(target, tuple(planned.class_names)) as temporary:
-            making = _Making(temporary, planned, options, kept, progress or _nobody)
-            summary = making.fill(archive, workers or min(_MOST_WORKERS, os.cpu_count() or 1))
+            writer = _ArrayWriter(temporary, planned, options, kept, progress or _nobody)
+            summary = writer.fill(archive, workers or min(_MOST_WORKERS, os.cpu_count() or 1))
             write_summary(temporary, summary)
     except OSError as error:
         raise unwritable(error) from error
     return summary
 
 
-class _Making:
+class _ArrayWriter:
     """Writes the arrays in the folder: of each class first what is kept, then what is new."""
 
     def __init__(

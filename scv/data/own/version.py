@@ -20,7 +20,7 @@ from scv.data.resident_writer import one_at_a_time, renamed_resident, sweep
 from scv.message import foreign, say
 
 
-class Making(msgspec.Struct, frozen=True, kw_only=True):
+class VersionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How a version is made; as JSON it can be handed to another process.
 
     `target` and `previous` are names of resident forms in the data folder. `source` is the path of a zip, or of a
@@ -42,7 +42,7 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_version(
-    data_dir: Path, making: Making, progress: Progress | None = None, *, workers: int | None = None
+    data_dir: Path, wanted: VersionPlan, progress: Progress | None = None, *, workers: int | None = None
 ) -> Summary:
     """Write the version's resident form, with its summary, and return that.
 
@@ -52,33 +52,33 @@ def make_version(
     times that none is done. `workers` is as for `import_pictures`. Raises `PicturesError`.
     """
     try:
-        with one_at_a_time(data_dir / "datasets" / making.target):
-            sweep(data_dir, making.target)
-            if making.source is None:
-                return _make(data_dir, making, None, progress, workers)
-            with opened(Path(making.source)) as archive:
-                return _make(data_dir, making, archive, progress, workers)
+        with one_at_a_time(data_dir / "datasets" / wanted.target):
+            sweep(data_dir, wanted.target)
+            if wanted.source is None:
+                return _make(data_dir, wanted, None, progress, workers)
+            with opened(Path(wanted.source)) as archive:
+                return _make(data_dir, wanted, archive, progress, workers)
     except OSError as error:
         raise unwritable(error) from error
 
 
 def _make(
-    data_dir: Path, making: Making, archive: Archive | None, progress: Progress | None, workers: int | None
+    data_dir: Path, wanted: VersionPlan, archive: Archive | None, progress: Progress | None, workers: int | None
 ) -> Summary:
     folder = data_dir / "datasets"
-    bare = making.source is not None and Path(making.source).is_dir()
+    bare = wanted.source is not None and Path(wanted.source).is_dir()
     planned, kept = Plan([], [], []) if archive is None else plan(archive, bare=bare), None
-    if making.previous is not None:
-        before, summary = _open(data_dir, making.previous, making.options)
-        now = _names_now(making, before)
-        planned, kept = _joined(making, before, now, summary.parted, planned)
-        same = now == planned.class_names and not (making.dropped_train or making.dropped_test)
+    if wanted.previous is not None:
+        before, summary = _open(data_dir, wanted.previous, wanted.options)
+        now = _names_now(wanted, before)
+        planned, kept = _joined(wanted, before, now, summary.parted, planned)
+        same = now == planned.class_names and not (wanted.dropped_train or wanted.dropped_test)
         if same and archive is None and not summary.repeated.count:  # whose names would be others
-            return _renamed(folder / making.previous, folder / making.target, now, summary)
+            return _renamed(folder / wanted.previous, folder / wanted.target, now, summary)
     return write_pictures(
-        folder / making.target,
+        folder / wanted.target,
         planned,
-        making.options,
+        wanted.options,
         archive=archive,
         kept=kept,
         progress=progress,
@@ -96,24 +96,24 @@ def _open(data_dir: Path, name: str, options: PictureOptions) -> tuple[Resident,
     return before, summary
 
 
-def _names_now(making: Making, before: Resident) -> list[str]:
+def _names_now(wanted: VersionPlan, before: Resident) -> list[str]:
     """What the previous version's classes are called now, in the order of its labels."""
-    for name in making.renamed:
+    for name in wanted.renamed:
         if name not in before.class_names:
             raise PicturesError(say("There is no class {name}.", name=foreign(name)))
-    return [class_name(making.renamed[name]) if name in making.renamed else name for name in before.class_names]
+    return [class_name(wanted.renamed[name]) if name in wanted.renamed else name for name in before.class_names]
 
 
-def _joined(making: Making, before: Resident, now: list[str], parted: bool, new: Plan) -> tuple[Plan, Kept]:
+def _joined(wanted: VersionPlan, before: Resident, now: list[str], parted: bool, new: Plan) -> tuple[Plan, Kept]:
     """The new pictures with the classes of both, and what is kept of the version before."""
     parts = [
-        _staying(before.train_labels, making.dropped_train),
-        _staying(before.test_labels, making.dropped_test),
+        _staying(before.train_labels, wanted.dropped_train),
+        _staying(before.test_labels, wanted.dropped_test),
     ]
     there = {now[label] for labels in parts for label in np.unique(labels) if label >= 0}
     names = sorted(there | set(new.class_names))
     for old, name in zip(before.class_names, now, strict=True):
-        if old in making.renamed and name in there:
+        if old in wanted.renamed and name in there:
             class_name(name, names)
     train, test = ([_of_class(labels, now, name) for name in names] for labels in parts)
     labels = [names.index(name) for name in new.class_names]

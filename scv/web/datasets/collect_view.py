@@ -15,8 +15,9 @@ from scv.db.tables import Dataset
 from scv.errors import RefusedError
 from scv.jobs.own_datasets import options_of
 from scv.message import Message, say
-from scv.web.datasets.lookup import failure_of
+from scv.web.datasets.own_task import pending_version
 from scv.web.datasets.quota import Room
+from scv.web.tasks.view import TaskView
 
 OFFERED = (28, 32, 64, 96, 128, 224)
 """Sizes of pictures that are offered; any other between `SIZES` can be typed."""
@@ -42,7 +43,8 @@ class ClassCard:
 class CollectPage:
     """`fixed` says that size, colour and fit are those of an earlier version. `before` are the classes of that.
 
-    `told` is what was done last, sentence by sentence; `problem` why something was not.
+    `told` is what was done last, sentence by sentence; `problem` why something was not. `task` is the work on a version
+    of the draft, or why the last one could not be made; while `busy` nobody may change the draft.
     """
 
     dataset: Dataset
@@ -52,7 +54,8 @@ class CollectPage:
     left_out: tuple[Message, ...]
     options: PictureOptions
     fixed: bool
-    making: bool
+    busy: bool
+    task: TaskView | None
     room: Room
     stamp: str
     chosen: str = ""
@@ -67,10 +70,6 @@ class CollectPage:
     def here(self) -> str:
         """The address that all addresses of the draft begin with."""
         return f"/datasets/own/{self.dataset.id}"
-
-    @property
-    def failure(self) -> Message | None:
-        return failure_of(self.dataset)
 
     @property
     def pictures(self) -> int:
@@ -89,7 +88,7 @@ class CollectPage:
     @property
     def ready(self) -> bool:
         """Whether it can be imported."""
-        return self.pictures > 0 and not self.making and self.lacking is None
+        return self.pictures > 0 and not self.busy and self.lacking is None
 
     @property
     def lacking(self) -> Message | None:
@@ -120,6 +119,7 @@ def collect_page(
     dataset: Dataset,
     draft: Draft,
     room: Room,
+    task: TaskView | None,
     *,
     chosen: str = "",
     told: tuple[Message, ...] = (),
@@ -140,18 +140,14 @@ def collect_page(
         left_out=tuple(left_out(found.refused)),
         options=options_of(dataset),
         fixed=bool(dataset.versions),
-        making=is_making(dataset),
+        busy=pending_version(dataset) is not None,
+        task=task,
         room=room,
         stamp=hashlib.sha256(repr(found.classes).encode()).hexdigest()[:12],
         chosen=chosen,
         told=told,
         problem=problem,
     )
-
-
-def is_making(dataset: Dataset) -> bool:
-    """Whether the draft is being made into a version at this moment, so that nobody may change it."""
-    return any(version.status == "making" for version in dataset.versions)
 
 
 def _card(draft: Draft, number: int, name: str, pictures: int) -> ClassCard:

@@ -5,11 +5,12 @@ import msgspec
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.own.description import default_epochs, loader_of
 from scv.db import datasets
+from scv.db.access import sees
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
 from scv.jobs.own_datasets import options_of
 from scv.message import Message, say
-from scv.web.datasets.state import DatasetState, state_of
+from scv.web.datasets.state import DatasetState, states_of
 from scv.web.http.forms import file_name
 from scv.web.http.services import Services
 
@@ -24,7 +25,7 @@ async def find_for(services: Services, user: User, name: str) -> DatasetInfo:
     if (official := DATASETS.get(name)) is not None:
         return official
     async with services.database.reading() as session:
-        return own_info(await datasets.find_version_for(session, user, name))
+        return own_info(await datasets.get_visible_dataset_version(session, user, name))
 
 
 async def states_for(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
@@ -33,15 +34,14 @@ async def states_for(services: Services, user: User, also: str = "") -> tuple[Da
     `also` is the name of a version that is among them even if it is not the newest.
     """
     async with services.database.reading() as session:
-        found = await datasets.list_datasets_for(session, user)
+        found = await datasets.list_visible_datasets(session, user)
     versions = [
         version
         for dataset in found
         for version in dataset.versions
         if version.status == "ready" and (version.name == also or version is dataset.newest)
     ]
-    infos = [*map(own_info, versions), *DATASETS.values()]
-    return tuple(state_of(services.settings.data_dir, info) for info in infos)
+    return await states_of(services, [*map(own_info, versions), *DATASETS.values()])
 
 
 def title_if_known(thing: Model | Run) -> str:
@@ -80,9 +80,8 @@ def own_info(version: DatasetVersion) -> DatasetInfo:
 
 
 def title_of(version: DatasetVersion) -> str:
-    """What the version is called: the second one of Pets is Pets (2). A deleted dataset has its number only."""
-    name = version.dataset.name or f"#{version.dataset_id}"
-    return name if version.number == 1 else f"{name} ({version.number})"
+    """What the version is called. A deleted dataset has its number only."""
+    return datasets.version_title(version.dataset.name or f"#{version.dataset_id}", version.number)
 
 
 def is_gone(thing: Model | Run) -> bool:
@@ -95,7 +94,7 @@ def may_train(user: User, thing: Model | Run) -> bool:
     if thing.own is None:
         return True
     dataset = thing.own.dataset
-    return dataset.deleted_at is None and (dataset.user_id == user.id or dataset.published_at is not None)
+    return sees(user, dataset)
 
 
 def refuse_without_pictures(user: User, thing: Model | Run) -> None:

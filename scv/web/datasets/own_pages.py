@@ -1,13 +1,14 @@
 """A person's own dataset: look at its versions, change it, publish it, take it away, delete it."""
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
+from litestar_htmx import ClientRedirect
 
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import PicturesError
@@ -16,35 +17,24 @@ from scv.data.own.class_names import class_name
 from scv.data.own.summary import Summary, taken, warnings_of
 from scv.data.resident import Resident
 from scv.data.resident_writer import remove_resident
-from scv.db import datasets
+from scv.db import datasets, tasks
+from scv.db.access import owns
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.files import report_folder
-from scv.jobs.events import BrokerAwayError
 from scv.jobs.own_datasets import draft_of
-from scv.jobs.prepare_state import Underway, ask_to_stop, underway
 from scv.message import Message, say
 from scv.web.datasets.browse import ClassRow, count, opened
-from scv.web.datasets.lookup import failure_of, own_info
+from scv.web.datasets.lookup import own_info
 from scv.web.datasets.own_card import page_of
+from scv.web.datasets.own_task import pending_version, work_on
 from scv.web.datasets.zip_stream import zip_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import file_name, read_form
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
-
-
-@dataclass(frozen=True)
-class Making:
-    """The version that is being made: how far it is; `problem` keeps that from going on."""
-
-    version: DatasetVersion
-    underway: Underway | None
-    problem: Message | None
-
-    @property
-    def href(self) -> str:
-        return f"/datasets/own/{self.version.dataset_id}"
+from scv.web.tasks.kinds import NOTHING_TO_TRY, kind_of
+from scv.web.tasks.view import TaskView, wake_worker
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,8 @@ class OwnPage:
     """One version of a dataset, the newest unless another was asked for; None while there is none yet.
 
     `classes` are there if its files are. `models` are those that learn, or have learned, from any version, with the
-    names of their owners; others than the dataset's owner see only their own.
+    names of their owners; others than the dataset's owner see only their own. `pending` is the version that is being
+    made, and `task` the work on it, or why the last one could not be made.
     """
 
     dataset: Dataset
@@ -63,17 +54,14 @@ class OwnPage:
     classes: tuple[ClassRow, ...]
     summary: tuple[Message, ...]
     warnings: tuple[Message, ...]
-    making: Making | None
+    pending: DatasetVersion | None
+    task: TaskView | None
     models: tuple[tuple[Model, str], ...]
     problem: Message | None
 
     @property
     def newest(self) -> bool:
         return self.version is self.dataset.newest
-
-    @property
-    def failure(self) -> Message | None:
-        return failure_of(self.dataset)
 
     @property
     def ready(self) -> tuple[DatasetVersion, ...]:
@@ -101,8 +89,8 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
-        if not dataset.versions and dataset.user_id == user.id:
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
+        if not dataset.versions and owns(user, dataset):
             return Redirect(page_of(dataset), status_code=303)
         return await _respond(services, context, user, dataset, dataset.newest)
 
@@ -116,7 +104,7 @@ class OwnDatasetController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         return await _respond(services, context, user, dataset, _version(dataset, number))
 
     @get("/state")
@@ -126,24 +114,36 @@ class OwnDatasetController(Controller):
         """How far the making is, for the page to ask again and again; then the page is loaded anew."""
         try:
             async with services.database.reading() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         except NotFoundError:  # refused, and nothing of it is left: the list says why
-            return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
-        making = await _look_at_making(services, dataset)
-        if making is None:
-            return Response(None, headers={"HX-Redirect": page_of(dataset)})
-        return services.renderer.respond(context, "datasets/making.html", making)
+            gone = ClientRedirect("/datasets")
+            gone.status_code = 404
+            return gone
+        task = await work_on(services, dataset)
+        if task is None or not task.working:
+            return ClientRedirect(page_of(dataset))
+        return services.renderer.respond(context, "components/task.html", task)
 
     @post("/stop")
     async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-            making = [version for version in dataset.versions if version.status == "making"]
-            for version in making:
-                await datasets.give_up_version(session, version, say("It was stopped."), forget=False)
-        for version in making:  # not before: a worker whose process ends gives up a version that is still wanted
-            ask_to_stop(services.settings.data_dir, version.name)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            version = pending_version(dataset)
+            if version is not None:
+                await datasets.stop_version(session, version)
+        return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
+
+    @post("/again")
+    async def try_again(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
+        """Try once more to make the version that was given up last."""
+        async with services.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            given_up = await tasks.find(session, "version", datasets.resident_name(dataset.id, dataset.last_number))
+            if given_up is None or not kind_of(given_up).can_try_again(services.files, given_up):
+                raise RefusedError(NOTHING_TO_TRY)
+            await datasets.begin_version_again(session, user, given_up)
+        await wake_worker(services)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
     @post("/rename", status_code=200)
@@ -153,7 +153,7 @@ class OwnDatasetController(Controller):
         form = await read_form(request)
         problem: Message | None = None
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
@@ -206,7 +206,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -216,7 +216,7 @@ class OwnDatasetController(Controller):
     ) -> Stream:
         """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         version = _version(dataset, number)
         resident = opened(services.settings.data_dir, version.name)
         if resident is None:
@@ -234,7 +234,7 @@ class OwnDatasetController(Controller):
     ) -> Redirect:
         """Delete an older version that nothing uses."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             name = await datasets.delete_version(session, dataset, number)
         remove_resident(services.settings.data_dir, name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -244,15 +244,15 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-            page = DeletePage(dataset, tuple(await datasets.models_on(session, dataset)))
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
+            page = DeletePage(dataset, tuple(await datasets.models_on(session, user, dataset)))
         return services.renderer.respond(context, "datasets/delete.html", page)
 
     @post("/delete")
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -271,12 +271,17 @@ def _version(dataset: Dataset, number: int) -> DatasetVersion:
 
 
 async def _change(
-    services: Services, context: RequestContext, user: User, dataset_id: int, seen: object, changes_of: Any
+    services: Services,
+    context: RequestContext,
+    user: User,
+    dataset_id: int,
+    seen: object,
+    changes_of: Callable[[DatasetVersion], Changes],
 ) -> Response[Any]:
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
@@ -284,14 +289,13 @@ async def _change(
             changes = changes_of(newest)
             if changes == Changes():
                 raise RefusedError(say("Nothing was chosen or changed."))
-            version = await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
+            await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
         except (ConflictError, PicturesError, RefusedError) as error:
             refusal = error
     if refusal is not None:
         status = 409 if isinstance(refusal, ConflictError) else 422
         return await _respond(services, context, user, dataset, newest, refusal.message, status=status)
-    with suppress(BrokerAwayError):  # the page asks for it again
-        await services.queue.enqueue_making(version.name)
+    await wake_worker(services)
     return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
 
@@ -305,9 +309,9 @@ async def _respond(
     *,
     status: int = 422,
 ) -> Response[str]:
-    mine = dataset.user_id == user.id
+    mine = owns(user, dataset)
     async with services.database.reading() as session:
-        using = await datasets.models_on(session, dataset)
+        using = await datasets.models_on(session, user, dataset)
     resident = None if version is None else opened(services.settings.data_dir, version.name)
     summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
     page = OwnPage(
@@ -319,21 +323,9 @@ async def _respond(
         classes=count(resident) if resident else (),
         summary=tuple(taken(summary)) if summary else (),
         warnings=tuple(warnings_of(summary)) if summary else (),
-        making=await _look_at_making(services, dataset) if mine else None,
-        models=tuple((model, name) for model, name in using if mine or model.user_id == user.id),
+        pending=pending_version(dataset) if mine else None,
+        task=await work_on(services, dataset) if mine else None,
+        models=tuple(using),
         problem=problem,
     )
     return services.renderer.respond(context, "datasets/own.html", page, status=status if problem else 200)
-
-
-async def _look_at_making(services: Services, dataset: Dataset) -> Making | None:
-    """The version that is being made, and see to it that somebody makes it: a killed worker tells nobody."""
-    version = next((version for version in dataset.versions if version.status == "making"), None)
-    if version is None:
-        return None
-    making = Making(version, underway(services.settings.data_dir, version.name), None)
-    try:
-        await services.queue.enqueue_making(version.name)
-    except BrokerAwayError as error:
-        return replace(making, problem=error.message)
-    return making

@@ -2,7 +2,6 @@
 
 from asyncio import to_thread
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,24 +9,24 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ClientRefresh
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
-from scv.db import datasets, models
+from scv.db import datasets, models, tasks
+from scv.db.access import owns
 from scv.db.models import ModelPage
 from scv.errors import NotFoundError
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.failures import forget_preparation_failure, preparation_failure
-from scv.jobs.prepare_state import ask_for, ask_to_stop
 from scv.message import Message, say
 from scv.web.datasets.browse import ClassRow, browse, count, opened
 from scv.web.datasets.images import single, strip
 from scv.web.datasets.lookup import find_for
 from scv.web.datasets.own_card import OwnCard, dropping_address, own_card, own_page_for
-from scv.web.datasets.state import DatasetState, look_at, state_of
+from scv.web.datasets.state import DatasetState, look_at, request_preparation, state_of, states_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import page_before
 from scv.web.http.render import AnyRequest
+from scv.web.tasks.view import wake_worker
 
 _KEPT = {"Cache-Control": "private, max-age=86400"}
 
@@ -79,7 +78,7 @@ class DatasetController(Controller):
     @get()
     async def index(self, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
         async with services.database.reading() as session:
-            found = await datasets.list_datasets_for(session, user)
+            found = await datasets.list_visible_datasets(session, user)
             told = await datasets.has_notices(session, user)
         notices: list[Message] = []
         if told:
@@ -87,9 +86,9 @@ class DatasetController(Controller):
                 notices = await datasets.take_notices(session, user)
         cards = [own_card(dataset) for dataset in found]
         page = DatasetsPage(
-            states=tuple(state_of(services.settings.data_dir, dataset) for dataset in DATASETS.values()),
-            mine=tuple(card for card in cards if card.dataset.user_id == user.id),
-            shared=tuple(card for card in cards if card.dataset.user_id != user.id),
+            states=await states_of(services, DATASETS.values()),
+            mine=tuple(card for card in cards if owns(user, card.dataset)),
+            shared=tuple(card for card in cards if not owns(user, card.dataset)),
             notices=tuple(notices),
         )
         return services.renderer.respond(context, "datasets/datasets.html", page)
@@ -99,9 +98,9 @@ class DatasetController(Controller):
         if name not in DATASETS:
             return Redirect(await own_page_for(services, user, name), status_code=303)
         dataset = _official(name)
-        state = await look_at(services, dataset)
+        state = await look_at(services, user, dataset)
         async with services.database.reading() as session:
-            listed = await models.list_models_for(session, user, dataset=name)
+            listed = await models.list_owned_models(session, user, dataset=name)
         resident = opened(services.settings.data_dir, name) if state.kind == "ready" else None
         page = DatasetPage(
             state=state,
@@ -116,17 +115,21 @@ class DatasetController(Controller):
     @get("/{name:str}/state")
     async def state(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
-        state = await look_at(services, _official(name))
-        headers = {} if state.kind == "working" else {"HX-Refresh": "true"}
-        return services.renderer.respond(context, "datasets/progress.html", state, headers=headers)
+        state = await look_at(services, user, _official(name))
+        if state.task is None or not state.task.working:
+            return ClientRefresh()
+        return services.renderer.respond(context, "components/task.html", state.task)
 
     @post("/{name:str}/stop")
     async def stop(self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]) -> Redirect:
         """Stop the download; what is whole already stays."""
         _official(name)
-        ask_to_stop(services.settings.data_dir, name)
+        async with services.database.writing() as session:
+            task = await tasks.find(session, "prepare", name)
+            if task is not None:
+                await tasks.request_stop(session, task)
         return Redirect(f"/datasets/{name}", status_code=303)
 
     @get("/{name:str}/samples")
@@ -135,8 +138,9 @@ class DatasetController(Controller):
     ) -> Response[str]:
         """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
         dataset = await find_for(services, user, name)
-        data_dir = services.settings.data_dir
-        page = SamplesPage(dataset, is_prepared(data_dir, name), preparation_failure(data_dir, name))
+        state = await state_of(services, dataset)
+        obstacle = state.obstacle if name in DATASETS else None  # else nothing can be tried again
+        page = SamplesPage(dataset, state.kind == "ready", obstacle)
         return services.renderer.respond(context, "datasets/samples.html", page)
 
     @post("/{name:str}/samples")
@@ -144,12 +148,10 @@ class DatasetController(Controller):
         self, request: AnyRequest, user: SignedIn, services: AppServices, name: FromPath[str]
     ) -> Response[Any]:
         """Download it, or try again what failed, and go back to the page that the button was on."""
-        _official(name)
+        dataset = _official(name)
         if not is_prepared(services.settings.data_dir, name):
-            forget_preparation_failure(services.settings.data_dir, name)
-            ask_for(services.settings.data_dir, name)
-            with suppress(BrokerAwayError):  # the page that it goes back to asks for it as well
-                await services.queue.enqueue_preparation(name)
+            await request_preparation(services, user, dataset)
+            await wake_worker(services)
         return Redirect(page_before(request), status_code=303)
 
     @get("/{name:str}/samples.png")

@@ -1,16 +1,17 @@
 """Whether a dataset can be trained on, as the pages say it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.failures import preparation_failure
-from scv.jobs.prepare_state import Underway, ask_for, underway
+from scv.db import tasks
+from scv.db.tables import Task, User
 from scv.message import Message, mark, say
 from scv.web.http.services import Services
+from scv.web.tasks.view import STOPPED, TaskButton, TaskView, progress_view, stop_button, wake_worker_for
 
 Kind = Literal["ready", "working", "failed", "missing", "unprepared"]
 
@@ -50,46 +51,88 @@ WORDS = frozenset(
 
 @dataclass(frozen=True)
 class DatasetState:
-    """`kind` ready: it can be opened; working: it is being made, `underway` says how far that is; failed: `failure`
-    says why; missing: it has to be downloaded first; unprepared: its files are here and only have to be converted.
-    `problem` keeps the work from going on."""
+    """Whether a dataset can be opened.
+
+    `kind` is ready: it can be opened; working: it is being prepared, as `task` shows; failed: `failure` says why;
+    missing: it has to be downloaded first; unprepared: its files are here and only have to be converted. `task` shows
+    the last try where that failed as well. `stopped` says that somebody stopped the preparation.
+    """
 
     dataset: DatasetInfo
     kind: Kind
     failure: Message | None = None
-    underway: Underway | None = None
-    problem: Message | None = None
+    task: TaskView | None = None
+    stopped: bool = False
 
     @property
     def licence(self) -> str:
         return LICENCES.get(self.dataset.licence, self.dataset.licence)
 
-
-def state_of(data_dir: Path, dataset: DatasetInfo) -> DatasetState:
-    if is_prepared(data_dir, dataset.name):
-        return DatasetState(dataset, "ready")
-    if failure := preparation_failure(data_dir, dataset.name):
-        return DatasetState(dataset, "failed", failure=failure)
-    if said := underway(data_dir, dataset.name):
-        return DatasetState(dataset, "working", underway=said)
-    if dataset.name not in DATASETS:  # somebody's own, whose files are gone
-        return DatasetState(dataset, "failed", failure=say("Its files are not on the server's disk any more."))
-    return DatasetState(dataset, "unprepared" if dataset.is_at_hand(data_dir) else "missing")
+    @property
+    def obstacle(self) -> Message | None:
+        """Why nobody is preparing it although somebody wanted it."""
+        return self.failure or (STOPPED if self.stopped else None)
 
 
-async def look_at(services: Services, dataset: DatasetInfo) -> DatasetState:
-    """The state, and see to it that what needs no download, or was asked for, is being made.
+async def states_of(services: Services, datasets: Iterable[DatasetInfo]) -> tuple[DatasetState, ...]:
+    """The states of several datasets."""
+    found = tuple(datasets)
+    async with services.database.reading() as session:
+        known = await tasks.find_all(session, "prepare", [dataset.name for dataset in found])
+    return tuple(_state_of(services.settings.data_dir, dataset, known.get(dataset.name)) for dataset in found)
 
-    That is asked for again at every look: a worker that was killed in the middle tells nobody.
+
+async def state_of(services: Services, dataset: DatasetInfo) -> DatasetState:
+    """The state of one dataset."""
+    return (await states_of(services, [dataset]))[0]
+
+
+async def request_preparation(services: Services, user: User, dataset: DatasetInfo) -> Task:
+    """Have an official dataset prepared."""
+    async with services.database.writing() as session:
+        return await tasks.request(session, "prepare", dataset.name, user_id=user.id, title=dataset.title)
+
+
+async def look_at(services: Services, user: User, dataset: DatasetInfo, *, download: bool = False) -> DatasetState:
+    """The state of an official dataset. What needs no download is prepared from now on.
+
+    With `download` that which needs one is as well, unless somebody stopped it.
     """
     data_dir = services.settings.data_dir
-    state = state_of(data_dir, dataset)
-    if state.kind == "unprepared":
-        ask_for(data_dir, dataset.name)
-        state = state_of(data_dir, dataset)
-    if state.kind in ("working", "unprepared"):
-        try:
-            await services.queue.enqueue_preparation(dataset.name)
-        except BrokerAwayError as error:
-            return replace(state, problem=error.message)
-    return state
+    if is_prepared(data_dir, dataset.name):
+        return DatasetState(dataset, "ready")
+    async with services.database.reading() as session:
+        task = await tasks.find(session, "prepare", dataset.name)
+    state = _state_of(data_dir, dataset, task)
+    if state.kind == "unprepared" or (download and state.kind == "missing" and not state.stopped):
+        task = await request_preparation(services, user, dataset)
+        state = _state_of(data_dir, dataset, task)
+    if task is None or state.task is None or state.kind != "working":
+        return state
+    problem = await wake_worker_for(services, task)
+    return replace(state, task=replace(state.task, problem=problem))
+
+
+def _state_of(data_dir: Path, dataset: DatasetInfo, task: Task | None) -> DatasetState:
+    if is_prepared(data_dir, dataset.name):
+        return DatasetState(dataset, "ready")
+    if task is not None and task.state == "failed":
+        return DatasetState(dataset, "failed", failure=task.failure, task=_failed_view(dataset, task))
+    if task is not None and task.active:
+        return DatasetState(dataset, "working", task=_view(data_dir, dataset, task))
+    if dataset.name not in DATASETS:  # somebody's own, whose files are gone
+        return DatasetState(dataset, "failed", failure=say("Its files are not on the server's disk any more."))
+    stopped = task is not None and task.state == "stopped"
+    return DatasetState(dataset, "unprepared" if dataset.is_at_hand(data_dir) else "missing", stopped=stopped)
+
+
+def _view(data_dir: Path, dataset: DatasetInfo, task: Task) -> TaskView:
+    """A conversion takes a moment; only a download is worth stopping."""
+    path = f"/datasets/{dataset.name}"
+    buttons = (stop_button(f"{path}/stop", task),) if dataset.missing(data_dir) else ()
+    return progress_view(task, buttons=buttons, poll=f"{path}/state")
+
+
+def _failed_view(dataset: DatasetInfo, task: Task) -> TaskView:
+    again = TaskButton(label=say("Try again"), address=f"/datasets/{dataset.name}/samples", id="fetch")
+    return TaskView(title=say("The last try failed"), bad=True, failure=task.failure, buttons=(again,))

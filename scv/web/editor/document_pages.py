@@ -85,7 +85,7 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The block document, which another SCV can read."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         return as_document(version.model.name, version.document)
 
     @get("/script.py")
@@ -94,7 +94,7 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The program that trains this network by itself."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         return as_script(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/notebook.ipynb")
@@ -103,7 +103,7 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The same as a Jupyter notebook."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         return as_notebook(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/import")
@@ -117,7 +117,7 @@ class DocumentController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         page = _import_page(version, Place.read(request.query_params))
         return services.renderer.respond(context, "editor/import.html", page)
 
@@ -141,13 +141,13 @@ class DocumentController(Controller):
             text = form.get("document", "")
             try:
                 async with services.database.writing() as session:
-                    version = await versions.get_editable_version_for(session, user, model_id, number)
+                    version = await versions.get_editable_version(session, user, model_id, number)
                     await _save(session, version, form, _taken(form, decode(text), version.document, place))
                 return Redirect(version_path(model_id, number, place), status_code=303)
             except (OperationError, ConflictError, DocumentError) as error:
                 problem, status = error.message, 409 if isinstance(error, ConflictError) else 422
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         try:
             text = await _uploaded(request) or text
             found = await asyncio.to_thread(_finding, text, version)  # long code takes a second to read
@@ -169,7 +169,7 @@ class DocumentController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         page = _starters_page(version, Place.read(request.query_params))
         return services.renderer.respond(context, "editor/starters.html", page)
 
@@ -187,7 +187,7 @@ class DocumentController(Controller):
         form = await read_form(request)
         refusal: ConflictError | RefusedError | None = None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             dataset = dataset_of(version.model)
             try:
                 if form.get("starter") not in STARTERS:

@@ -1,30 +1,31 @@
 """The editor of a version: show it, carry out edits, start runs."""
 
-from contextlib import suppress
 from typing import Any
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ReplaceUrl
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.operations import OperationError
+from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
 from scv.db import runs, versions
 from scv.db.tables import Run, User, Version
 from scv.errors import ConflictError, RefusedError
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.failures import preparation_failure
 from scv.message import say
 from scv.web.blocks_view.blocks import Refusal
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.datasets.lookup import may_train
+from scv.web.datasets.state import look_at
 from scv.web.editor import actions
 from scv.web.editor.carry_out import REFUSALS, Opened, Outcome, carry_out, start_runs
 from scv.web.editor.edits import FieldsRefusedError
 from scv.web.editor.view import Shown, build_editor
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import Form, read_form
+from scv.web.http.htmx import redirect, with_effects
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import enqueue_runs
@@ -48,9 +49,9 @@ class VersionController(Controller):
         model_id: FromPath[int],
         number: FromPath[int],
     ) -> Response[str]:
-        target = request.headers.get("hx-target")
+        target = request.htmx.target
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
             opened = await _open(session, user, version)
         outcome = Outcome(Place.read(request.query_params))
         return await _respond(services, context, opened, outcome, block=target if target in BLOCKS else None)
@@ -69,7 +70,7 @@ class VersionController(Controller):
         form = await read_form(request)
         outcome, refusal = Outcome(Place.read(form)), None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             opened = await _open(session, user, version)
             try:
                 outcome = await carry_out(opened, form, context.language.text)
@@ -92,7 +93,7 @@ class VersionController(Controller):
         started: list[Run] = []
         refusal = None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             opened = await _open(session, user, version)
             try:
                 started = await start_runs(opened, form, services.settings)
@@ -101,10 +102,7 @@ class VersionController(Controller):
         if not started:
             return await _answer(services, context, opened, Outcome(Place.read(form)), refusal)
         await enqueue_runs(services, [(run.id, run.attempt) for run in started])
-        first = f"/runs/{started[0].id}"
-        if request.headers.get("hx-request") == "true":
-            return Response(None, status_code=200, headers={"HX-Redirect": first})
-        return Redirect(first, status_code=303)
+        return redirect(request, f"/runs/{started[0].id}")
 
 
 async def _open(session: AsyncSession, user: User, version: Version) -> Opened:
@@ -131,7 +129,7 @@ async def _answer(
     services: Services, context: RequestContext, opened: Opened, outcome: Outcome, refusal: Refusal | None
 ) -> Response[Any]:
     """To htmx the editor as it is now; to a plain form a redirect, or the page with what was refused."""
-    fragment = context.request.headers.get("hx-request") == "true"
+    fragment = bool(context.request.htmx)
     if not fragment and refusal is None:
         version = opened.version
         return Redirect(version_path(version.model.id, version.number, outcome.place), status_code=303)
@@ -149,10 +147,10 @@ async def _respond(
 ) -> Response[str]:
     version = opened.version
     ready = is_prepared(services.settings.data_dir, version.model.dataset)
-    failure = preparation_failure(services.settings.data_dir, version.model.dataset)
-    if not ready and failure is None and version.model.own is None:
-        with suppress(BrokerAwayError):  # asked for again by every later look
-            await services.queue.enqueue_preparation(version.model.dataset)
+    official = DATASETS.get(version.model.dataset)
+    failure = None
+    if not ready and official is not None:
+        failure = (await look_at(services, opened.user, official, download=True)).obstacle
     shown = Shown(
         version=version,
         runs=opened.runs,
@@ -164,8 +162,9 @@ async def _respond(
         announcement=outcome.announcement,
     )
     page = build_editor(shown, outcome.place, context.language.text, outcome.checked)
-    moved = block is not None and context.request.method == "POST"
-    address = version_path(version.model.id, version.number, page.place)
-    headers = {"HX-Replace-Url": address} if moved else {}
     status = refusal.status if refusal else 200
-    return services.renderer.respond(context, TEMPLATE, page, block=block, status=status, headers=headers)
+    response = services.renderer.respond(context, TEMPLATE, page, block=block, status=status)
+    if block is not None and context.request.method == "POST":
+        address = version_path(version.model.id, version.number, page.place)
+        return with_effects(response, ReplaceUrl(None, address))
+    return response

@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
-from litestar import Request, Response
+from litestar import Response
 from litestar.enums import MediaType
 from litestar.template.base import csrf_token
+from litestar_htmx import HTMXRequest
 from markupsafe import Markup, escape
 
 from scv.db.tables import User
 from scv.web.http.language import NAMES, Language
 
-AnyRequest = Request[Any, Any, Any]
+AnyRequest = HTMXRequest
+"""The request that handlers get: `request.htmx` says what htmx sent, and is false where it sent nothing."""
 
 Rendered = dict[tuple[str, str], Markup]
 """What came of an object, by language and macro."""

@@ -142,7 +142,7 @@ class ModelController(Controller):
         services: AppServices,
     ) -> Response[str]:
         page = await _models_page(services, user, Filter.read(request.query_params))
-        block = "list" if request.headers.get("hx-target") == "list" else None
+        block = "list" if request.htmx.target == "list" else None
         return services.renderer.respond(context, "models/models.html", page, block=block)
 
     @get("/new")
@@ -176,7 +176,7 @@ class ModelController(Controller):
     async def newest(self, user: SignedIn, services: AppServices, model_id: FromPath[int]) -> Redirect:
         """On to the newest version."""
         async with services.database.reading() as session:
-            version = await versions.get_newest_version_for(session, user, model_id)
+            version = await versions.get_newest_visible_version(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
 
     @get("/{model_id:int}/dataset")
@@ -232,7 +232,7 @@ class ModelController(Controller):
 
 async def _models_page(services: Services, user: User, wanted: Filter, problem: Message | None = None) -> ModelsPage:
     async with services.database.reading() as session:
-        listed = await models.list_models_for(
+        listed = await models.list_owned_models(
             session,
             user,
             search=wanted.search,
@@ -241,7 +241,7 @@ async def _models_page(services: Services, user: User, wanted: Filter, problem: 
             order=wanted.order,
             page=wanted.page,
         )
-        own = await datasets.list_datasets_for(session, user)
+        own = await datasets.list_visible_datasets(session, user)
     cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version)) for card in listed.cards)
     known = [*((f"own-{one.id}", one.name) for one in own), *((info.name, info.title) for info in DATASETS.values())]
     return ModelsPage(wanted, listed, cards, tuple(known), problem)
@@ -260,7 +260,7 @@ async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
         info = await find_for(services, user, name)
     except NotFoundError as error:
         raise RefusedError(say("Choose the pictures that it learns from.")) from error
-    if state_of(services.settings.data_dir, info).kind == "failed":
+    if (await state_of(services, info)).kind == "failed":
         raise RefusedError(
             say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)
         )
@@ -271,7 +271,7 @@ async def _dataset_page(
     services: Services, user: User, model_id: int, dataset: str, problem: Message | None = None
 ) -> ModelDatasetPage:
     async with services.database.reading() as session:
-        model = await models.get_model_for(session, user, model_id)
+        model = await models.get_editable_model(session, user, model_id)
     states = await states_for(services, user, also=dataset or model.dataset)
     return ModelDatasetPage(model, dataset or model.dataset, states, problem)
 

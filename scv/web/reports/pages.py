@@ -3,8 +3,6 @@
 from asyncio import to_thread
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
@@ -12,19 +10,10 @@ from litestar.response import File, Redirect
 
 from scv.blocks.params import Param
 from scv.data.official.catalogue import DatasetInfo
-from scv.db import runs
-from scv.db.tables import ACTIVE, Model, Run, User, Version
+from scv.db import runs, tasks
+from scv.db.tables import Model, Run, User, Version
 from scv.errors import NotFoundError, RefusedError
-from scv.files import report_folder, weights_key
-from scv.jobs.events import BrokerAwayError
-from scv.jobs.report_state import (
-    ReportUnderway,
-    ask_for_report,
-    ask_to_stop_report,
-    report_failure,
-    report_stopped,
-    report_underway,
-)
+from scv.files import report_folder
 from scv.message import Message, say
 from scv.training.diagnosis import Diagnosis
 from scv.training.settings import TrainingSettings
@@ -34,42 +23,36 @@ from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import file_name, read_form
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
-from scv.web.reports.file import report_html
-from scv.web.reports.links import Link, PictureAddresses, choices_of, query_of
-from scv.web.reports.parts import Part, show_part, states_of, told_settings
+from scv.web.reports.addresses import ImageAddresses, SectionLink, choices_of, query_of
+from scv.web.reports.html_file import report_html
+from scv.web.reports.render_sections import RenderedSection, planned_sections, render_section, written_settings
+from scv.web.reports.state import (
+    NO_PICTURES,
+    NO_WEIGHTS,
+    ReportState,
+    folder_for,
+    look_at_report,
+    request_report,
+    state_of_report,
+    view_of,
+)
 from scv.web.runs.exports import Offer, offers
 from scv.web.runs.live import LiveRun, live_run
 from scv.web.runs.plots import diagnoses, plot_data
+from scv.web.tasks.view import TaskView
 
 TEMPLATE = "reports/report.html"
 
 _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 
-Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
-
-NO_WEIGHTS = say("This run has no weights, so there is nothing to report on.")
-GOES_ON = say("The test pictures are for the end: the report is made when the run has ended.")
-NO_PICTURES = say(
-    "The pictures that it learned from were deleted. What is missing of the report cannot be made any more."
-)
-
 
 @dataclass(frozen=True)
-class ReportState:
-    """How far a report is.
+class ContentsEntry:
+    """A line of the table of contents: a section and, where it is not there yet, how far it is."""
 
-    `kind` complete: all there is; working: it is being made or waits for that, `underway` says how far it is; stopped:
-    somebody wished so; failed and impossible: `problem` says why; unwanted: nobody asked for it. Where `kind` is
-    working, `problem` keeps it from going on.
-    """
-
-    kind: Kind
-    underway: ReportUnderway | None = None
-    problem: Message | None = None
-
-    @property
-    def can_be_made(self) -> bool:
-        return self.kind in ("complete", "stopped", "failed", "unwanted")
+    part: RenderedSection
+    share: float | None = None
+    note: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +69,8 @@ class ReportPage:
     settings: TrainingSettings
     live: LiveRun
     state: ReportState
-    parts: tuple[Part, ...]
-    fresh: tuple[Part, ...]
+    parts: tuple[RenderedSection, ...]
+    fresh: tuple[RenderedSection, ...]
     state_address: str
     offers: tuple[Offer, ...]
     unplanned: bool = False
@@ -116,72 +99,57 @@ class ReportPage:
         return version_path(self.model.id, self.version.number)
 
     @property
-    def working_title(self) -> str:
-        """What is being made at the moment; empty where that is not known."""
-        named = self.state.underway.section if self.state.underway is not None else ""
-        return next((section.title for section in self.parts if section.name == named), "")
+    def work(self) -> TaskView:
+        """How far the report is, and what can be done about that."""
+        return view_of(self.state, self.run, some_failed=any(part.state == "failed" for part in self.parts))
+
+    @property
+    def poll(self) -> str | None:
+        """How soon the page asks for news; None where there will be none."""
+        if self.state.task is None and not self.run.active:
+            return None
+        return "1s" if self.state.section_share is not None else "3s"
+
+    @property
+    def contents(self) -> tuple[ContentsEntry, ...]:
+        """The table of contents."""
+        return tuple(_entry(part, self.state) for part in self.parts)
+
+    @property
+    def can_be_made_anew(self) -> bool:
+        return self.state.kind == "complete" and not self.gone
 
     @property
     def any_done(self) -> bool:
         return any(part.state == "done" for part in self.parts)
 
     @property
-    def some_failed(self) -> bool:
-        return any(section.state == "failed" for section in self.parts)
-
-    @property
     def told(self) -> tuple[tuple[Param, str], ...]:
         """All training settings as they are written."""
-        return told_settings(self.settings)
+        return written_settings(self.settings)
 
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
-def folder_for(services: Services, run: Run) -> Path:
-    """The folder of the report of a run that was loaded for its user."""
-    return services.files.path(report_folder(run.id))
+async def _editable_run_for(services: Services, user: User, run_id: int) -> Run:
+    async with services.database.reading() as session:
+        return await runs.get_editable_run(session, user, run_id)
 
 
-def state_of_report(services: Services, run: Run) -> ReportState:
-    """How far the report of the run is."""
-    folder = folder_for(services, run)
-    states = states_of(folder)
-    underway = report_underway(folder)
-    if underway is None and states and all(state.state in ("done", "failed") for state in states):
-        return ReportState("complete")
-    if run.status in ACTIVE:
-        return ReportState("impossible", problem=GOES_ON)
-    if services.files.existing(weights_key(run.id)) is None:
-        return ReportState("impossible", problem=NO_WEIGHTS)
-    if is_gone(run):
-        return ReportState("impossible", problem=NO_PICTURES)
-    if underway is not None:
-        return ReportState("working", underway)
-    if failure := report_failure(folder):
-        return ReportState("failed", problem=failure)
-    if report_stopped(folder):
-        return ReportState("stopped")
-    return ReportState("unwanted")
-
-
-async def look_at_report(services: Services, run: Run) -> ReportState:
-    """The state; what is wanted is asked for again at every look: a worker that was killed tells nobody.
-
-    That of a finished run is wanted by whoever looks at it.
-    """
-    state = state_of_report(services, run)
-    if state.kind == "unwanted" and run.status == "finished":
-        ask_for_report(folder_for(services, run))
-        state = state_of_report(services, run)
-    if state.kind == "working":
-        try:
-            await services.queue.enqueue_report(run.id)
-        except BrokerAwayError as error:
-            return ReportState("working", state.underway, error.message)
-    return state
+def _entry(part: RenderedSection, state: ReportState) -> ContentsEntry:
+    match part.state:
+        case "failed":
+            return ContentsEntry(part, note=say("failed"))
+        case "waiting":
+            return ContentsEntry(part, note=say("waits"))
+        case "working" if state.section_share is None:
+            return ContentsEntry(part, note=say("interrupted"))
+        case "working":
+            return ContentsEntry(part, share=state.section_share)
+    return ContentsEntry(part)
 
 
 async def _page(
@@ -210,16 +178,16 @@ async def _page(
     )
 
 
-def _parts(services: Services, context: RequestContext, run: Run, have: Collection[str]) -> tuple[Part, ...]:
+def _parts(services: Services, context: RequestContext, run: Run, have: Collection[str]) -> tuple[RenderedSection, ...]:
     folder, page = folder_for(services, run), f"/runs/{run.id}/report"
-    picture, choices = PictureAddresses(page, folder), choices_of(context.request.query_params)
+    picture, choices = ImageAddresses(page, folder), choices_of(context.request.query_params)
     return tuple(
-        Part(state.name, state.title, state.state)
+        RenderedSection(state.name, state.title, state.state)
         if state.name in have
-        else show_part(
-            services.renderer, context.language.code, folder, state, picture, Link(page, state.name, choices)
+        else render_section(
+            services.renderer, context.language.code, folder, state, picture, SectionLink(page, state.name, choices)
         )
-        for state in states_of(folder)
+        for state in planned_sections(folder)
     )
 
 
@@ -246,8 +214,8 @@ class ReportController(Controller):
     async def make(self, request: AnyRequest, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have it made: what is missing or failed, or with `anew` all of it."""
         form = await read_form(request)
-        run = await _run_for(services, user, run_id)
-        state, folder = state_of_report(services, run), folder_for(services, run)
+        run = await _editable_run_for(services, user, run_id)
+        state = await state_of_report(services, run)
         if state.kind == "impossible":
             raise RefusedError(state.problem or NO_WEIGHTS)
         if state.can_be_made:
@@ -255,15 +223,18 @@ class ReportController(Controller):
                 raise RefusedError(NO_PICTURES)
             if form.get("anew"):
                 services.files.delete(report_folder(run.id))
-            ask_for_report(folder)
+            await request_report(services, run)
         await look_at_report(services, run)
         return Redirect(f"/runs/{run_id}/report", status_code=303)
 
     @post("/report/stop", status_code=200)
     async def stop(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have the work on it end; what is there stays."""
-        run = await _run_for(services, user, run_id)
-        ask_to_stop_report(folder_for(services, run))
+        run = await _editable_run_for(services, user, run_id)
+        async with services.database.writing() as session:
+            task = await tasks.find(session, "report", str(run.id))
+            if task is not None:
+                await tasks.request_stop(session, task)
         return Redirect(f"/runs/{run_id}/report", status_code=303)
 
     @get("/report/files/{name:str}")
@@ -291,7 +262,7 @@ class ReportController(Controller):
         """All that there is of it as one file that needs no server."""
         run = await _run_for(services, user, run_id)
         folder = folder_for(services, run)
-        if not any(state.state == "done" for state in states_of(folder)):
+        if not any(state.state == "done" for state in planned_sections(folder)):
             raise NotFoundError(say("There is no report of this run yet."))
         live = live_run(run, run.settings.epochs)
         name = f"{run.version.model.name} run {run.id}"

@@ -23,10 +23,10 @@ MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
-class TakeAwayController(Controller):
+class ExportController(Controller):
     path = "/runs/{run_id:int}/files"
 
     @get(f"/{ONNX}")

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from scv.data.own.archives import PicturesError
 from scv.data.own.importing import PictureOptions, import_pictures
-from scv.data.own.version import Making, make_version
+from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import open_resident
 from tests.data.own.versions import SMALL, Services, check_invariants, contents, parted, run
 from tests.data.pictures import classes, noise, saved
+from tests.examples import examples
 
 
 def test_the_first_version_is_what_an_import_gives(house: Services) -> None:
@@ -181,13 +182,14 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
         with zipfile.ZipFile(house.folder / f"{number}.zip", "w") as archive:
             for count in range(2 * start, 2 * start + 400):
                 archive.writestr(f"{count % 2}/{count}.bmp", saved(noise(count, (224, 224)), "BMP"))
-    first = Making(target="own-1-1", options=options, source=str(house.folder / "0.zip"))
+    first = VersionPlan(target="own-1-1", options=options, source=str(house.folder / "0.zip"))
     make_version(house.folder, first)
     code = (
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
-        "making = Making(target='own-1-2', previous='own-1-1', options=PictureOptions(size=224), source=sys.argv[2])\n"
-        "s = make_version(Path(sys.argv[1]), making)\n"
+        "options = PictureOptions(size=224)\n"
+        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
+        "s = make_version(Path(sys.argv[1]), plan)\n"
         "print(json.dumps([sum(s.train) + sum(s.test), peak() - before]))"
     )
     count, grown = json.loads(run(code, str(house.folder), str(house.folder / "1.zip")))
@@ -198,7 +200,7 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
 POOL = [saved(noise(seed, (16, 16))) for seed in range(60)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.data())
 def test_any_chain_of_versions_keeps_the_invariants(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -1,4 +1,4 @@
-"""What no version can be made of, and what is left where the making of one ends before its time."""
+"""What no version can be made of, and what is left where the work on one ends early."""
 
 import os
 import signal
@@ -102,8 +102,9 @@ def test_a_full_disk_is_said_and_nothing_is_left(limit: int, house: Services) ->
     write_zip(house.folder / "z.zip", classes(2, 100, start=300))
     code = (
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "making = Making(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), source=sys.argv[2])\n"
-        "try: make_version(Path(sys.argv[1]), making)\n"
+        "options = PictureOptions(size=28)\n"
+        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
+        "try: make_version(Path(sys.argv[1]), plan)\n"
         "except PicturesError as error: print(error)"
     )
     assert run(code, str(house.folder), str(house.folder / "z.zip")) == (
@@ -115,11 +116,11 @@ def test_a_full_disk_is_said_and_nothing_is_left(limit: int, house: Services) ->
 def test_what_a_killed_process_left_is_swept_by_the_next(house: Services) -> None:
     house.make(classes(2, 1500))
     code = (
-        f"{IMPORTS}making = Making(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), "
+        f"{IMPORTS}plan = VersionPlan(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), "
         "dropped_train=(1,))\n"
         "import time\n"
         "def say(done, total):\n    print(done, flush=True)\n    time.sleep(0.5 * (done > 0))\n"
-        "make_version(Path(sys.argv[1]), making, say)"
+        "make_version(Path(sys.argv[1]), plan, say)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(house.folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

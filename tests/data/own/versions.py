@@ -11,7 +11,7 @@ import numpy as np
 from scv.data.own.export import export_zip
 from scv.data.own.importing import PictureOptions, import_pictures
 from scv.data.own.summary import Summary, read_summary
-from scv.data.own.version import Making, make_version
+from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import Resident, open_resident
 from tests.data.pictures import classes, write_folder, write_zip
 
@@ -42,7 +42,7 @@ class Services:
         source = self.folder / f"source-{self.version}"
         if files is not None:
             (write_folder if folder else write_zip)(source, files)
-        making = Making(
+        plan = VersionPlan(
             target=f"own-1-{self.version + 1}",
             previous=f"own-1-{self.version}" if self.version else None,
             options=options,
@@ -51,11 +51,11 @@ class Services:
             dropped_train=train,
             dropped_test=test,
         )
-        handed = msgspec.json.decode(msgspec.json.encode(making), type=Making)
+        handed = msgspec.json.decode(msgspec.json.encode(plan), type=VersionPlan)
         summary = make_version(self.folder, handed, progress)
         self.version += 1
         assert summary == read_summary(self.path(self.version))
-        return open_resident(self.folder, making.target), summary
+        return open_resident(self.folder, plan.target), summary
 
     def left(self) -> list[str]:
         return sorted(path.name for path in (self.folder / "datasets").iterdir() if path.suffix != ".lock")
