@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from scv.db.base import now
@@ -58,7 +57,7 @@ async def add_series(visitor: Visitor, count: int = 3, user: User | None = None,
         for number, run in enumerate(runs):
             row = await session.get_one(Run, run.id)
             row.series = runs[0].id
-            row.settings = msgspec.json.encode(TrainingSettings(seed=number)).decode()
+            row.settings = TrainingSettings(seed=number)
     return runs
 
 
