@@ -10,7 +10,11 @@ import pytest
 from scv.settings import ROOT
 
 SOURCES = sorted((ROOT / "scv").rglob("*.py"))
+SHEETS = sorted((ROOT / "static" / "css").glob("*.css"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 MOST_LINES = 450
+MOST_LINES_OF_MARKUP = 400
+LONGEST_LINE = 160
 
 
 def test_the_import_law_holds() -> None:
@@ -29,6 +33,20 @@ def test_a_file_says_what_it_is_about_and_stays_readable(path: Path) -> None:
     if path.name != "__init__.py":
         assert text.startswith(('"""', 'r"""')), "the file does not say what it is about"
     assert text.count("\n") <= MOST_LINES, "is there a second subject in it?"
+
+
+@pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.name)
+def test_a_stylesheet_says_what_it_is_about_and_stays_readable(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("/* "), "the file does not say what it is about"
+    assert text.count("\n") <= MOST_LINES_OF_MARKUP
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_template_stays_readable(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= MOST_LINES_OF_MARKUP
+    assert [number for number, line in enumerate(lines, 1) if len(line) > LONGEST_LINE] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "static").glob("*.js")), ids=lambda path: path.name)

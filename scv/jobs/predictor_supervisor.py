@@ -25,7 +25,7 @@ async def keep_predictor(settings: Settings, processes: set[int]) -> NoReturn:
         try:
             # Its standard input is closed with this process, however that ends.
             async with running_subprocess(
-                settings, processes, "scv.jobs.predictor", stdin=PIPE, stdout=DEVNULL
+                settings, processes, "scv.jobs.predictor", secrets=["redis_url"], stdin=PIPE, stdout=DEVNULL
             ) as process:
                 status = await process.wait()
         except OSError:

@@ -5,15 +5,14 @@ workers look there by themselves as well. So nothing depends on what arq keeps o
 """
 
 from typing import Any, Self
-from urllib.parse import unquote
 
 import msgspec
 from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from scv.jobs.broker_url import connection_pool
 from scv.jobs.events import RunEvent, broker_needed, publish
 from scv.jobs.predict_client import Answer, ask
 from scv.jobs.presence import WorkerState, list_workers
@@ -37,7 +36,10 @@ def read_job(data: bytes) -> dict[str, Any]:
 
 
 def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
-    """A client that connects when it is first used. A broker that restarts is tried again `retries` times."""
+    """A client that connects when it is first used. A broker that restarts is tried again `retries` times.
+
+    Raises `RefusedError` where the URL cannot be read.
+    """
     options: dict[str, Any] = {
         # Not after a timeout: whoever waits would wait several times as long.
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(RedisConnectionError,)),
@@ -45,13 +47,7 @@ def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
         "socket_connect_timeout": 2.0,
         "socket_timeout": ANSWER_SECONDS,
     }
-    url = settings.redis_url
-    if url.startswith("unix://"):
-        # Not by `from_url`, which takes "?" and "#" in a folder's name for the end of the path.
-        pool = ConnectionPool(UnixDomainSocketConnection, path=unquote(url.removeprefix("unix://")), **options)
-    else:
-        pool = ConnectionPool.from_url(url, **options)
-    return ArqRedis(pool, job_serializer=write_job, job_deserializer=read_job)
+    return ArqRedis(connection_pool(settings.redis_url, **options), job_serializer=write_job, job_deserializer=read_job)
 
 
 def training_job(run_id: int, attempt: int) -> str:

@@ -178,7 +178,13 @@ class _TaskAtWork:
             return TaskStopped()
         begin = BeginTask(argument=argument, lease_seconds=self._settings.lease_seconds)
         async with running_subprocess(
-            self._settings, self._processes, self._kind.process, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT
+            self._settings,
+            self._processes,
+            self._kind.process,
+            secrets=self._kind.secrets,
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=_LINE_LIMIT,
         ) as process:
             self._process = process
             log.info("a task begins", kind=self._task.kind, subject=self._task.subject, child=process.pid)

@@ -146,8 +146,8 @@ class _Training:
             Train(
                 run_id=self._run.id,
                 attempt=self._number,
-                document=self._run.document,
-                settings=self._run.settings,
+                document=self._run.document_json,
+                settings=self._run.settings_json,
                 dataset=self._run.dataset,
                 data_dir=str(self._settings.data_dir),
                 folder=str(self._files.path(run_folder(self._run.id))),

@@ -40,6 +40,7 @@ from scv.web.runs.pages import RunController
 from scv.web.runs.try_pages import TryController
 from scv.web.site.health import health
 from scv.web.site.home import home
+from scv.web.tasks.pages import TaskController
 
 DRAIN_SECONDS = 2
 """How long open event streams may keep a stopping process; browsers connect again by themselves."""
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> Litestar:
             OwnDatasetController,
             CollectController,
             NewDatasetController,
+            TaskController,
             WorkersController,
             create_static_files_router(
                 path="/static",

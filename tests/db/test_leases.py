@@ -69,7 +69,7 @@ async def write(database: Database, function: Any, *args: Any) -> Any:
 
 async def load(database: Database, user: User, run: Run) -> Run:
     async with database.reading() as session:
-        return await runs.get_run_for(session, user, run.id)
+        return await runs.get_visible_run(session, user, run.id)
 
 
 async def test_of_many_workers_one_gets_the_run(database: Database, run: Run) -> None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
+from scv.blocks.document import Document
 from scv.db import leases, tasks
 from scv.db.engine import Database
 from scv.db.migrate import migrate
@@ -48,8 +48,10 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker) -> Settings:
-    settings = Settings(data_dir=data_dir, redis_url=broker.url, lease_seconds=3, device="cpu").resolved()
+async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+    settings = Settings(
+        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+    ).resolved()
     await migrate(settings)
     return settings
 
@@ -78,14 +80,14 @@ async def add_run(
     user: User | None = None,
 ) -> Run:
     """A queued run, of a new user where none is given; nobody has enqueued it."""
-    settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
+    settings = TrainingSettings(epochs=epochs, batch_size=batch_size)
     async with database.writing() as session:
         if user is None:
             user = User(name="Ada")
             session.add(user)
             await session.flush()
-        model = await create_model(session, user, "Net", dataset, document, settings)
-        run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
+        model = await create_model(session, user, "Net", dataset, Document(), settings)
+        run = Run(version_id=model.versions[0].id, document_json=document, settings=settings, dataset=dataset)
         session.add(run)
     return run
 
@@ -101,7 +103,7 @@ async def epochs_of(database: Database, run: Run) -> list[int]:
         return list(await session.scalars(query))
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 240) -> None:
     """Wait until the condition holds; the limit only ends a test that has failed already."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - other processes are waited for
@@ -189,7 +191,7 @@ async def task_of(database: Database, kind: str, subject: str) -> Task:
     return task
 
 
-async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 120) -> Task:
+async def until_task_ended(database: Database, kind: str, subject: str, seconds: float = 240) -> Task:
     async def ended() -> bool:
         return not (await task_of(database, kind, subject)).active
 

@@ -22,6 +22,8 @@ from scv.jobs.train_task import Trainer
 from scv.settings import ROOT, Settings
 from tests.jobs.conftest import LONG, SMALL_NETWORK, add_run, epochs_of, load, until_epoch
 
+pytestmark = pytest.mark.engines("sqlite")
+
 LARGE_NETWORK = json.dumps(
     {
         "format": 1,

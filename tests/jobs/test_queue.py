@@ -8,6 +8,8 @@ from scv.jobs.events import BrokerAwayError, Queued
 from scv.jobs.queue import INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue
 from scv.settings import Settings
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def test_an_attempt_is_enqueued_once(queue: Queue) -> None:
     assert await queue.enqueue_training(5, 1)

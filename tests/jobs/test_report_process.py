@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import pytest
 from sqlalchemy.orm import joinedload
 
 from scv.blocks.document import decode
@@ -36,6 +37,8 @@ from tests.jobs.conftest import (
     until_task_ended,
 )
 from tests.ml.reporting import ruin
+
+pytestmark = pytest.mark.engines("sqlite")
 
 
 def folder_of(settings: Settings, run: Run) -> Path:
@@ -88,6 +91,7 @@ async def trained(
     return run
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:

@@ -22,7 +22,7 @@ from scv.jobs.train_protocol import Train
 from scv.jobs.train_task import Trainer
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Failed, Result, Started, Stopped
-from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, until, until_ended, until_epoch
+from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, task_of, until, until_ended, until_epoch
 
 
 class WatchedSpare(Spare):
@@ -74,7 +74,8 @@ async def test_a_run_is_trained_recorded_and_told(
     files = Files(settings.data_dir / "files")
     assert files.path(weights_key(run.id)).is_file()
     left = sorted(path.name for path in files.path(run_folder(run.id)).iterdir())
-    assert left == ["report", "weights.safetensors"], "the report is asked for, and all else is cleared away"
+    assert left == ["weights.safetensors"], "all else is cleared away"
+    assert (await task_of(database, "report", str(run.id))).state == "queued"
 
     told = await events_of(queue, run)
     assert isinstance(told[0], Started)

@@ -52,12 +52,12 @@ async def add_trained_run(
     """A finished run of the user's on MNIST, with its weights and its dataset in the data folder."""
     folder, weights = trained_on(encode(document), epochs)
     shutil.copytree(folder / "datasets", data_dir / "datasets", dirs_exist_ok=True)
-    text, settings = encode(document).decode(), msgspec.json.encode(TrainingSettings()).decode()
+    settings = TrainingSettings()
     async with database.writing() as session:
-        model = await create_model(session, user, "Digit reader", "mnist", text, settings)
+        model = await create_model(session, user, "Digit reader", "mnist", document, settings)
         values = {"status": "finished", "test_accuracy": 0.9725, "test_loss": 0.1, "best_epoch": 3, "seconds": 2.0}
         values |= {"parameters": 100, **columns}
-        run = Run(version_id=model.versions[0].id, document=text, settings=settings, dataset="mnist", **values)
+        run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset="mnist", **values)
         session.add(run)
         await session.flush()
         run.weights = weights_key(run.id)

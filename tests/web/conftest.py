@@ -1,27 +1,20 @@
 """The application on a fresh data folder, and people who visit it."""
 
-import io
-import json
-import logging
 import re
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-import structlog
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.db import models, users
 from scv.db.migrate import migrate
 from scv.db.tables import Run, User, Version
-from scv.log import configure_log
 from scv.settings import Settings
 from scv.training.settings import TrainingSettings
 from scv.web.app import create_app
@@ -104,9 +97,8 @@ async def add_version(
 ) -> Version:
     """A model for Digits with one version."""
     user = user or await visitor.user()
-    settings = msgspec.json.encode(TrainingSettings()).decode()
     async with visitor.database.writing() as session:
-        model = await models.create_model(session, user, name, "digits", encode(document).decode(), settings)
+        model = await models.create_model(session, user, name, "digits", document, TrainingSettings())
     return model.versions[0]
 
 
@@ -153,26 +145,3 @@ async def owner(stranger: Visitor) -> Visitor:
     """The same, signed in."""
     await stranger.sign_in()
     return stranger
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines that were logged since the last call, as a process of SCV writes them where JSON is wanted."""
-    written = io.StringIO()
-    root = logging.getLogger()
-    handlers, level, hooks = root.handlers, root.level, (sys.excepthook, threading.excepthook)
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stderr", written)
-        configure_log("json", "test")
-
-    def read() -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in written.getvalue().splitlines()]
-        written.seek(0)
-        written.truncate()
-        return [line for line in lines if line["logger"] != "httpx"]  # the client is no part of SCV
-
-    yield read
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
-    sys.excepthook, threading.excepthook = hooks

@@ -201,7 +201,7 @@ class CollectController(Controller):
             if page.too_much:
                 raise TooLargeError(page.room.too_large)
             async with services.database.writing() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
                 changes = msgspec.json.encode(Changes(draft=True)).decode()
                 await datasets.begin_version(session, dataset, changes)
         except (RefusedError, ConflictError) as error:
@@ -212,10 +212,11 @@ class CollectController(Controller):
     @post("/discard", status_code=200)
     async def discard(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Throw the draft away, and the dataset as well where there is nothing else of it."""
-        dataset, draft = await _changeable(services, user, dataset_id)
-        if not dataset.versions:
-            async with services.database.writing() as session:
-                await datasets.delete_dataset(session, await datasets.get_own_dataset_for(session, user, dataset_id))
+        _, draft = await _changeable(services, user, dataset_id)
+        async with services.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            if not dataset.versions:
+                await datasets.delete_dataset(session, dataset)
         await asyncio.to_thread(draft.discard)
         return Redirect(f"/datasets/own/{dataset_id}" if dataset.versions else "/datasets", status_code=303)
 
@@ -223,7 +224,7 @@ class CollectController(Controller):
 async def _mine(services: Services, user: User, dataset_id: int) -> tuple[Dataset, Draft]:
     """The user's own dataset with its versions, and its draft. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
     return dataset, draft_of(services.files, dataset_id)
 
 
@@ -263,7 +264,7 @@ async def _set_options(services: Services, user: User, dataset_id: int, form: Fo
         return
     options = read_options(form)
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         await datasets.set_options(session, dataset, image_size=options.size, color=options.color, fit=options.fit)
 
 

@@ -1,14 +1,11 @@
 """The work on a version of a person's own dataset, as the dataset's page and that of its draft show it."""
 
-import msgspec
-
-from scv.data.own.changes import Changes
 from scv.db import datasets, tasks
 from scv.db.tables import Dataset, DatasetVersion, Task
-from scv.jobs.own_datasets import draft_of
 from scv.message import say
 from scv.web.datasets.lookup import failure_of
 from scv.web.http.services import Services
+from scv.web.tasks.kinds import kind_of
 from scv.web.tasks.view import TaskButton, TaskView, progress_view, stop_button, wake_worker_for
 
 
@@ -33,15 +30,7 @@ async def work_on(services: Services, dataset: Dataset) -> TaskView | None:
     return None
 
 
-def can_try_again(services: Services, task: Task) -> bool:
-    """Whether what the version was to be made of is still there."""
-    if task.arguments is None:
-        return False
-    changes = msgspec.json.decode(task.arguments, type=Changes)
-    return not changes.draft or draft_of(services.files, int(task.subject.split("-")[1])).source is not None
-
-
 def _again(services: Services, task: Task | None, path: str) -> tuple[TaskButton, ...]:
-    if task is None or task.active or not can_try_again(services, task):
+    if task is None or not kind_of(task).can_try_again(services.files, task):
         return ()
     return (TaskButton(label=say("Try again"), address=f"{path}/again", id="again"),)

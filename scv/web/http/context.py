@@ -1,8 +1,9 @@
-"""What handlers ask for by name: the house, the visit, and the signed-in user."""
+"""What handlers ask for by name: the services, the request's context, and the signed-in user."""
 
 from typing import Any
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
@@ -29,12 +30,22 @@ def provide_services(state: State) -> Services:
     return services
 
 
+async def signed_in_user(connection: ASGIConnection[Any, Any, Any, Any]) -> User | None:
+    """The user whose browser sends this; None for a visitor. Looked up once a request, in one statement."""
+    if not hasattr(connection.state, "user"):
+        services: Services = connection.app.state.services
+        user = None
+        if token := services.session_cookie.read(connection):
+            async with services.database.reading() as session:
+                user = await users.user_of_session(session, token)
+        connection.state.user = user
+    found: User | None = connection.state.user
+    return found
+
+
 async def provide_context(request: AnyRequest, services: AppServices) -> RequestContext:
-    """One statement for a signed-in browser, none for others. Kept on the request for the error pages."""
-    user: User | None = None
-    if token := services.session_cookie.read(request):
-        async with services.database.reading() as session:
-            user = await users.user_of_session(session, token)
+    """Who asks, and in which language. Kept with the request for the error pages."""
+    user = await signed_in_user(request)
     code = language_of(request, user.language if user else None)
     context = RequestContext(user=user, language=services.languages[code], request=request)
     request.state.context = context

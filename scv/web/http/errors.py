@@ -15,7 +15,15 @@ from litestar_htmx import Reswap, Retarget
 
 from scv.blocks.document import DocumentError
 from scv.data.official.catalogue import UnknownDatasetError
-from scv.errors import ConflictError, DiskFullError, NotFoundError, RefusedError, SCVError, TooLargeError
+from scv.errors import (
+    ConflictError,
+    DiskFullError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    SCVError,
+    TooLargeError,
+)
 from scv.message import Message, say
 from scv.web.http.context import provide_context
 from scv.web.http.cookies import SignInRequiredError, language_of
@@ -58,6 +66,8 @@ def status_of(error: SCVError) -> int:
     match error:
         case NotFoundError():
             return 404
+        case NotAllowedError():
+            return 403
         case ConflictError():
             return 409
         case TooLargeError():
@@ -159,6 +169,10 @@ def on_refused(request: AnyRequest, error: SCVError) -> Response[Any]:
     return _respond(request, status_of(error), error.message)
 
 
+def on_not_allowed(request: AnyRequest, error: NotAllowedError) -> Response[Any]:
+    return _show(request, ErrorPage(403, say("Only its owner can do this"), error.message))
+
+
 def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
     return redirect(request, "/sign-in")
 
@@ -178,6 +192,7 @@ HANDLERS = cast(
         UnknownDatasetError: on_unreadable,
         DocumentError: on_unreadable,
         msgspec.DecodeError: on_unreadable,
+        NotAllowedError: on_not_allowed,
         ConflictError: on_refused,
         RefusedError: on_refused,
         DiskFullError: on_refused,

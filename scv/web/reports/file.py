@@ -17,7 +17,7 @@ from scv.web.reports.links import PicturesWithin
 from scv.web.reports.parts import Part, show_part, states_of, told_settings
 from scv.web.runs.live import LiveRun
 
-_STYLES = ("scv.css", "report.css")
+_STYLES = ("tokens", "base", "components", "runs", "reports")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def report_html(renderer: Renderer, language: str, folder: Path, name: str, live
         for state in states_of(folder)
         if state.state in ("done", "failed")
     )
-    style = Markup("\n".join((ROOT / "static" / file).read_text() for file in _STYLES))  # noqa: S704 - our own
+    style = Markup("\n".join((ROOT / "static" / "css" / f"{subject}.css").read_text() for subject in _STYLES))  # noqa: S704 - our own
     summary = read_section(folder, "summary", Summary)
     settings = None if summary is None else summary.provenance.settings
     page = ReportFile(name, style, parts, live, settings, now())

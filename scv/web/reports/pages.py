@@ -4,7 +4,6 @@ from asyncio import to_thread
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import File, Redirect
@@ -132,7 +131,12 @@ class ReportPage:
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
+
+
+async def _editable_run_for(services: Services, user: User, run_id: int) -> Run:
+    async with services.database.reading() as session:
+        return await runs.get_editable_run(session, user, run_id)
 
 
 def _entry(part: Part, state: ReportState) -> ContentsEntry:
@@ -154,8 +158,7 @@ async def _page(
     """The page of the user's run; sections that the reader has already are not rendered again."""
     run = await _run_for(services, user, run_id)
     dataset = dataset_of(run)
-    settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-    live = live_run(run, settings.epochs)
+    live = live_run(run, run.settings.epochs)
     state = await look_at_report(services, run)
     parts = await to_thread(_parts, services, context, run, have)
     ended = ".".join(part.name for part in parts if part.ended)
@@ -165,7 +168,7 @@ async def _page(
         model=run.version.model,
         version=run.version,
         dataset=dataset,
-        settings=settings,
+        settings=run.settings,
         live=live,
         state=state,
         parts=parts,
@@ -211,7 +214,7 @@ class ReportController(Controller):
     async def make(self, request: AnyRequest, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have it made: what is missing or failed, or with `anew` all of it."""
         form = await read_form(request)
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         state = await state_of_report(services, run)
         if state.kind == "impossible":
             raise RefusedError(state.problem or NO_WEIGHTS)
@@ -227,7 +230,7 @@ class ReportController(Controller):
     @post("/report/stop", status_code=200)
     async def stop(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have the work on it end; what is there stays."""
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         async with services.database.writing() as session:
             task = await tasks.find(session, "report", str(run.id))
             if task is not None:
@@ -261,8 +264,7 @@ class ReportController(Controller):
         folder = folder_for(services, run)
         if not any(state.state == "done" for state in states_of(folder)):
             raise NotFoundError(say("There is no report of this run yet."))
-        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        live = live_run(run, settings.epochs)
+        live = live_run(run, run.settings.epochs)
         name = f"{run.version.model.name} run {run.id}"
         text = await to_thread(report_html, services.renderer, context.language.code, folder, name, live)
         return Response(

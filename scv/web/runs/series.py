@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-import msgspec
-
 from scv.db.tables import Run
-from scv.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def series_of(runs: Sequence[Run]) -> Series | None:
     if not runs:
         return None
     reached = [run.test_accuracy for run in runs if run.test_accuracy is not None]
-    sisters = (Sister(run, msgspec.json.decode(run.settings, type=TrainingSettings).seed) for run in runs)
+    sisters = (Sister(run, run.settings.seed) for run in runs)
     return Series(tuple(sisters), fmean(reached) if reached else None, stdev(reached) if len(reached) > 1 else None)
 
 

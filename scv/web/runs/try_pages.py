@@ -155,7 +155,7 @@ def _page(run: Run, **told: Any) -> TryPage:
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str | None]:
     """The user's run and the key of its weights, where it has any. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        run = await runs.get_run_for(session, user, run_id)
+        run = await runs.get_visible_run(session, user, run_id)
     with suppress(ValueError):  # no key of ours
         return run, services.files.existing(run.weights) if run.weights else None
     return run, None

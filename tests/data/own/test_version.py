@@ -186,7 +186,8 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
     code = (
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
-        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=PictureOptions(size=224), source=sys.argv[2])\n"
+        "options = PictureOptions(size=224)\n"
+        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
         "s = make_version(Path(sys.argv[1]), plan)\n"
         "print(json.dumps([sum(s.train) + sum(s.test), peak() - before]))"
     )

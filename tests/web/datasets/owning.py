@@ -12,7 +12,8 @@ from scv.data.own.changes import Changes
 from scv.db import datasets
 from scv.db.tables import Dataset, DatasetVersion, User
 from scv.files import draft_folder
-from scv.jobs.version_task import make
+from scv.jobs.task_runner import TaskRunner
+from scv.jobs.version_task import VersionTask
 from scv.settings import Settings
 from tests.data.pictures import classes, write_zip
 from tests.web.conftest import Visitor
@@ -21,13 +22,18 @@ from tests.web.conftest import Visitor
 async def begin(visitor: Visitor, user: User, name: str, *, size: int = 28, changes: Changes) -> Dataset:
     async with visitor.database.writing() as session:
         dataset = await datasets.create_dataset(session, user, name, image_size=size)
-        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset.id)
         await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
     return dataset
 
 
 def draft(settings: Settings, dataset_id: int) -> Path:
     return settings.data_dir / "files" / draft_folder(dataset_id)
+
+
+async def make_waiting(visitor: Visitor, settings: Settings, at_work: set[int] | None = None) -> None:
+    """Make all versions that wait, as a worker does. `at_work` holds the ids of the processes."""
+    await TaskRunner(settings, visitor.database, set() if at_work is None else at_work, [VersionTask()]).run_waiting()
 
 
 async def add_dataset(
@@ -41,12 +47,8 @@ async def add_dataset(
     dataset = await begin(visitor, user or await visitor.user(), name, changes=Changes(draft=True))
     draft(settings, dataset.id).mkdir(parents=True)
     write_zip(draft(settings, dataset.id) / "upload.zip", files or classes(2, 10))
-    await make(settings, visitor.database, f"own-{dataset.id}-1", set())
+    await make_waiting(visitor, settings)
     return dataset
-
-
-async def make_next(visitor: Visitor, settings: Settings, dataset: Dataset, number: int) -> None:
-    await make(settings, visitor.database, f"own-{dataset.id}-{number}", set())
 
 
 async def versions_of(visitor: Visitor, dataset: Dataset) -> list[DatasetVersion]:
@@ -61,9 +63,9 @@ async def begun(visitor: Visitor, settings: Settings, pictures: int = 100) -> tu
     draft(settings, dataset.id).mkdir(parents=True)
     write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, pictures))
     at_work: set[int] = set()
-    making = asyncio.create_task(make(settings, visitor.database, f"own-{dataset.id}-1", at_work))
+    work = asyncio.create_task(make_waiting(visitor, settings, at_work))
     while not at_work:  # noqa: ASYNC110 - another process is waited for
         await asyncio.sleep(0.01)
     (process,) = at_work
     os.kill(process, signal.SIGSTOP)
-    return dataset, making, process
+    return dataset, work, process

@@ -26,7 +26,7 @@ def pictures(count: int, start: int = 0) -> list[tuple[str, tuple[str, bytes]]]:
 
 async def the_dataset(visitor: Visitor) -> Dataset:
     async with visitor.database.reading() as session:
-        return await datasets.get_own_dataset_for(session, await visitor.user(), 1)
+        return await datasets.get_editable_dataset(session, await visitor.user(), 1)
 
 
 async def test_both_ways_to_a_dataset_are_offered(owner: Visitor) -> None:
@@ -194,7 +194,7 @@ async def test_a_draft_on_top_of_a_version_keeps_its_form_and_needs_no_second_cl
 ) -> None:
     here = await begin(owner)
     async with owner.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, await owner.user(), 1)
+        dataset = await datasets.get_editable_dataset(session, await owner.user(), 1)
         version = await datasets.begin_version(session, dataset, "{}")
         await datasets.finish_version(session, version.name, class_names=["cat", "dog"])
     await owner.post(f"{here}/classes", {"name": "cat"})

@@ -9,13 +9,42 @@ from PIL import Image
 from scv.data.official import digits
 from scv.data.official.catalogue import DATASETS
 from scv.data.resident_writer import write_resident
-from scv.jobs.failures import keep_preparation_failure, preparation_failure
-from scv.jobs.prepare_state import Teller, ask_for, forget_progress, underway
-from scv.message import say
+from scv.db import tasks
+from scv.db.tables import Task
+from scv.message import Message, say
 from scv.settings import Settings
 from scv.stage import Stage
 from scv.web.datasets.state import LICENCES, WORDS
 from tests.web.conftest import Visitor, add_version, path_of
+
+
+async def request(owner: Visitor, name: str) -> Task:
+    """Somebody wants the dataset prepared."""
+    user = await owner.user()
+    async with owner.database.writing() as session:
+        return await tasks.request(session, "prepare", name, user_id=user.id, title=name)
+
+
+async def take(owner: Visitor, name: str) -> tuple[Task, str]:
+    """A worker has taken the preparation."""
+    await request(owner, name)
+    async with owner.database.writing() as session:
+        task = await tasks.take(session, ["prepare"], 60)
+    assert task is not None
+    assert (task.subject, task.lease_token is None) == (name, False)
+    return task, task.lease_token or ""
+
+
+async def fail(owner: Visitor, name: str, why: Message) -> None:
+    """The preparation has failed."""
+    task, token = await take(owner, name)
+    async with owner.database.writing() as session:
+        await tasks.end(session, task.id, token, "failed", why)
+
+
+async def load(owner: Visitor, name: str) -> Task | None:
+    async with owner.database.reading() as session:
+        return await tasks.find(session, "prepare", name)
 
 
 async def test_pictures_that_are_not_ready_are_waited_for(owner: Visitor) -> None:
@@ -38,7 +67,7 @@ async def test_damaged_pictures_are_waited_for_too(owner: Visitor, settings: Set
 
 
 async def test_a_preparation_that_failed_says_why_and_can_be_tried_again(owner: Visitor, settings: Settings) -> None:
-    keep_preparation_failure(settings.data_dir, "digits", say("The disk is full."))
+    await fail(owner, "digits", say("The disk is full."))
     path = path_of(await add_version(owner))
     for address in (path, "/datasets/digits/samples"):
         page = await owner.get(address)
@@ -50,13 +79,15 @@ async def test_a_preparation_that_failed_says_why_and_can_be_tried_again(owner: 
     answer = await owner.client.post("/datasets/digits/samples", data={"_csrf_token": token}, headers=referer)
     assert answer.url.path == path
     assert "The pictures are being prepared" in answer.text
-    assert preparation_failure(settings.data_dir, "digits") is None
+    task = await load(owner, "digits")
+    assert task is not None
+    assert (task.state, task.failure) == ("queued", None)
     assert (await owner.post("/datasets/nothing/samples", {})).status_code == 404
 
 
 async def test_pictures_that_are_there_are_shown_whatever_failed_before(owner: Visitor, settings: Settings) -> None:
     write_resident(settings.data_dir, "digits", digits.read())
-    keep_preparation_failure(settings.data_dir, "digits", say("The disk is full."))
+    await fail(owner, "digits", say("The disk is full."))
     page = await owner.get(path_of(await add_version(owner)))
     assert "samples.png" in page.text
     assert "The disk is full." not in page.text
@@ -75,14 +106,19 @@ async def test_one_real_picture_of_each_class_is_shown(owner: Visitor, settings:
     assert picture.getpixel((65, 5)) == (0, 0, 0, 0)
 
 
-def progress_of(settings: Settings, name: str, done: int, total: int) -> None:
-    Teller(settings.data_dir, name)(Stage(say("Downloading {dataset}", dataset="SVHN"), done, total))
+async def load_quarter(owner: Visitor) -> tuple[Task, str]:
+    """A quarter of SVHN has been downloaded."""
+    task, token = await take(owner, "svhn")
+    stage = Stage(say("Downloading {dataset}", dataset="SVHN"), 61_000_000, 244_000_000)
+    async with owner.database.writing() as session:
+        await tasks.renew(session, task.id, token, 60, stage, stage.share, 200.0)
+    return task, token
 
 
 async def test_the_list_says_of_every_dataset_what_state_it_is_in(owner: Visitor, settings: Settings) -> None:
     write_resident(settings.data_dir, "digits", digits.read())
-    keep_preparation_failure(settings.data_dir, "cifar10", say("The disk is full."))
-    progress_of(settings, "svhn", 61_000_000, 244_000_000)
+    await fail(owner, "cifar10", say("The disk is full."))
+    await load_quarter(owner)
     page = (await owner.get("/datasets")).text
     cards = dict(zip(DATASETS, page.split('<li class="card">')[1:], strict=True))
     assert all(f'href="/datasets/{name}"' in card for name, card in cards.items())
@@ -133,7 +169,7 @@ async def test_missing_files_are_named_with_their_folder_and_offered_to_download
     assert f"<code>{settings.data_dir / 'SVHN'}</code>" in page
     for text in ("train_32x32.mat", "test_32x32.mat", "scv datasets import svhn PATH", "for non-commercial use only"):
         assert text in page
-    assert underway(settings.data_dir, "svhn") is None, "looking at it downloads nothing"
+    assert await load(owner, "svhn") is None, "looking at it downloads nothing"
 
     referer = {"Referer": f"{owner.client.base_url}/datasets/svhn"}
     token = await owner.csrf()
@@ -150,15 +186,17 @@ async def test_missing_files_are_named_with_their_folder_and_offered_to_download
 async def test_the_state_is_asked_for_until_it_ends_and_then_the_page_is_new(
     owner: Visitor, settings: Settings
 ) -> None:
-    progress_of(settings, "svhn", 61_000_000, 244_000_000)
-    answer = await owner.get("/datasets/svhn/state", target="underway")
-    assert "25%" in answer.text
-    assert 'max="244000000" value="61000000"' in answer.text
-    assert 'hx-get="/datasets/svhn/state"' in answer.text
+    task, token = await load_quarter(owner)
+    answer = await owner.get("/datasets/svhn/state", target="task")
+    for text in ("25%", 'max="100" value="25"', "61 MB of 244 MB", "3 min 20 s left", 'hx-get="/datasets/svhn/state"'):
+        assert text in answer.text
     assert "HX-Refresh" not in answer.headers
-    forget_progress(settings.data_dir, "svhn")
-    keep_preparation_failure(settings.data_dir, "svhn", say("The disk is full."))
-    answer = await owner.get("/datasets/svhn/state", target="underway")
+    stopping = (await owner.post("/datasets/svhn/stop", {})).text
+    assert "Stopping …" in stopping
+    assert " disabled>" in stopping
+    async with owner.database.writing() as session:
+        await tasks.end(session, task.id, token, "failed", say("The disk is full."))
+    answer = await owner.get("/datasets/svhn/state", target="task")
     assert answer.headers["HX-Refresh"] == "true"
     assert "hx-get" not in answer.text
     page = (await owner.get("/datasets/svhn")).text
@@ -172,7 +210,9 @@ async def test_what_needs_no_download_is_prepared_at_the_first_look(owner: Visit
     assert "It is being prepared" in page
     assert "/datasets/digits/stop" not in page, "there is nothing to stop"
     assert "The job queue does not answer at the moment" in page, "there is no broker in this test"
-    assert underway(settings.data_dir, "digits") is not None
+    task = await load(owner, "digits")
+    assert task is not None
+    assert (task.state, task.title, task.user_id) == ("queued", "Digits", 1)
 
 
 async def test_files_that_were_put_there_packed_are_taken_at_the_next_look(owner: Visitor, settings: Settings) -> None:
@@ -183,8 +223,8 @@ async def test_files_that_were_put_there_packed_are_taken_at_the_next_look(owner
 
 
 async def test_a_new_model_takes_what_can_be_had_and_refuses_what_failed(owner: Visitor, settings: Settings) -> None:
-    keep_preparation_failure(settings.data_dir, "svhn", say("The disk is full."))
-    ask_for(settings.data_dir, "mnist")
+    await fail(owner, "svhn", say("The disk is full."))
+    await request(owner, "mnist")
     page = (await owner.get("/models/new?dataset=cifar10")).text
     assert 'value="cifar10" checked>' in page
     assert 'value="svhn" disabled>' in page

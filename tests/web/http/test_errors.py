@@ -12,7 +12,7 @@ from litestar import Litestar
 from scv.blocks.document import Block, Document
 from scv.db.tables import Model, Run, Version
 from tests.web.conftest import Visitor, add_run, add_version, path_of
-from tests.web.test_access import filled, routes
+from tests.web.routes import filled, routes
 
 ABSURD = [
     "", "0", "-1", "1",
@@ -69,7 +69,7 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
         secret = "pass" + "word"
         raise LookupError(len(secret))
 
-    monkeypatch.setattr("scv.db.models.list_models_for", broken)
+    monkeypatch.setattr("scv.db.models.list_owned_models", broken)
     answer = await owner.get("/models")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
@@ -123,7 +123,8 @@ async def test_a_position_beyond_all_measure_is_refused(owner: Visitor) -> None:
 
 
 async def test_names_that_no_file_can_have_are_not_found(owner: Visitor) -> None:
-    for path in ("/static/scv.css/x", "/static/" + "x" * 300, "/static/" + "\uac00" * 90, "/static/" + "y/" * 3000):
+    for name in ("css/base.css/x", "x" * 300, "\uac00" * 90, "y/" * 3000):
+        path = f"/static/{name}"
         assert (await owner.get(path)).status_code == 404, path[:40]
 
 
@@ -156,7 +157,7 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     run = await add_run(owner, version, status="stopped")
     ids: dict[str, object] = {
         **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
-        **{"dataset_id": 1, "part": "train", "index": 0},
+        **{"dataset_id": 1, "part": "train", "index": 0, "file_path": "fold.js"},
     }
     for method, path in routes(app):
         if path in ("/sign-out", "/models/{model_id:int}/delete"):

@@ -1,18 +1,21 @@
 """The report's page: whose it is, what it says in each state, and that nothing stored makes it fail."""
 
+import re
 import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from scv.db.tables import Run
+from scv.db import tasks
+from scv.db.runs import request_report
+from scv.db.tables import Run, Task
 from scv.files import report_folder, weights_key
 from scv.jobs.open_dataset import pictures_of
-from scv.jobs.report_state import ask_for_report, end_report, report_stopped, report_underway
 from scv.message import say
 from scv.ml.report.report import make_report
 from scv.report.contents import CONTENTS, Contents, Failed, SectionState, file_of
+from scv.stage import Stage
 from tests.ml.reporting import unlearned
 from tests.web.conftest import GOOD, Visitor, add_run, add_version, sign_in_as_somebody
 
@@ -38,6 +41,26 @@ async def run_with(owner: Visitor, report: Path | None = None, status: str = "fi
     if report is not None:
         shutil.copytree(report, files.path(report_folder(run.id)))
     return run
+
+
+async def report_of(owner: Visitor, run: Run) -> Task | None:
+    """The task of the run's report."""
+    async with owner.database.reading() as session:
+        return await tasks.find(session, "report", str(run.id))
+
+
+async def is_wanted(owner: Visitor, run: Run) -> bool:
+    task = await report_of(owner, run)
+    return task is not None and task.active
+
+
+async def take_report(owner: Visitor, run: Run) -> tuple[Task, str]:
+    """A worker has taken the run's report."""
+    async with owner.database.writing() as session:
+        await request_report(session, run.id)
+        task = await tasks.take(session, ["report"], 60)
+    assert task is not None
+    return task, task.lease_token or ""
 
 
 def folder_of(owner: Visitor, run: Run) -> Path:
@@ -149,7 +172,7 @@ async def test_a_section_that_failed_says_why_and_can_be_tried_again(owner: Visi
     assert "/secret/place" not in page.text
     assert "Try what failed again" in page.text
     await owner.post(f"/runs/{run.id}/report/make", {})
-    assert report_underway(folder) is not None
+    assert await is_wanted(owner, run)
 
 
 async def test_a_finished_run_is_reported_on_when_somebody_looks_and_says_that_the_broker_is_away(
@@ -160,31 +183,57 @@ async def test_a_finished_run_is_reported_on_when_somebody_looks_and_says_that_t
     assert page.status_code == 200
     assert "waits for its turn" in page.text
     assert 'role="alert"' in page.text
-    assert report_underway(folder_of(owner, run)) is not None
+    assert await is_wanted(owner, run)
 
 
 async def test_a_stopped_run_is_reported_on_only_when_that_is_wished_and_can_be_stopped(owner: Visitor) -> None:
     run = await run_with(owner, status="stopped")
     page = await owner.get(f"/runs/{run.id}/report")
     assert "Make the report" in page.text
-    assert report_underway(folder_of(owner, run)) is None
+    assert not await is_wanted(owner, run)
     await owner.post(f"/runs/{run.id}/report/make", {})
-    assert report_underway(folder_of(owner, run)) is not None
+    assert await is_wanted(owner, run)
     page = await owner.post(f"/runs/{run.id}/report/stop", {})
     assert "The report was stopped" in page.text
-    assert report_stopped(folder_of(owner, run))
+    task = await report_of(owner, run)
+    assert task is not None
+    assert task.state == "stopped"
     await owner.post(f"/runs/{run.id}/report/make", {})
-    assert report_underway(folder_of(owner, run)) is not None
+    assert await is_wanted(owner, run)
 
 
-async def test_a_report_that_failed_says_why(owner: Visitor) -> None:
+async def test_a_report_that_failed_says_why_and_can_be_tried_again(owner: Visitor) -> None:
     run = await run_with(owner)
-    folder = folder_of(owner, run)
-    ask_for_report(folder)
-    end_report(folder, say("The pictures of {dataset} do not fit the network.", dataset="Digits"))
+    task, token = await take_report(owner, run)
+    async with owner.database.writing() as session:
+        why = say("The pictures of {dataset} do not fit the network.", dataset="Digits")
+        await tasks.end(session, task.id, token, "failed", why)
     page = await owner.get(f"/runs/{run.id}/report")
     assert "The pictures of Digits do not fit the network." in page.text
-    assert report_underway(folder) is None
+    assert "Try again" in page.text
+    assert not await is_wanted(owner, run)
+    await owner.post(f"/runs/{run.id}/report/make", {})
+    assert await is_wanted(owner, run)
+
+
+async def test_a_report_that_is_being_made_shows_its_section_and_its_share(owner: Visitor, made: Path) -> None:
+    run = await run_with(owner, made)
+    contents = msgspec.json.decode((made / CONTENTS).read_bytes(), type=Contents)
+    states = tuple(
+        SectionState(one.name, one.title, "working") if one.name == "labels" else one for one in contents.sections
+    )
+    path = folder_of(owner, run) / CONTENTS
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(contents, sections=states)))
+    assert "interrupted" in (await owner.get(f"/runs/{run.id}/report")).text
+    task, token = await take_report(owner, run)
+    async with owner.database.writing() as session:
+        stage = Stage(say("Labels that may be wrong"), 300, 1000, "share")
+        await tasks.renew(session, task.id, token, 60, stage, 0.62, 75.0)
+    page = (await owner.get(f"/runs/{run.id}/report/state?planned=yes", target="report-state")).text
+    for text in ("The report is being made", 'value="62"', "62%", "1 min 15 s left", "delay:1s", 'id="stop-report"'):
+        assert text in page
+    assert re.search(r'id="to-labels".*?30%', page)
+    assert "300 of 1,000" not in page
 
 
 async def test_a_run_without_weights_has_no_report(owner: Visitor) -> None:
@@ -220,7 +269,7 @@ async def test_making_it_anew_throws_away_what_is_there(owner: Visitor, made: Pa
     run = await run_with(owner, made)
     await owner.post(f"/runs/{run.id}/report/make", {"anew": "yes"})
     assert not (folder_of(owner, run) / file_of("metrics")).exists()
-    assert report_underway(folder_of(owner, run)) is not None
+    assert await is_wanted(owner, run)
 
 
 async def test_the_file_is_a_download_that_needs_no_server(owner: Visitor, made: Path) -> None:

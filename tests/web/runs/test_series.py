@@ -13,7 +13,7 @@ from tests.web.runs.test_controls import load, path
 
 
 def sister(number: int, reached: float | None = None, **columns: Any) -> Run:
-    settings = msgspec.json.encode(TrainingSettings(seed=10 + number)).decode()
+    settings = TrainingSettings(seed=10 + number)
     status = "queued" if reached is None else "finished"
     return Run(**{"id": number, "settings": settings, "status": status, "test_accuracy": reached} | columns)
 
@@ -73,8 +73,7 @@ async def test_one_press_of_run_queues_a_run_for_each_seed(owner: Visitor) -> No
     assert "The same from 3 seeds" in answer.text
     made = [await load(owner, number) for number in (1, 2, 3)]
     assert [run.series for run in made] == [1, 1, 1]
-    read = [msgspec.json.decode(run.settings, type=TrainingSettings) for run in made]
-    assert [(settings.seed, settings.seeds) for settings in read] == [(5, 1), (6, 1), (7, 1)]
+    assert [(run.settings.seed, run.settings.seeds) for run in made] == [(5, 1), (6, 1), (7, 1)]
 
 
 async def test_the_page_shows_the_series_with_its_mean(owner: Visitor) -> None:
