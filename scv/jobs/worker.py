@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from scv.db.engine import Database
 from scv.db.tables import now
-from scv.jobs.obsolete_files import sweep_obsolete_files
+from scv.jobs.obsolete_files import replace_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
 from scv.jobs.queue import INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue, open_redis, read_job, write_job
@@ -77,7 +77,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
             runner = TrainRunner(settings, database, trainers)
             make_worker = _training_worker(settings, runner)
         else:
-            sweep_obsolete_files(settings.data_dir)
+            await replace_obsolete_files(settings.data_dir, database)
             runner = TaskRunner(settings, database, processes)
             predicting = asyncio.create_task(keep_predictor(settings, processes))
             stack.push_async_callback(end_task, predicting)

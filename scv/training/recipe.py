@@ -5,6 +5,7 @@ settings ask for. `learning_rate` and `augment` are run by `ml` itself, from thi
 `torch`, `torch.nn.functional` as `F`, `math` where `uses_math` says so, and each other.
 """
 
+from collections.abc import Callable
 from itertools import count
 from string import Template
 from typing import Any, Protocol
@@ -64,16 +65,25 @@ class Augmentation(msgspec.Struct, frozen=True):
 
 
 def augmentation(settings: TrainingSettings) -> Augmentation | None:
-    """How training pictures are varied, None where they are not.
+    """How training images are augmented; None where they are not.
 
-    The pixels of the new picture are looked up in the old one, all pictures of a batch at once, with bilinear
-    interpolation; outside the old picture it is black. Cutout: DeVries and Taylor 2017.
+    The pixels of the new image are looked up in the old one, all images of a batch at once, with bilinear
+    interpolation; outside the old image it is black. Cutout: DeVries and Taylor 2017.
     """
     numbers = count()
 
     def draw() -> str:
         return f"draws[{next(numbers)}]"
 
+    lines = [*_geometry(settings, draw), *_cutout(settings, draw)]
+    if not lines:
+        return None
+    body = "\n".join(f"    {line}" for line in lines)
+    return Augmentation(_AUGMENT.substitute(body=body), next(numbers))
+
+
+def _geometry(settings: TrainingSettings, draw: Callable[[], str]) -> list[str]:
+    """The lines that flip, crop, rotate and shift; none where the settings ask for none of it."""
     moves: list[str] = []
     if settings.flip:
         moves += ["# mirror one half", f"x = torch.where({draw()} < 0.5, -x, x)"]
@@ -96,30 +106,31 @@ def augmentation(settings: TrainingSettings) -> Augmentation | None:
             f"x = x + ({draw()} * {2 * settings.shift + 1}).floor() - {settings.shift}",
             f"y = y + ({draw()} * {2 * settings.shift + 1}).floor() - {settings.shift}",
         ]
-    lines: list[str] = []
-    if moves:
-        lines += [
-            "x = torch.arange(width, device=images.device) - (width - 1) / 2  # (W,), in pixels from the middle",
-            "y = (torch.arange(height, device=images.device) - (height - 1) / 2).unsqueeze(1)  # (H, 1)",
-            *moves,
-            "grid = torch.stack(torch.broadcast_tensors(2 * x / width, 2 * y / height), 3)  # (B, H, W, 2)",
-            "images = F.grid_sample(images.float(), grid, align_corners=False)",
-        ]
-    if settings.cutout:
-        lines += [
-            f"# cut out a square of {settings.cutout} pixels",
-            f"top = ({draw()} * height).floor() - {settings.cutout // 2}",
-            f"left = ({draw()} * width).floor() - {settings.cutout // 2}",
-            "row = torch.arange(height, device=images.device).unsqueeze(1)  # (H, 1)",
-            "column = torch.arange(width, device=images.device)  # (W,)",
-            f"hidden = (row >= top) & (row < top + {settings.cutout})",
-            f"hidden = hidden & (column >= left) & (column < left + {settings.cutout})  # (B, H, W)",
-            "images = images.masked_fill(hidden.unsqueeze(1), 0)",
-        ]
-    if not lines:
-        return None
-    body = "\n".join(f"    {line}" for line in lines)
-    return Augmentation(_AUGMENT.substitute(body=body), next(numbers))
+    if not moves:
+        return []
+    return [
+        "x = torch.arange(width, device=images.device) - (width - 1) / 2  # (W,), in pixels from the middle",
+        "y = (torch.arange(height, device=images.device) - (height - 1) / 2).unsqueeze(1)  # (H, 1)",
+        *moves,
+        "grid = torch.stack(torch.broadcast_tensors(2 * x / width, 2 * y / height), 3)  # (B, H, W, 2)",
+        "images = F.grid_sample(images.float(), grid, align_corners=False)",
+    ]
+
+
+def _cutout(settings: TrainingSettings, draw: Callable[[], str]) -> list[str]:
+    """The lines that make a square black; none where the settings ask for none."""
+    if not settings.cutout:
+        return []
+    return [
+        f"# cut out a square of {settings.cutout} pixels",
+        f"top = ({draw()} * height).floor() - {settings.cutout // 2}",
+        f"left = ({draw()} * width).floor() - {settings.cutout // 2}",
+        "row = torch.arange(height, device=images.device).unsqueeze(1)  # (H, 1)",
+        "column = torch.arange(width, device=images.device)  # (W,)",
+        f"hidden = (row >= top) & (row < top + {settings.cutout})",
+        f"hidden = hidden & (column >= left) & (column < left + {settings.cutout})  # (B, H, W)",
+        "images = images.masked_fill(hidden.unsqueeze(1), 0)",
+    ]
 
 
 _AUGMENT = Template('''\

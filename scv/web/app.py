@@ -1,14 +1,15 @@
-"""The whole wiring of the web process on one page."""
+"""The web process: its pages, its services and its settings of Litestar."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import uvicorn
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
 from litestar_htmx import HTMXPlugin
 
 from scv.db.engine import Database
@@ -27,7 +28,8 @@ from scv.web.editor.pages import VersionController
 from scv.web.http import errors
 from scv.web.http.context import provide_context, provide_services, provide_user, refuse_impossible_paths
 from scv.web.http.cookies import SessionCookie
-from scv.web.http.language import load_languages
+from scv.web.http.language import Language, load_languages
+from scv.web.http.render import Renderer
 from scv.web.http.request_id import with_request_ids
 from scv.web.http.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
 from scv.web.http.services import Services
@@ -35,7 +37,7 @@ from scv.web.http.uploads import sweep_uploads
 from scv.web.models.pages import ModelController
 from scv.web.renderer import make_renderer
 from scv.web.reports.pages import ReportController
-from scv.web.runs.export_pages import TakeAwayController
+from scv.web.runs.export_pages import ExportController
 from scv.web.runs.pages import RunController
 from scv.web.runs.try_pages import TryController
 from scv.web.site.health import health
@@ -43,11 +45,31 @@ from scv.web.site.home import home
 from scv.web.tasks.pages import TaskController
 
 DRAIN_SECONDS = 2
-"""How long open event streams may keep a stopping process; browsers connect again by themselves."""
+"""How long a stopping process waits for open event streams. Browsers connect again by themselves."""
+
+
+PAGES: list[ControllerRouterHandler] = [
+    home,
+    health,
+    SessionController,
+    ModelController,
+    VersionController,
+    DocumentController,
+    RunController,
+    ExportController,
+    ReportController,
+    TryController,
+    DatasetController,
+    OwnDatasetController,
+    CollectController,
+    NewDatasetController,
+    TaskController,
+    WorkersController,
+]
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application; it opens the database and the queue when it starts and closes them when it stops."""
+    """The application. It opens the database and the queue when it starts, and closes them when it stops."""
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
     renderer = make_renderer(languages)
@@ -55,49 +77,12 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        database = Database(settings.database_url)
-        queue = Queue.open(settings)
         sweep_uploads(settings.data_dir / "files" / "uploads")
-        app.state.services = Services(
-            settings=settings,
-            database=database,
-            queue=queue,
-            files=Files(settings.data_dir / "files"),
-            renderer=renderer,
-            languages=languages,
-            session_cookie=session_cookie,
-        )
-        try:
+        async with _services(settings, renderer, languages, session_cookie) as app.state.services:
             yield
-        finally:
-            await queue.close()
-            await database.close()
 
     app = Litestar(
-        route_handlers=[
-            home,
-            health,
-            SessionController,
-            ModelController,
-            VersionController,
-            DocumentController,
-            RunController,
-            TakeAwayController,
-            ReportController,
-            TryController,
-            DatasetController,
-            OwnDatasetController,
-            CollectController,
-            NewDatasetController,
-            TaskController,
-            WorkersController,
-            create_static_files_router(
-                path="/static",
-                directories=[ROOT / "static"],
-                cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
-                exception_handlers=errors.STATIC_HANDLERS,
-            ),
-        ],
+        route_handlers=[*PAGES, _static_files()],
         plugins=[HTMXPlugin()],
         lifespan=[lifespan],
         state=State({"renderer": renderer, "languages": languages}),
@@ -114,19 +99,51 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-    app.asgi_handler = with_request_ids(app.asgi_handler)  # not as middleware, which an unknown address never reaches
+    app.asgi_handler = with_request_ids(app.asgi_handler)  # a middleware does not run for unknown addresses
     return app
 
 
+@asynccontextmanager
+async def _services(
+    settings: Settings, renderer: Renderer, languages: Mapping[str, Language], session_cookie: SessionCookie
+) -> AsyncIterator[Services]:
+    """Open database and queue, and close them at the end."""
+    database = Database(settings.database_url)
+    queue = Queue.open(settings)
+    try:
+        yield Services(
+            settings=settings,
+            database=database,
+            queue=queue,
+            files=Files(settings.data_dir / "files"),
+            renderer=renderer,
+            languages=languages,
+            session_cookie=session_cookie,
+        )
+    finally:
+        await queue.close()
+        await database.close()
+
+
+def _static_files() -> Router:
+    """The files of `static/`. Their addresses hold a fingerprint, so browsers keep them for ever."""
+    return create_static_files_router(
+        path="/static",
+        directories=[ROOT / "static"],
+        cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
+        exception_handlers=errors.STATIC_HANDLERS,
+    )
+
+
 def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal ends the process."""
     configure_log(settings.log_format, "web")
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # its lines hold whole addresses, and with them tokens
+        access_log=False,  # its lines hold whole addresses, which hold tokens
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -44,8 +44,8 @@ async def test_several_seeds_make_a_series_of_runs(database: Database) -> None:
     assert [(run.settings.seed, run.settings.seeds) for run in started] == [(7, 1), (8, 1), (9, 1)]
     middle = await load(database, ada, started[1].id)
     async with database.reading() as session:
-        sisters = await runs.list_series(session, middle)
-    assert [run.id for run in sisters] == [run.id for run in started]
+        series = await runs.list_series(session, middle)
+    assert [run.id for run in series] == [run.id for run in started]
 
 
 async def test_a_series_that_is_too_long_to_wait_is_refused_as_a_whole(database: Database) -> None:

@@ -30,7 +30,7 @@ SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Work:
+class ListedRun:
     """A run of any user as the owner of the instance sees it; `mine` says that it is their own, and a link.
 
     `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
@@ -65,8 +65,8 @@ class WorkersPage:
     """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
 
     workers: Sequence[WorkerState] | None
-    training: Sequence[Work]
-    waiting: Sequence[Work]
+    training: Sequence[ListedRun]
+    waiting: Sequence[ListedRun]
     total: int
     tasks: Sequence[OtherWork]
 
@@ -123,17 +123,17 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
     }
     page = WorkersPage(
         workers,
-        [_work(run, user, done, places.get(run.id)) for run, done in training],
-        [_work(run, user) for run in line.runs],
+        [_listed(run, user, done, places.get(run.id)) for run, done in training],
+        [_listed(run, user) for run in line.runs],
         line.total,
         [_other_work(task) for task in tasks],
     )
     return services.renderer.respond(context, TEMPLATE, page, block=block)
 
 
-def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
+def _listed(run: Run, owner: User, done: int = 0, place: str | None = None) -> ListedRun:
     epochs = run.settings.epochs
-    return Work(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
+    return ListedRun(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
 
 
 def _other_work(task: Task) -> OtherWork:

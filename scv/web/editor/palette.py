@@ -27,7 +27,7 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Section:
+class PaletteSection:
     """Chips under a title, a gettext id."""
 
     category: str
@@ -39,7 +39,7 @@ class Section:
 class Palette:
     """All kinds of blocks, by category. What is rendered of it is kept with it."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[PaletteSection, ...]
     rendered: Rendered = field(default_factory=dict, compare=False)
 
 
@@ -61,7 +61,7 @@ def palette(spot: Spot, position: int | None) -> Palette:
     """All kinds, whose chips add at this place."""
     return Palette(
         tuple(
-            Section(
+            PaletteSection(
                 key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key)
             )
             for key, title in CATEGORIES

@@ -35,17 +35,17 @@ def batch_memory(checked: Check, batch_size: int) -> int:
     return batch_size * image_bytes(checked) + fixed_bytes(checked)
 
 
-class Images(NamedTuple):
+class ImageCounts(NamedTuple):
     """How many images serve for what; classes of odd sizes may make it a few more or fewer."""
 
     train: int
     validation: int
 
 
-def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> Images:
+def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> ImageCounts:
     """The parts into which `data.splits` takes the dataset's training images."""
     validation = dataset.validation_size or dataset.train_size * settings.validation_percent // 100
-    return Images(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
+    return ImageCounts(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
 
 
 class Estimate(NamedTuple):

@@ -26,7 +26,7 @@ async def _run_for(services: Services, user: User, run_id: int) -> Run:
         return await runs.get_visible_run(session, user, run_id)
 
 
-class TakeAwayController(Controller):
+class ExportController(Controller):
     path = "/runs/{run_id:int}/files"
 
     @get(f"/{ONNX}")

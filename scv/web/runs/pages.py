@@ -138,7 +138,7 @@ def _page(
     services: Services,
     run: Run,
     position: int | None = None,
-    sisters: Sequence[Run] = (),
+    series_runs: Sequence[Run] = (),
     form: Form | None = None,
     refused: Mapping[str, Message] | None = None,
 ) -> RunPage:
@@ -156,8 +156,8 @@ def _page(
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
         fields=_fields(settings, form or {}, refused or {}),
         diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
-        plot=plot_data(live, accuracies_of(run, sisters)),
-        series=series_of(sisters),
+        plot=plot_data(live, accuracies_of(run, series_runs)),
+        series=series_of(series_runs),
         offers=() if run.active or run.held else offers(run, services.files),
     )
 
@@ -192,9 +192,9 @@ class RunController(Controller):
         services: AppServices,
         run_id: FromPath[int],
     ) -> Response[str]:
-        run, position, sisters = await _load(services, user, run_id)
+        run, position, series_runs = await _load(services, user, run_id)
         block = "ended" if request.htmx.target == "run" else None
-        return services.renderer.respond(context, TEMPLATE, _page(services, run, position, sisters), block=block)
+        return services.renderer.respond(context, TEMPLATE, _page(services, run, position, series_runs), block=block)
 
     @get("/events")
     async def events(
@@ -206,8 +206,8 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> ServerSentEvent:
         """The run as server-sent events; `?view=foot` for the short form below the editor."""
-        run, position, sisters = await _load(services, user, run_id)
-        others = accuracies_of(run, sisters)
+        run, position, series_runs = await _load(services, user, run_id)
+        others = accuracies_of(run, series_runs)
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
@@ -271,14 +271,14 @@ class RunController(Controller):
     async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Ask all runs of the series that have not ended to stop."""
         async with services.database.writing() as session:
-            sisters = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
+            series_runs = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
             stopped = [
-                sister
-                for sister in sisters
-                if await runs.request_stop(session, sister, services.files.existing(weights_key(sister.id)))
+                one
+                for one in series_runs
+                if await runs.request_stop(session, one, services.files.existing(weights_key(one.id)))
             ]
-        for sister in stopped:
-            await publish_stopped(services, sister)
+        for one in stopped:
+            await publish_stopped(services, one)
         return Redirect(f"/runs/{run_id}", status_code=303)
 
     @post("/again", status_code=200)
