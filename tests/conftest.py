@@ -20,6 +20,9 @@ from tests.postgres import TEMPLATE, NoServerError, PostgresServer, shared_serve
 # As `scv` itself does, and before torch is loaded: its waiting threads must not spin on cores that tests share.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
+from tests.shared import share_in
+
 pytest_plugins = ["tests.processor_time"]
 
 
@@ -111,3 +114,10 @@ def _new_database(request: pytest.FixtureRequest, engine: str, folder: Path, tem
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.new_database(template) as name:
         yield server.url(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _share(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Under xdist each worker has a folder of its own within that of the test run."""
+    base = tmp_path_factory.getbasetemp()
+    share_in((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")

@@ -1,6 +1,6 @@
 """The web process: its pages, its services and its settings of Litestar."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -28,8 +28,7 @@ from scv.web.editor.pages import VersionController
 from scv.web.http import errors
 from scv.web.http.context import provide_context, provide_services, provide_user, refuse_impossible_paths
 from scv.web.http.cookies import SessionCookie
-from scv.web.http.language import Language, load_languages
-from scv.web.http.render import Renderer
+from scv.web.http.language import load_languages
 from scv.web.http.request_id import with_request_ids
 from scv.web.http.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
 from scv.web.http.services import Services
@@ -68,24 +67,38 @@ PAGES: list[ControllerRouterHandler] = [
 ]
 
 
+@asynccontextmanager
+async def open_services(app: Litestar) -> AsyncIterator[None]:
+    """What the pages need, as `app.state.services`, from the application's start to its end."""
+    settings: Settings = app.state.settings
+    database = Database(settings.database_url)
+    queue = Queue.open(settings)
+    sweep_uploads(settings.data_dir / "files" / "uploads")
+    app.state.services = Services(
+        settings=settings,
+        database=database,
+        queue=queue,
+        files=Files(settings.data_dir / "files"),
+        renderer=app.state.renderer,
+        languages=app.state.languages,
+        session_cookie=SessionCookie(read_secret(settings.data_dir), settings.session_days),
+    )
+    try:
+        yield
+    finally:
+        await queue.close()
+        await database.close()
+
+
 def create_app(settings: Settings) -> Litestar:
     """The application. It opens the database and the queue when it starts, and closes them when it stops."""
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
-    renderer = make_renderer(languages)
-    session_cookie = SessionCookie(secret, settings.session_days)
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        sweep_uploads(settings.data_dir / "files" / "uploads")
-        async with _services(settings, renderer, languages, session_cookie) as app.state.services:
-            yield
-
     app = Litestar(
         route_handlers=[*PAGES, _static_files()],
         plugins=[HTMXPlugin()],
-        lifespan=[lifespan],
-        state=State({"renderer": renderer, "languages": languages}),
+        lifespan=[open_services],
+        state=State({"settings": settings, "renderer": make_renderer(languages), "languages": languages}),
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
             "context": Provide(provide_context),
@@ -101,28 +114,6 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.asgi_handler = with_request_ids(app.asgi_handler)  # a middleware does not run for unknown addresses
     return app
-
-
-@asynccontextmanager
-async def _services(
-    settings: Settings, renderer: Renderer, languages: Mapping[str, Language], session_cookie: SessionCookie
-) -> AsyncIterator[Services]:
-    """Open database and queue, and close them at the end."""
-    database = Database(settings.database_url)
-    queue = Queue.open(settings)
-    try:
-        yield Services(
-            settings=settings,
-            database=database,
-            queue=queue,
-            files=Files(settings.data_dir / "files"),
-            renderer=renderer,
-            languages=languages,
-            session_cookie=session_cookie,
-        )
-    finally:
-        await queue.close()
-        await database.close()
 
 
 def _static_files() -> Router:

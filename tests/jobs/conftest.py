@@ -17,13 +17,13 @@ from sqlalchemy import select
 from scv.blocks.document import Document
 from scv.db import leases, tasks
 from scv.db.engine import Database
-from scv.db.migrate import migrate
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
 from scv.training.settings import TrainingSettings
+from tests.migrated import place_database
 
 # So small that torch does not share the work among threads, which would be slow on a busy machine.
 SMALL_NETWORK = """{"format": 1, "blocks": [
@@ -52,7 +52,7 @@ async def settings(data_dir: Path, broker: Broker, database_url: str) -> Setting
     settings = Settings(
         data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
     ).resolved()
-    await migrate(settings)
+    await place_database(settings)
     return settings
 
 

@@ -165,6 +165,7 @@ async def test_a_child_that_says_nothing_for_too_long_is_replaced(
 ) -> None:
     """The limit holds from before the training begins."""
     short = replace(settings, silence_seconds=10)
+    spare.keeps_warm = True
     await spare.warm()
     assert spare.pid is not None
     os.kill(spare.pid, signal.SIGSTOP)

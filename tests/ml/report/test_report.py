@@ -21,7 +21,7 @@ from scv.ml.train.train import WEIGHTS
 from scv.ml.trained import Trained
 from scv.report.activation import Activation, Details
 from scv.report.attribution import Attribution
-from scv.report.contents import CONTENTS, Contents, Failed, decode_section
+from scv.report.contents import CONTENTS, Contents, FailedSection, decode_section
 from scv.report.feature_visualization import Maximization
 from scv.report.layer_similarity import Similarity
 from scv.report.layers import Layers
@@ -32,9 +32,10 @@ from scv.report.robustness import Robustness
 from scv.report.summary import Summary
 from scv.report.validity import Validity
 from tests.blocks.generate import nested_documents, sound_documents
+from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.report.test_summary import RESULT
-from tests.ml.reporting import learned, pictures, ruin, ruin_in_part, unlearned
+from tests.ml.reported import learned, pictures, ruin, ruin_in_part, unlearned
 from tests.ml.test_hooks import NESTED
 
 KINDS: dict[str, type[msgspec.Struct]] = {
@@ -231,7 +232,7 @@ def test_a_section_that_fails_says_so_and_stops_no_other(digits: Resident, tmp_p
 
     assert states(tmp_path) == {**dict.fromkeys((planned.name for planned in QUICK), "done"), "extra": "failed"}
     failed = decode_section((tmp_path / "extra.json").read_bytes(), Summary)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, FailedSection)
     assert failed.reason == "ValueError: of no use"
     assert "could not be made" in str(failed.message)
 
@@ -240,7 +241,7 @@ def test_a_section_that_fails_says_so_and_stops_no_other(digits: Resident, tmp_p
 
     make_report(trained, digits, tmp_path, sections=with_one_more(run_out))
     failed = decode_section((tmp_path / "extra.json").read_bytes(), Summary)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, FailedSection)
     assert "memory" in str(failed.message)
 
     make_report(trained, digits, tmp_path, sections=with_one_more(lambda work, on_progress: failed))
@@ -344,7 +345,7 @@ def test_large_pictures_and_many_classes_are_reported_on(
 
 
 @settings(
-    max_examples=10,
+    max_examples=examples(4),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
