@@ -232,7 +232,7 @@ async def test_a_report_that_is_being_made_shows_its_section_and_its_share(owner
     page = (await owner.get(f"/runs/{run.id}/report/state?planned=yes", target="report-state")).text
     for text in ("The report is being made", 'value="62"', "62%", "1 min 15 s left", "delay:1s", 'id="stop-report"'):
         assert text in page
-    assert re.search(r'id="to-labels".*?30%', page)
+    assert re.search(r'id="to-labels".*?30%', page, re.S)
     assert "300 of 1,000" not in page
 
 
