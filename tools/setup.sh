@@ -64,5 +64,21 @@ case ${1:?} in
       run "installing Playwright's Chromium" "" .venv/bin/python -m playwright install chromium
     fi
     ;;
+  servers)  # that tests start and end: PostgreSQL, and a Redis that has TLS, which the embedded Valkey has not
+    wanted=()
+    compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null || wanted+=(postgresql)
+    command -v valkey-server >/dev/null || command -v redis-server >/dev/null || wanted+=(redis-server)
+    [ ${#wanted[@]} = 0 ] && exit 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+      run "updating the package lists" "" apt-get update -qq
+      # Only the programs are wanted: neither a cluster nor a service of the system is to run afterwards.
+      run "installing ${wanted[*]} for the tests" "" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -qq --no-install-recommends "${wanted[@]}"
+    elif [ -n "${CI:-}" ]; then
+      fail "the tests need ${wanted[*]}: install that first."
+    else
+      echo "setup: the tests that need ${wanted[*]} will be skipped: install that to run them." >&2
+    fi
+    ;;
   *) fail "unknown step $1" ;;
 esac

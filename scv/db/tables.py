@@ -12,6 +12,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     Text,
@@ -302,7 +303,7 @@ class Run(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     device: Mapped[str | None] = mapped_column(String(60))
-    parameters: Mapped[int | None]
+    parameters: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
     test_accuracy: Mapped[float | None]
     test_loss: Mapped[float | None]
     best_epoch: Mapped[int | None]
