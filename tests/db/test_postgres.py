@@ -28,6 +28,8 @@ from tests.postgres import PASSWORD, PostgresServer
 
 pytestmark = pytest.mark.engines("postgresql")
 
+SIZES = {"steps_per_epoch": 2, "train_images": 2, "validation_images": 1, "test_images": 1}
+
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
@@ -236,7 +238,7 @@ async def test_figures_may_be_large(database: Database) -> None:
     async with database.writing() as session:
         taken = await leases.take_lease(session, run.id, 1, 60)
         assert taken is not None
-        started = Started(device="cpu", parameters=7 * 10**9, epochs=3)
+        started = Started(device="cpu", parameters=7 * 10**9, epochs=3, **SIZES)
         await leases.record_started(session, run.id, taken.lease_token or "", started)
         dataset = await datasets.create_dataset(session, user, "Pets")
     async with database.writing() as session:

@@ -121,9 +121,9 @@ async def reload(visitor: Visitor, version: Version) -> Version:
 
 
 @pytest.fixture
-async def settings(tmp_path: Path) -> Settings:
+async def settings(tmp_path: Path, database_url: str) -> Settings:
     """No broker answers here: the pages must work without one."""
-    settings = Settings(data_dir=tmp_path).resolved()
+    settings = Settings(data_dir=tmp_path, database_url=database_url).resolved()
     await migrate(settings)
     return settings
 

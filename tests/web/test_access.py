@@ -12,6 +12,8 @@ from scv.db.datasets import begin_version, create_dataset, get_own_dataset_for
 from scv.db.tables import Run, User
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 PUBLIC = {"/", "/health", "/sign-in", "/sign-out", "/language"}
 OWNERS = "/workers"
 """Pages about everybody's things, which are the owner's alone."""

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from scv.data.own.importing import PictureOptions, import_pictures
@@ -17,6 +18,8 @@ from scv.settings import Settings
 from tests.data.pictures import classes, noise, saved
 from tests.web.conftest import Visitor, add_run, path_of
 from tests.web.datasets.owning import add_dataset, draft, make_next, versions_of
+
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
 
 DATA = "datasets"
 

@@ -16,6 +16,8 @@ from scv.db import clipboards
 from scv.db.tables import User, Version
 from tests.web.conftest import BROKEN, GOOD, Visitor, add_version, path_of, reload
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 RESIDUAL = Document(
     blocks=(
         Block("residual1", "Residual", {}, ((Block("conv1", "Conv2d", {"out_channels": 4, "padding": 1}),), ())),

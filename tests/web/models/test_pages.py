@@ -2,10 +2,14 @@
 
 import re
 
+import pytest
+
 from scv.blocks.document import Document
 from scv.blocks.starters import STARTERS
 from scv.db.tables import User
 from tests.web.conftest import Visitor, add_run, add_version, path_of
+
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
 
 
 async def test_an_empty_workspace_invites_to_make_a_model(owner: Visitor) -> None:

@@ -11,6 +11,8 @@ from scv.message import say
 from scv.training.settings import TrainingSettings
 from tests.web.conftest import Visitor, add_run, add_version
 
+pytestmark = pytest.mark.engines("sqlite", "postgresql")
+
 WHY = msgspec.json.encode(say("The weights grew too large.")).decode()
 
 
