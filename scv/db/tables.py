@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Integer,
     String,
     Text,
     UniqueConstraint,
@@ -305,7 +306,7 @@ class Run(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     device: Mapped[str | None] = mapped_column(String(60))
-    parameters: Mapped[int | None]
+    parameters: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
     test_accuracy: Mapped[float | None]
     test_loss: Mapped[float | None]
     best_epoch: Mapped[int | None]
