@@ -160,7 +160,7 @@ async def test_settings_that_cannot_be_read_fail_the_run_with_a_sentence(
 ) -> None:
     run = await add_run(database)
     async with database.writing() as session:
-        (await session.get_one(Run, run.id)).settings = settings_text
+        (await session.get_one(Run, run.id)).settings_json = settings_text
     await trainer.train_all()
     failed = await load(database, run)
     assert (failed.status, failed.failure_code) == ("failed", "invalid_settings")

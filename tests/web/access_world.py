@@ -15,8 +15,9 @@ from scv.blocks.document import Block, Document, encode
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
 from scv.db import datasets, models, users
+from scv.db.base import now
 from scv.db.migrate import migrate
-from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, User, Version, now
+from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, User, Version
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
 from scv.jobs.open_dataset import pictures_of
@@ -30,7 +31,7 @@ from scv.web.app import create_app
 from tests.data.pictures import classes
 from tests.ml.conftest import Listener, never
 from tests.web.conftest import Visitor
-from tests.web.datasets.owning import add_dataset, make_next
+from tests.web.datasets.owning import add_dataset, make_waiting
 
 TINY = Document(blocks=(Block("flatten1", "Flatten"), Block("linear1", "Linear", {"out_features": 10})))
 """A network for Digits that is trained and explained within seconds."""
@@ -67,7 +68,7 @@ class World:
             dataset = await datasets.get_editable_dataset(session, self.ada, self.pets.id)
             changes = msgspec.json.encode(Changes(renamed={"b": "c"})).decode()
             await datasets.begin_version(session, dataset, changes)
-        await make_next(self.visitor, self.settings, self.pets, 2)
+        await make_waiting(self.visitor, self.settings)
         self.draft = await self.new_draft()
 
     async def _person(self, name: str, **columns: Any) -> User:

@@ -27,7 +27,7 @@ from scv.blocks.operations import (
     apply,
 )
 from scv.blocks.params import ParamError
-from scv.blocks.tree import Spot, chain_at, find, walk
+from scv.blocks.tree import Spot, chain_at, find, taken, walk
 from scv.message import Message, foreign, say
 from scv.training.settings import TrainingSettings
 from scv.web.blocks_view.form_fields import MAX_FIELD, param_field, shown_value, typed_settings
@@ -85,8 +85,9 @@ def _typed_params(
         changed: dict[str, Any] = {}
         for param in kind.params:
             field = param_field(block.id, param.name)
-            present = shown_value(param, block.params.get(param.name, param.default))
-            if field not in form or form[field].strip() == present:
+            if field not in form:
+                continue
+            if form[field].strip() == shown_value(param, block.params.get(param.name, param.default)):
                 continue
             try:
                 changed[param.name] = param.parse(form[field][:MAX_FIELD])
@@ -146,30 +147,32 @@ def describe(edit: Edit, before: Document, outputs: Mapping[str, Message | None]
     if len(edit.done) > 1:
         return say("{count} changes made.", count=len(edit.done))
     operation = edit.done[0]
-    types = {
-        block.id: foreign(block.type) for document in (before, edit.document) for block, _ in walk(document.blocks)
-    }
     match operation:
         case Remove(block=block):
-            return say("{type} removed.", type=types[block])
+            return say("{type} removed.", type=_type(block, before))
         case AddBranch(block=block):
             return say("{block} has one more branch.", block=foreign(block))
         case RemoveBranch(block=block):
             return say("{block} has one branch less.", block=foreign(block))
         case Add() | Duplicate() | Paste() | Move():
             block_id = edit.block or ""
-            place = _place(edit.document, block_id)
+            name, place = _type(block_id, edit.document), _place(edit.document, block_id)
             words = {
-                Add: say("{type} added at {place}.", type=types[block_id], place=place),
-                Duplicate: say("{type} copied to {place}.", type=types[block_id], place=place),
-                Paste: say("{type} pasted at {place}.", type=types[block_id], place=place),
-                Move: say("{type} moved to {place}.", type=types[block_id], place=place),
+                Add: say("{type} added at {place}.", type=name, place=place),
+                Duplicate: say("{type} copied to {place}.", type=name, place=place),
+                Paste: say("{type} pasted at {place}.", type=name, place=place),
+                Move: say("{type} moved to {place}.", type=name, place=place),
             }
             sentence = words[type(operation)]
         case SetParams(block=block_id):
-            sentence = say("{type} changed.", type=types[block_id])
+            sentence = say("{type} changed.", type=_type(block_id, edit.document))
     output = outputs.get(block_id)
     return say("{sentence} {output}", sentence=sentence, output=output) if output else sentence
+
+
+def _type(block_id: str, document: Document) -> str:
+    block = taken(document, block_id)
+    return foreign(block.type) if block else ""
 
 
 def _place(document: Document, block_id: str) -> Message:

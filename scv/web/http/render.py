@@ -75,9 +75,8 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
-            extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_translations(language.catalogue, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+        environment.globals.update(_gettext_of(language))
         environment.filters.update(
             text=language.text,
             number=language.number,
@@ -145,6 +144,25 @@ class Renderer:
             media_type=MediaType.HTML,
             headers={"vary": "HX-Request, Cookie, Accept-Language", **(headers or {})},
         )
+
+
+def _gettext_of(language: Language) -> dict[str, Callable[..., Markup]]:
+    """What templates call to translate: Jinja's newstyle functions, with texts without variables kept as they are."""
+
+    @lru_cache(2000)  # more than all templates have
+    def plain(text: str) -> Markup:
+        return Markup(language.catalogue.gettext(text)) % {}  # noqa: S704 - our own translations
+
+    def gettext(text: str, /, **variables: object) -> Markup:
+        if not variables:
+            return plain(text)
+        return Markup(language.catalogue.gettext(text)) % variables  # noqa: S704 - it escapes the variables
+
+    def ngettext(singular: str, plural: str, num: int, /, **variables: object) -> Markup:
+        text = Markup(language.catalogue.ngettext(singular, plural, num))  # noqa: S704 - it escapes the variables
+        return text % {"num": num, **variables}
+
+    return {"_": gettext, "gettext": gettext, "ngettext": ngettext}
 
 
 _NUMBER = re.compile(r"\d[\d,.]*")

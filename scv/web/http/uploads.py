@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -61,15 +61,18 @@ class Sent:
 
 
 @asynccontextmanager
-async def sent_by(request: AnyRequest, root: Path, sender: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
+async def sent_by(
+    request: AnyRequest, root: Path, sender: int, room: Callable[[], Awaitable[tuple[int, Message]]]
+) -> AsyncIterator[Sent]:
     """Read the form of a request to a `STREAMED` handler. Files that are not moved elsewhere are deleted at the end.
 
-    `most` is the largest body in bytes, `too_large` the message for a larger one. Raises `ConflictError` while the same
-    user sends another form, `TooLargeError`, `DiskFullError`, and `RefusedError` for a body that is cut off.
+    `room` gives the largest body in bytes, and the message for a larger one. It is called while the user's lock is
+    held, so it counts everything that the user sent before. Raises `ConflictError` while the same user sends another
+    form, `TooLargeError`, `DiskFullError`, and `RefusedError` for a body that is cut off.
     """
     with _alone(root, sender) as folder:
         try:
-            yield (await _read(request, _Writer(folder), most, too_large)).sent
+            yield (await _read(request, _Writer(folder), *await room())).sent
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -93,7 +96,8 @@ class Held:
 async def held_by(request: AnyRequest, sender: int, most: int, too_large: Message) -> Held:
     """Read the form of a request to a `STREAMED` handler into memory.
 
-    `most`, `too_large` and the errors are those of `sent_by`. A small form may come while another one is read.
+    `most` is the largest body in bytes, `too_large` the message for a larger one. The errors are those of `sent_by`.
+    A small form may come while another one is read.
     """
     size = request.content_length
     alone = size is None or size > _SMALL

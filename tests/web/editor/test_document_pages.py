@@ -50,8 +50,8 @@ def offered(answer: httpx.Response) -> str:
     return html.unescape(re.findall(r'name="document" value="([^"]*)"', answer.text)[0])
 
 
-def types(text: str) -> list[str]:
-    return [block.type for block in decode(text).blocks]
+def types(document: Document) -> list[str]:
+    return [block.type for block in document.blocks]
 
 
 def nested(depth: int) -> str:
@@ -87,7 +87,7 @@ async def test_what_was_downloaded_can_be_imported_again(owner: Visitor) -> None
         download = await owner.get(f"{path_of(version)}/{name}")
         answer = await read(owner, empty, file=download.content)
         assert answer.status_code == 200, name
-        assert types(offered(answer)) == ["Conv2d", "ReLU", "Flatten", "Linear"], name
+        assert types(decode(offered(answer))) == ["Conv2d", "ReLU", "Flatten", "Linear"], name
         assert 'id="not-taken"' not in answer.text, name
 
 
@@ -97,7 +97,7 @@ async def test_parts_that_cannot_be_taken_are_named_by_their_line(owner: Visitor
     assert "2 places could not be taken" in answer.text
     named = re.findall(r"<b>(Line \d+)</b> <span>([^<]*)", answer.text)
     assert named == [("Line 5", "nn.LSTM(3, 4) cannot be taken."), ("Line 8", "nn.Rocket() cannot be taken.")]
-    assert types(offered(answer)) == TAKEN
+    assert types(decode(offered(answer))) == TAKEN
     assert "nn.Sequential(" in answer.text
 
 
@@ -122,7 +122,7 @@ async def test_the_commands_of_a_notebook_are_no_code(owner: Visitor) -> None:
         "%%time\nimport torch.nn as nn\nfiles = !ls\nif files:\n    !rm -r data\nprint('%s'\n      % files)\n",
         "model = nn.Sequential(nn.Flatten(),\n    nn.Linear(64, 10))",
     )
-    assert types(offered(await read(owner, await add_version(owner), text))) == ["Flatten", "Linear"]
+    assert types(decode(offered(await read(owner, await add_version(owner), text)))) == ["Flatten", "Linear"]
 
 
 @pytest.mark.parametrize(

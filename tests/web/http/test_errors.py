@@ -85,7 +85,7 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
 GARBAGE = ["", "not json", "[]", "{}", '{"format":2,"blocks":[]}', '{"blocks":' + "[" * 3000, "stars"]
 
 
-@pytest.mark.parametrize("column", ["document", "settings", "dataset"])
+@pytest.mark.parametrize("column", ["document_json", "settings_json", "dataset"])
 async def test_what_cannot_be_read_takes_nothing_else_down(owner: Visitor, column: str) -> None:
     version = await add_version(owner, name="Damaged")
     run = await add_run(owner, version)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from scv.db.tables import Run, User, now
+from scv.db.base import now
+from scv.db.tables import Run, User
 from scv.files import run_folder, unfinished_keys, weights_key
 from scv.message import say
 from scv.training.settings import TrainingSettings
@@ -89,8 +90,7 @@ async def test_a_run_that_has_ended_is_trained_again_as_a_new_run(owner: Visitor
 async def test_it_is_trained_again_with_the_settings_that_were_typed(owner: Visitor) -> None:
     run = await add_run(owner, await add_version(owner), status="stopped")
     await owner.post(f"/runs/{run.id}/again", {"setting:epochs": "7", "setting:learning_rate": "0.01"})
-    settings = msgspec.json.decode((await load(owner, run.id + 1)).settings, type=TrainingSettings)
-    assert settings == TrainingSettings(epochs=7, learning_rate=0.01)
+    assert (await load(owner, run.id + 1)).settings == TrainingSettings(epochs=7, learning_rate=0.01)
 
 
 async def test_a_setting_that_cannot_be_used_starts_nothing_and_says_why(owner: Visitor) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from scv.db.tables import EpochMetric, Run, User, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric, Run, User
 from scv.training.settings import TrainingSettings
 from scv.web.runs.series import accuracies_of, series_of
 from tests.web.conftest import Visitor, add_run, add_version
@@ -57,7 +57,7 @@ async def add_series(visitor: Visitor, count: int = 3, user: User | None = None,
         for number, run in enumerate(runs):
             row = await session.get_one(Run, run.id)
             row.series = runs[0].id
-            row.settings = msgspec.json.encode(TrainingSettings(seed=number)).decode()
+            row.settings = TrainingSettings(seed=number)
     return runs
 
 
