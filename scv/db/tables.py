@@ -334,6 +334,16 @@ class Run(Base):
         """Whether the run has been paused and waits until somebody has it go on."""
         return self.status == "queued" and bool(self.paused)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run neither trains nor waits nor pauses."""
+        return not self.active and not self.held
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run has ended and left weights, so that it can predict and be reported on."""
+        return self.ended and self.weights is not None
+
     def is_of(self, version: Version) -> bool:
         """Whether the version's blocks are still those that were trained."""
         return self.document_json == version.document_json

@@ -84,3 +84,13 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[LayerFigures, ...]
     kernels: Kernels | None
     no_kernels: Message | None
+
+    @property
+    def with_dead_channels(self) -> tuple[LayerFigures, ...]:
+        """The layers that have dead channels."""
+        return tuple(layer for layer in self.layers if layer.dead_channels)
+
+    @property
+    def kernels_path(self) -> str:
+        """The path of the layer whose kernels are shown; empty where there are none."""
+        return next((layer.path for layer in self.layers if self.kernels and layer.block == self.kernels.block), "")

@@ -45,6 +45,16 @@ class BrowsePage:
     drop_at: str | None
 
     @property
+    def own(self) -> bool:
+        """Whether the dataset is a user's own, whose class names are not translated."""
+        return self.dataset.name.startswith("own-")
+
+    @property
+    def version_number(self) -> str:
+        """The number of the version of an own dataset."""
+        return self.dataset.name.rpartition("-")[2]
+
+    @property
     def class_name(self) -> str:
         return self.dataset.class_names[self.label]
 

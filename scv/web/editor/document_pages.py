@@ -57,7 +57,13 @@ class ImportPage:
 
     @property
     def back(self) -> str:
+        """The address of the editor."""
         return version_path(self.version.model.id, self.version.number, self.place)
+
+    @property
+    def version_href(self) -> str:
+        """The address of the version, below which the forms are posted."""
+        return version_path(self.version.model.id, self.version.number)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,13 @@ class StartersPage:
 
     @property
     def back(self) -> str:
+        """The address of the editor."""
         return version_path(self.version.model.id, self.version.number, self.place)
+
+    @property
+    def version_href(self) -> str:
+        """The address of the version, below which the forms are posted."""
+        return version_path(self.version.model.id, self.version.number)
 
 
 class DocumentController(Controller):

@@ -92,6 +92,21 @@ class EditorPage(Shown):
     time: Estimate | None
 
     @property
+    def main_settings(self) -> tuple[Field, ...]:
+        """The settings that the training pane shows at once."""
+        return tuple(field for field in self.settings if field.param.main)
+
+    @property
+    def further_settings(self) -> tuple[Field, ...]:
+        """The settings that the training pane hides until they are wanted."""
+        return tuple(field for field in self.settings if not field.param.main)
+
+    @property
+    def refused_further(self) -> bool:
+        """Whether a hidden setting was refused, so that all of them must be shown."""
+        return any(field.error for field in self.further_settings)
+
+    @property
     def href(self) -> str:
         return version_path(self.model.id, self.version.number)
 

@@ -96,11 +96,6 @@ class RunPage:
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
 
     @property
-    def ended(self) -> bool:
-        """Whether the run neither trains nor waits nor pauses."""
-        return not self.run.active and not self.run.held
-
-    @property
     def remedy(self) -> Mapping[str, float]:
         """The changes of settings that may help a run that diverged; else empty."""
         rate = lower_rate(self.settings)

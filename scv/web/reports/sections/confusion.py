@@ -39,6 +39,11 @@ class Square:
         return max(1, sum(self.share >= least for least in SHADES)) if self.count else 0
 
     @property
+    def digits(self) -> int:
+        """The decimal places of the share in percent: one below 9.5 %, where whole numbers would be too coarse."""
+        return 0 if self.share >= 0.095 else 1
+
+    @property
     def key(self) -> str:
         """The name of the cell in an address."""
         return f"{self.label}-{self.predicted}"

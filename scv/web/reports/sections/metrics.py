@@ -63,6 +63,11 @@ class MetricsView:
     cells: tuple[ChosenCell, ...]
 
     @property
+    def first_cell(self) -> str:
+        """The key of the first cell whose images are shown; empty where none is shown."""
+        return self.cells[0].square.key if self.cells else ""
+
+    @property
     def many(self) -> bool:
         """Whether there are more classes than the matrix shows."""
         return len(self.figures.classes) > LARGEST
