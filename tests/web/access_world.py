@@ -11,13 +11,13 @@ import msgspec
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
-from scv.db import datasets, models, users
+from scv.db import datasets, models, tasks, users
 from scv.db.base import now
 from scv.db.migrate import migrate
-from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, User, Version
+from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
 from scv.jobs.open_dataset import pictures_of
@@ -99,9 +99,9 @@ class World:
 
     async def new_version(self) -> Version:
         """The first version of a new model for Digits."""
-        settings = msgspec.json.encode(TrainingSettings(epochs=1, seed=1)).decode()
+        settings = TrainingSettings(epochs=1, seed=1)
         async with self.database.writing() as session:
-            model = await models.create_model(session, self.ada, NAMES[0], "digits", encode(TINY).decode(), settings)
+            model = await models.create_model(session, self.ada, NAMES[0], "digits", TINY, settings)
         return model.versions[0]
 
     async def new_run(self, **columns: Any) -> Run:
@@ -130,22 +130,32 @@ class World:
                 session.add(EpochMetric(run_id=run.id, **msgspec.structs.asdict(metrics)))
         return run
 
-    async def new_dataset(self, *, making: bool = False) -> Dataset:
-        """A dataset with two versions in the database, where the pages that change a dataset look; or one begun."""
+    async def new_dataset(self) -> Dataset:
+        """A dataset with two versions in the database, where the pages that change a dataset look."""
         async with self.database.writing() as session:
             dataset = await datasets.create_dataset(session, self.ada, NAMES[1])
             dataset.last_number = 2
             for number in (1, 2):
                 figures = {"class_names": ["a", "b"], "train": [6, 6], "validation": [2, 2], "test": [2, 2]}
                 name = datasets.resident_name(dataset.id, number)
-                status = "making" if making and number == 2 else "ready"
-                changes = "{}" if status == "making" else None
-                session.add(
-                    DatasetVersion(
-                        dataset_id=dataset.id, number=number, name=name, status=status, changes=changes, **figures
-                    )
-                )
+                session.add(DatasetVersion(dataset_id=dataset.id, number=number, name=name, status="ready", **figures))
         return dataset
+
+    async def new_task(self, *, stopped: bool = False) -> tuple[Dataset, Task]:
+        """A third version of a new dataset that waits to be made, and the task; or one that was stopped."""
+        dataset = await self.new_dataset()
+        changes = msgspec.json.encode(Changes(renamed={"a": "c"})).decode()
+        async with self.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, self.ada, dataset.id)
+            version = await datasets.begin_version(session, dataset, changes)
+        async with self.database.writing() as session:
+            waiting = await datasets.version_to_make(session, version.name)
+            assert waiting is not None
+            if stopped:
+                await datasets.stop_version(session, waiting)
+            task = await tasks.find(session, "version", version.name)
+        assert task is not None
+        return dataset, task
 
     async def publish(self, dataset_id: object, *, published: bool) -> None:
         """Let others see a dataset, also one that has nothing in it yet; or not any more."""
