@@ -11,7 +11,7 @@ import msgspec
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
 from scv.db import datasets, models, users
@@ -98,9 +98,9 @@ class World:
 
     async def new_version(self) -> Version:
         """The first version of a new model for Digits."""
-        settings = msgspec.json.encode(TrainingSettings(epochs=1, seed=1)).decode()
+        settings = TrainingSettings(epochs=1, seed=1)
         async with self.database.writing() as session:
-            model = await models.create_model(session, self.ada, NAMES[0], "digits", encode(TINY).decode(), settings)
+            model = await models.create_model(session, self.ada, NAMES[0], "digits", TINY, settings)
         return model.versions[0]
 
     async def new_run(self, **columns: Any) -> Run:
