@@ -64,5 +64,18 @@ case ${1:?} in
       run "installing Playwright's Chromium" "" .venv/bin/python -m playwright install chromium
     fi
     ;;
+  servers)
+    missing=()
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+    command -v valkey-server >/dev/null || command -v redis-server >/dev/null || missing+=(redis-server)
+    [ ${#missing[@]} = 0 ] && exit 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+      run "updating the package lists" "" apt-get update -qq
+      run "installing the tests' servers: ${missing[*]}" "" \
+        env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"
+    else
+      echo "setup: servers for the tests are missing, so some are skipped: install ${missing[*]}."
+    fi
+    ;;
   *) fail "unknown step $1" ;;
 esac

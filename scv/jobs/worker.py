@@ -12,8 +12,8 @@ from arq.worker import Worker, func
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from scv.db.base import now
 from scv.db.engine import Database
-from scv.db.tables import now
 from scv.jobs.obsolete_files import replace_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
@@ -103,17 +103,25 @@ async def deliver_for_ever(redis: Redis, make_worker: Callable[[], Worker]) -> N
     """
     while True:
         await _until_broker_answers(redis)
-        worker = make_worker()
         try:
-            await worker.async_run()
+            await _deliver(make_worker())
         except RedisError as error:
             log.warning("jobs are not delivered any more", why=str(error))
         except Exception:
             log.exception("jobs are not delivered any more")
-        finally:
+        await asyncio.sleep(_AWAY_SECONDS)
+
+
+async def _deliver(worker: Worker) -> None:
+    pool = worker.pool
+    try:
+        await worker.async_run()
+    finally:
+        try:
             with suppress(RedisError, asyncio.CancelledError):
                 await worker.close()
-        await asyncio.sleep(_AWAY_SECONDS)
+        finally:
+            await pool.aclose(close_connection_pool=True)  # which arq does not where the broker is away
 
 
 async def _until_broker_answers(redis: Redis) -> None:

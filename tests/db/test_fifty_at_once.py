@@ -142,13 +142,16 @@ async def test_a_paused_run_goes_on_or_another_begins(database: Database, togeth
     async with database.writing() as session:
         await runs.request_pause(session, paused)
 
-    async def resume_or_train(session: AsyncSession, number: int) -> object:
-        if number % 2:
-            return await runs.resume_run(session, await runs.get_visible_run(session, user, paused.id))
+    async def resume_repeat_or_train(session: AsyncSession, number: int) -> object:
+        run = await runs.get_visible_run(session, user, paused.id)
+        if number % 3 == 0:
+            return await runs.resume_run(session, run)
+        if number % 3 == 1:
+            return await runs.repeat_run(session, run, SETTINGS, queued_per_user=FIFTY)
         version = await versions.get_editable_version(session, user, model.id, 1)
         return await runs.create_runs(session, version, queued_per_user=FIFTY)
 
-    await together(resume_or_train)
+    await together(resume_repeat_or_train)
     active = select(Run.id).where(Run.status == "queued", Run.paused.is_(False)).subquery()
     assert await count(database, active) == 1
 

@@ -59,7 +59,8 @@ async def outside(tmp_path: Path) -> AsyncIterator[Outside]:
     (folder / "server.conf").write_text(
         f"port 0\nbind 127.0.0.1\ntls-port {port}\ntls-cert-file server.pem\ntls-key-file server.key\n"
         f"tls-ca-cert-file ca.pem\ntls-auth-clients no\nsave ''\n"
-        f'requirepass "{PASSWORD}"\nuser scv on ">{USER_PASSWORD}" ~* &* +@all\nuser guest on >guest ~* &* -@all\n'
+        f'requirepass "{PASSWORD}"\nuser scv on ">{USER_PASSWORD}" ~* &* +@all -@admin\n'
+        f"user guest on >guest ~* &* -@all\n"
     )
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(program, "server.conf", cwd=folder, stdout=log, stderr=log)

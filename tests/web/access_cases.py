@@ -85,8 +85,14 @@ async def changeable(world: World) -> Ids:
     return {"dataset_id": (await world.new_dataset()).id, "number": 1}
 
 
-async def in_making(world: World) -> Ids:
-    return {"dataset_id": (await world.new_dataset(making=True)).id}
+async def waiting_task(world: World) -> Ids:
+    dataset, task = await world.new_task()
+    return {"dataset_id": dataset.id, "task_id": task.id}
+
+
+async def stopped_task(world: World) -> Ids:
+    dataset, task = await world.new_task(stopped=True)
+    return {"dataset_id": dataset.id, "task_id": task.id}
 
 
 async def draft(world: World) -> Ids:
@@ -119,6 +125,11 @@ CASES: dict[str, tuple[Case, ...]] = {
     # The owner's of the instance
     "GET /workers": (Case(200, nothing, OWNER),),
     "POST /workers/runs/{run_id:int}/stop": (Case(303, waiting, OWNER),),
+    "POST /workers/tasks/{task_id:int}/stop": (Case(303, waiting_task, OWNER),),
+    # Tasks
+    "GET /tasks": (Case(200, nothing, EVERY),),
+    "POST /tasks/{task_id:int}/stop": (Case(303, waiting_task),),
+    "POST /tasks/{task_id:int}/again": (Case(303, stopped_task),),
     # Models
     "GET /models": (Case(200, nothing, EVERY),),
     "GET /models/new": (Case(200, nothing, EVERY),),
@@ -193,8 +204,9 @@ CASES: dict[str, tuple[Case, ...]] = {
     "GET /datasets/own/{dataset_id:int}": (Case(200, made()),),
     "GET /datasets/own/{dataset_id:int}/versions/{number:int}": (Case(200, made()),),
     "GET /datasets/own/{dataset_id:int}/versions/{number:int}/pictures.zip": (Case(200, made()),),
-    "GET /datasets/own/{dataset_id:int}/state": (Case(200, in_making),),
-    "POST /datasets/own/{dataset_id:int}/stop": (Case(303, in_making),),
+    "GET /datasets/own/{dataset_id:int}/state": (Case(200, waiting_task),),
+    "POST /datasets/own/{dataset_id:int}/stop": (Case(303, waiting_task),),
+    "POST /datasets/own/{dataset_id:int}/again": (Case(303, stopped_task),),
     "POST /datasets/own/{dataset_id:int}/rename": (Case(303, changeable, fields={"name": "New"}),),
     "POST /datasets/own/{dataset_id:int}/names": (Case(303, changeable, fields={"version": 2, "class:0": "cat"}),),
     "POST /datasets/own/{dataset_id:int}/drop": (Case(303, changeable, fields={"version": 2, "picture": "train-0"}),),

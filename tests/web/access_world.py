@@ -14,9 +14,10 @@ from litestar.testing import AsyncTestClient
 from scv.blocks.document import Block, Document
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
-from scv.db import datasets, models, users
+from scv.db import datasets, models, tasks, users
+from scv.db.base import now
 from scv.db.migrate import migrate
-from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, User, Version, now
+from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
 from scv.jobs.open_dataset import pictures_of
@@ -30,7 +31,7 @@ from scv.web.app import create_app
 from tests.data.pictures import classes
 from tests.ml.conftest import Listener, never
 from tests.web.conftest import Visitor
-from tests.web.datasets.owning import add_dataset, make_next
+from tests.web.datasets.owning import add_dataset, make_waiting
 
 TINY = Document(blocks=(Block("flatten1", "Flatten"), Block("linear1", "Linear", {"out_features": 10})))
 """A network for Digits that is trained and explained within seconds."""
@@ -67,7 +68,7 @@ class World:
             dataset = await datasets.get_editable_dataset(session, self.ada, self.pets.id)
             changes = msgspec.json.encode(Changes(renamed={"b": "c"})).decode()
             await datasets.begin_version(session, dataset, changes)
-        await make_next(self.visitor, self.settings, self.pets, 2)
+        await make_waiting(self.visitor, self.settings)
         self.draft = await self.new_draft()
 
     async def _person(self, name: str, **columns: Any) -> User:
@@ -129,22 +130,32 @@ class World:
                 session.add(EpochMetric(run_id=run.id, **msgspec.structs.asdict(metrics)))
         return run
 
-    async def new_dataset(self, *, making: bool = False) -> Dataset:
-        """A dataset with two versions in the database, where the pages that change a dataset look; or one begun."""
+    async def new_dataset(self) -> Dataset:
+        """A dataset with two versions in the database, where the pages that change a dataset look."""
         async with self.database.writing() as session:
             dataset = await datasets.create_dataset(session, self.ada, NAMES[1])
             dataset.last_number = 2
             for number in (1, 2):
                 figures = {"class_names": ["a", "b"], "train": [6, 6], "validation": [2, 2], "test": [2, 2]}
                 name = datasets.resident_name(dataset.id, number)
-                status = "making" if making and number == 2 else "ready"
-                changes = "{}" if status == "making" else None
-                session.add(
-                    DatasetVersion(
-                        dataset_id=dataset.id, number=number, name=name, status=status, changes=changes, **figures
-                    )
-                )
+                session.add(DatasetVersion(dataset_id=dataset.id, number=number, name=name, status="ready", **figures))
         return dataset
+
+    async def new_task(self, *, stopped: bool = False) -> tuple[Dataset, Task]:
+        """A third version of a new dataset that waits to be made, and the task; or one that was stopped."""
+        dataset = await self.new_dataset()
+        changes = msgspec.json.encode(Changes(renamed={"a": "c"})).decode()
+        async with self.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, self.ada, dataset.id)
+            version = await datasets.begin_version(session, dataset, changes)
+        async with self.database.writing() as session:
+            waiting = await datasets.version_to_make(session, version.name)
+            assert waiting is not None
+            if stopped:
+                await datasets.stop_version(session, waiting)
+            task = await tasks.find(session, "version", version.name)
+        assert task is not None
+        return dataset, task
 
     async def publish(self, dataset_id: object, *, published: bool) -> None:
         """Let others see a dataset, also one that has nothing in it yet; or not any more."""

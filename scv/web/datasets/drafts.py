@@ -9,7 +9,7 @@ from typing import TypeVar
 from scv.data.own.archives import PicturesError
 from scv.db.tables import User
 from scv.errors import NotFoundError, RefusedError
-from scv.message import say
+from scv.message import Message, say
 from scv.web.datasets.quota import room_of
 from scv.web.http.render import AnyRequest
 from scv.web.http.services import Services
@@ -26,8 +26,12 @@ def collect_address(dataset_id: int) -> str:
 @asynccontextmanager
 async def received(request: AnyRequest, services: Services, user: User) -> AsyncIterator[Sent]:
     """What somebody sends, as much of it as they have room for."""
-    room = await room_of(services, user)
-    async with sent_by(request, services.files.root / "uploads", user.id, room.most, room.too_large) as sent:
+
+    async def room() -> tuple[int, Message]:
+        found = await room_of(services, user)
+        return found.most, found.too_large
+
+    async with sent_by(request, services.files.root / "uploads", user.id, room) as sent:
         yield sent
 
 

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -61,15 +61,18 @@ class Sent:
 
 
 @asynccontextmanager
-async def sent_by(request: AnyRequest, root: Path, sender: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
+async def sent_by(
+    request: AnyRequest, root: Path, sender: int, room: Callable[[], Awaitable[tuple[int, Message]]]
+) -> AsyncIterator[Sent]:
     """Read the form of a request to a handler that is `STREAMED`; what is not moved away is deleted at the end.
 
-    `most` are the bytes that may come, `too_large` says why it is not more. Raises `ConflictError` while the same user
+    `room` gives the bytes that may come, and why it is not more. It is asked while nobody else sends anything for the
+    same user, so that what they have sent before is counted. Raises `ConflictError` while the same user
     sends something else, `TooLargeError`, `DiskFullError`, and `RefusedError` for what is cut off or no such form.
     """
     with _alone(root, sender) as folder:
         try:
-            yield (await _read(request, _Writer(folder), most, too_large)).sent
+            yield (await _read(request, _Writer(folder), *await room())).sent
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -93,7 +96,8 @@ class Held:
 async def held_by(request: AnyRequest, sender: int, most: int, too_large: Message) -> Held:
     """Read a form of a request to a handler that is `STREAMED`; nothing of it is written anywhere.
 
-    `most` and `too_large` are as in `sent_by`, and what it raises as well. Small forms may come beside others.
+    `most` bytes may come; `too_large` says why it is not more. Raises what `sent_by` does. Small forms may come while
+    another is sent.
     """
     size = request.content_length
     alone = size is None or size > _SMALL

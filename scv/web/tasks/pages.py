@@ -56,7 +56,7 @@ class TaskController(Controller):
             TaskRow(kind_of(task).title(task), kind_of(task).href(task, own), _view(services, task), task.created_at)
             for task in found
         )
-        block = "tasks" if request.headers.get("hx-target") == "tasks" else None
+        block = "tasks" if request.htmx.target == "tasks" else None
         page = TasksPage(rows, any(task.active for task in found))
         return services.renderer.respond(context, TEMPLATE, page, block=block)
 

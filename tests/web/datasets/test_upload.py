@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -241,6 +242,20 @@ async def test_more_than_there_is_room_for_is_refused(
         assert words in answer.text
     assert kept(settings) == []
     assert await datasets_there(owner) == 1
+
+
+async def test_fifty_at_once_do_not_exceed_the_room_together(
+    owner: Visitor, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would fit alone; two do not, and whoever comes after one is counted with it."""
+    content = zipped({f"{kind}/{n}.png": os.urandom(100_000) for kind in ("cat", "dog") for n in range(3)})
+    limited = replace(settings, datasets_mb=1)
+    monkeypatch.setitem(owner.services.__dict__, "settings", limited)
+    token = await owner.csrf()
+    sent = [send_zip(owner, content, f"{number}.zip", token=token) for number in range(50)]
+    answers = Counter(answer.status_code for answer in await asyncio.gather(*sent))
+    assert answers[200] == await datasets_there(owner) == 1
+    assert set(answers) <= {200, 409, 413}
 
 
 async def test_a_length_that_is_not_announced_is_counted(owner: Visitor, settings: Settings) -> None:

@@ -156,7 +156,7 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     version = await add_version(owner)
     run = await add_run(owner, version, status="stopped")
     ids: dict[str, object] = {
-        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
+        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits", "task_id": 1},
         **{"dataset_id": 1, "part": "train", "index": 0, "file_path": "fold.js"},
     }
     for method, path in routes(app):

@@ -12,7 +12,7 @@ async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar
     version = await add_version(owner)
     run = await add_run(owner, version)
     ids = {
-        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
+        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits", "task_id": 1},
         **{"dataset_id": 1, "part": "train", "index": 0},
     }
     forms = [path for method, path in routes(app) if method == "POST"]
