@@ -86,6 +86,7 @@ class EndingConnection(aiosqlite.Connection):
 
     _ending: asyncio.Future[Any] | None = None
     _begin: str | None = None
+    _unanswered = False
 
     def cursor(self) -> BufferedCursor:  # type: ignore[override]  # it needs no trip to the thread, so no waiting
         """A new cursor."""
@@ -93,7 +94,9 @@ class EndingConnection(aiosqlite.Connection):
 
     async def call(self, function: Callable[[], None]) -> None:
         """Call a function in the connection's thread."""
+        self._unanswered = True
         await self._execute(function)  # type: ignore[no-untyped-call]  # aiosqlite has no types here
+        self._unanswered = False
 
     def begin(self, how: str) -> None:
         """Begin a transaction by this statement (such as `BEGIN IMMEDIATE`) as soon as another one is executed."""
@@ -114,9 +117,12 @@ class EndingConnection(aiosqlite.Connection):
         self._begin = None
 
     async def rollback(self) -> None:
-        """Roll the transaction back. What never began, or was committed, takes no trip to the thread."""
+        """Roll the transaction back. What never began, or was committed, takes no trip to the thread.
+
+        It takes one after a call that failed or was cancelled, since such a call may still be under way.
+        """
         self._begin = None
-        if self._connection is None or self._connection.in_transaction:
+        if self._unanswered or self._connection is None or self._connection.in_transaction:
             await super().rollback()
 
     def stop(self) -> asyncio.Future[Any] | None:

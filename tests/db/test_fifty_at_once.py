@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scv.blocks.document import Block, Document
 from scv.db import clipboards, datasets, leases, models, runs, scheduling, users, versions
 from scv.db.engine import Database
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User, Version
@@ -225,7 +226,7 @@ async def test_one_edit_of_a_revision_is_saved(database: Database, together: Tog
 
     async def edit(session: AsyncSession, number: int) -> object:
         version = await versions.get_editable_version(session, user, model.id, 1)
-        return await versions.save_document(session, version, f'{{"format":1,"blocks":[],"by":{number}}}', 0)
+        return await versions.save_document(session, version, Document(blocks=(Block(f"by{number}", "ReLU"),)), 0)
 
     assert kinds(await together(edit)) == {"done": 1, "ConflictError": FIFTY - 1}
 
@@ -234,7 +235,7 @@ async def test_fifty_first_copies_leave_one_clipboard(database: Database, togeth
     user = await add_user(database)
 
     async def copy(session: AsyncSession, number: int) -> object:
-        await clipboards.set_clipboard(session, user, str(number))
+        await clipboards.set_clipboard(session, user, (Block(f"by{number}", "ReLU"),))
         return number
 
     assert kinds(await together(copy)) == {"done": FIFTY}
@@ -266,7 +267,8 @@ async def test_an_older_version_is_deleted_or_learned_from(database: Database, t
         if number == FIFTY // 2:
             mine = await datasets.lock_editable_dataset(session, user, dataset.id)
             return await datasets.delete_version(session, mine, 1)
-        return await models.create_model(session, user, str(number), f"own-{dataset.id}-1", "{}", "{}")
+        name = f"own-{dataset.id}-1"
+        return await models.create_model(session, user, str(number), name, Document(), TrainingSettings())
 
     assert set(kinds(await together(create_or_delete))) <= {"done", "RefusedError"}
     async with database.reading() as session:
@@ -286,7 +288,7 @@ async def test_a_model_is_deleted_amid_edits_runs_and_workers(database: Database
                 return await models.delete_model(session, user, model.id)
             case 1:
                 version = await versions.get_editable_version(session, user, model.id, 1)
-                return await versions.save_document(session, version, "{}", version.revision)
+                return await versions.save_document(session, version, Document(), version.revision)
             case 2:
                 version = await versions.get_editable_version(session, user, model.id, 1)
                 return await runs.create_runs(session, version, queued_per_user=FIFTY)

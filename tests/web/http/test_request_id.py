@@ -30,7 +30,7 @@ async def test_every_line_that_a_request_leaves_has_its_id(owner: Visitor, logge
     """Also lines of libraries, and those of threads: each statement of the database is logged by SQLAlchemy."""
     version = await add_version(owner)
     async with owner.database.writing() as session:
-        (await session.get_one(Version, version.id)).document = "damaged"
+        (await session.get_one(Version, version.id)).document_json = "damaged"
     statements = logging.getLogger("sqlalchemy.engine.Engine")
     engine = owner.database.engine.sync_engine
 
