@@ -82,6 +82,8 @@ class ProcessorTime:
         self.seconds.update(getattr(node, "workeroutput", {}).get("processor_time", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.seconds:  # The workers were interrupted.
+            return
         total = sum(self.seconds.values())
         dearest = self.seconds.most_common(SHOWN)
         terminalreporter.section(f"processor time: {total:.0f} s, the {len(dearest)} dearest files")
