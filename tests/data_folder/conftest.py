@@ -12,6 +12,7 @@ from scv.db.migrate import migrate
 from scv.settings import Settings
 from scv.web.app import create_app
 from tests.data_folder.folder import OWNER, SECOND, unpack
+from tests.jobs.conftest import start_worker as start_worker
 from tests.web.conftest import Visitor
 
 
