@@ -20,7 +20,7 @@ serve: setup  ## start SCV and print its address and a sign-in link
 	@exec $(BIN)/scv serve
 
 test: tests-ready lint  ## run everything: lint, types, import law, and all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed-dev  ## ruff, mypy and the import law
 	$(BIN)/ruff check

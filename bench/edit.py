@@ -25,7 +25,6 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import msgspec
 from litestar import Litestar, MediaType, get
 from playwright.sync_api import Page, sync_playwright
 
@@ -110,8 +109,7 @@ async def time_edits(settings: Settings, edits: int) -> tuple[list[float], list[
         csrf = await sign_in(client, database)
         async with database.writing() as session:
             owner = await users.redeem_signin_link(session, await users.create_signin_link(session, minutes=5))
-            chosen = msgspec.json.encode(TrainingSettings()).decode()
-            model = await models.create_model(session, owner, "Bench", "digits", encode(network()).decode(), chosen)
+            model = await models.create_model(session, owner, "Bench", "digits", network(), TrainingSettings())
         address = f"/models/{model.id}/versions/1/operations"
         headers = {"HX-Request": "true", "HX-Target": "editor"}
 

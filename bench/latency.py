@@ -24,9 +24,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import msgspec
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.db import models
 from scv.db.engine import Database
 from scv.db.tables import Run, User, Version
@@ -61,8 +60,7 @@ async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 async def add_version(database: Database, training: TrainingSettings) -> Version:
     async with database.writing() as session:
         user = await session.get_one(User, 1)
-        settings = msgspec.json.encode(training).decode()
-        model = await models.create_model(session, user, "Net", "digits", encode(NETWORK).decode(), settings)
+        model = await models.create_model(session, user, "Net", "digits", NETWORK, training)
         return model.versions[0]
 
 

@@ -23,10 +23,9 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import msgspec
 from PIL import Image
 
-from scv.blocks.document import Document, encode
+from scv.blocks.document import Document
 from scv.blocks.starters import STARTERS
 from scv.data.images.preprocess import form_of, see
 from scv.data.resident import Resident
@@ -94,10 +93,10 @@ async def add_run(settings: Settings, document: Document) -> int:
     try:
         async with database.writing() as session:
             user = await session.get_one(User, 1)
-            text, chosen = encode(document).decode(), msgspec.json.encode(TrainingSettings()).decode()
-            model = await create_model(session, user, "LeNet", "mnist", text, chosen)
+            chosen = TrainingSettings()
+            model = await create_model(session, user, "LeNet", "mnist", document, chosen)
             version = model.versions[0]
-            run = Run(version_id=version.id, document=text, settings=chosen, dataset="mnist", status="finished")
+            run = Run(version_id=version.id, document=document, settings=chosen, dataset="mnist", status="finished")
             session.add(run)
             await session.flush()
             run.weights = weights_key(run.id)

@@ -15,6 +15,10 @@ class NotFoundError(SCVError):
     """There is no such thing, or it is not this user's to see: the two are never told apart."""
 
 
+class NotAllowedError(SCVError):
+    """The user may see the thing and not change it; the message says what they can do instead."""
+
+
 class ConflictError(SCVError):
     """The thing changed since the user last saw it; nothing was written."""
 

@@ -1,8 +1,8 @@
 """Every setting, read once from `SCV_*` environment variables and passed in; nothing else reads the environment."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
@@ -30,6 +30,13 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """What a number may be at least and at most."""
 
+CHOICES: dict[str, tuple[str, ...]] = {"log_format": ("console", "json")}
+"""What a word may be."""
+
+
+SECRETS = ("database_url", "redis_url")
+"""Settings that may hold a password: never shown, and passed on to those processes alone that connect there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -38,8 +45,8 @@ class Settings:
     data_dir: Path = Path("data")
     host: str = "127.0.0.1"
     port: int = 8000
-    database_url: str = ""
-    redis_url: str = ""
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
     device: str = "auto"
     lease_seconds: float = 10.0
     attempts: int = 3
@@ -54,25 +61,28 @@ class Settings:
     datasets_mb: int = 10000
     session_days: int = 30
     signin_link_minutes: int = 1440
+    log_format: str = "console"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read all settings. Raises `RefusedError` naming the variable whose value cannot be read."""
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            variable = f"SCV_{field.name.upper()}"
+        for name in (declared.name for declared in fields(cls)):
+            variable = _variable(name)
             text = environment.get(variable, "")
             if not text:
                 continue
             try:
-                values[field.name] = types[field.name](text)
+                values[name] = types[name](text)
             except ValueError:
-                kind = types[field.name].__name__
+                kind = types[name].__name__
                 raise RefusedError(f"{variable} is {text[:40]!r}, but must be of type {kind}.") from None
-            least, most = RANGES.get(field.name, (0, 0))
-            if field.name in RANGES and not least <= values[field.name] <= most:
+            least, most = RANGES.get(name, (0, 0))
+            if name in RANGES and not least <= values[name] <= most:
                 raise RefusedError(f"{variable} is {text[:40]!r}, but must be from {least} to {most}.")
+            if name in CHOICES and values[name] not in CHOICES[name]:
+                raise RefusedError(f"{variable} is {text[:40]!r}, but must be {' or '.join(CHOICES[name])}.")
         try:
             return cls(**values).resolved()
         except (OSError, RuntimeError) as error:
@@ -88,6 +98,21 @@ class Settings:
             redis_url=self.redis_url or f"unix://{data_dir / 'broker' / 'valkey.sock'}",
         )
 
-    def environment(self) -> dict[str, str]:
-        """These settings as variables, for the processes that are started from this one."""
-        return {f"SCV_{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+    def environment(self, secrets: Collection[str] = SECRETS) -> dict[str, str]:
+        """These settings as variables, for processes that are started from this one; of `SECRETS` only `secrets`."""
+        names = [declared.name for declared in fields(self)]
+        names = [name for name in names if name not in SECRETS or name in secrets]
+        return {_variable(name): str(getattr(self, name)) for name in names}
+
+
+def _variable(name: str) -> str:
+    return f"SCV_{name.upper()}"
+
+
+def environment_without_secrets(*, database: bool = False) -> dict[str, str]:
+    """What a child process inherits: without the passwords of database and broker.
+
+    `database` says that it connects to the database: then a password of libpq's own variable stays.
+    """
+    secret = {*map(_variable, SECRETS)} | (set() if database else {"PGPASSWORD"})
+    return {name: value for name, value in os.environ.items() if name not in secret}

@@ -17,6 +17,7 @@ from scv.db.migrate import migrate
 from scv.db.users import create_signin_link
 from scv.errors import RefusedError
 from scv.jobs.broker import Broker, is_embedded
+from scv.jobs.broker_url import refuse_absent_broker
 from scv.jobs.subprocesses import start
 from scv.message import say
 from scv.settings import Settings
@@ -94,6 +95,8 @@ async def _serve(settings: Settings) -> int:
             await broker.start()
             settings = replace(settings, redis_url=broker.url)
             await stack.enter_async_context(_beside(stopped, _keep_broker(broker)))
+        else:
+            await refuse_absent_broker(settings)
         web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
         training = _Program(
             "training worker", ["worker", "--queue", "train"], settings, _log_file(settings, "worker-train")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import msgspec
@@ -130,6 +131,15 @@ class BlockType(ABC):
         if "type" in cls.__dict__:
             REGISTRY[cls.type] = cls()
 
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The default of each parameter by its name."""
+        return {param.name: param.default for param in self.params}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Param]:
+        return {param.name: param for param in self.params}
+
     @abstractmethod
     def output(self, p: Values, shape: Shape) -> Shape:
         """The output shape for an input shape; raises `ShapeError`."""
@@ -163,15 +173,14 @@ class BlockType(ABC):
 
         A refused value is replaced by its default, so that what follows can still be checked.
         """
-        values = {param.name: param.default for param in self.params}
+        values = dict(self.defaults)
         refused: dict[str, Message] = {}
-        known = {param.name: param for param in self.params}
         for name, value in given.items():
-            if name not in known:
+            if name not in self._by_name:
                 refused[name] = say("{type} has no parameter {name}.", type=self.type, name=foreign(name))
                 continue
             try:
-                values[name] = known[name].validate(value)
+                values[name] = self._by_name[name].validate(value)
             except ParamError as error:
                 refused[name] = error.message
         return values, refused
@@ -209,8 +218,7 @@ class BlockType(ABC):
 
     def changed(self, p: Values, *names: str) -> dict[str, Any]:
         """Keyword arguments for those of the named parameters that differ from their defaults."""
-        defaults = {param.name: param.default for param in self.params}
-        return {name: p[name] for name in names if p[name] != defaults[name]}
+        return {name: p[name] for name in names if p[name] != self.defaults[name]}
 
     def needs_tensor(self, shape: Shape) -> tuple[int, int, int]:
         """Channels, height and width of the input; raises `ShapeError` for a vector."""

@@ -11,10 +11,10 @@ import msgspec
 from scv.blocks.block import IDENTITY, Call, Container, literal
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.check import check
-from scv.blocks.document import Document
+from scv.blocks.document import Block, Document
 from scv.blocks.findings import BlockCheck, Check, Problem, errors
 from scv.blocks.shapes import Shape
-from scv.blocks.tree import Chain, walk
+from scv.blocks.tree import Chain, taken, walk
 from scv.message import Message, foreign, say
 
 
@@ -79,8 +79,6 @@ def module_lines(
     `checked` is the check of the same document, where that was made already.
     """
     writer = _Writer(document, checked or check(document, input_shape, classes))
-    used = [(f"        x = self.{layer.name}(x)", layer) for layer in writer.layers]
-    width = max((len(text) for text, _ in used), default=0)
     return (
         *(CodeLine(line) for source in helpers(document) for line in (*source.splitlines(), "", "")),
         CodeLine("class Model(nn.Module):"),
@@ -89,9 +87,24 @@ def module_lines(
         *writer.lines(),
         CodeLine(""),
         CodeLine(f"    def forward(self, x):  # {_batch(input_shape)}"),
-        *(CodeLine(f"{text:<{width}}  # {_batch(layer.output)}", layer.block) for text, layer in used),
+        *_uses(writer.layers),
         CodeLine("        return x"),
     )
+
+
+def block_lines(document: Document, checked: Check, block_id: str) -> tuple[CodeLine, ...]:
+    """Those lines of the module that belong to the first block of this id, and to all that it holds."""
+    chosen = taken(document, block_id)
+    if chosen is None:
+        return ()
+    held = {block.id for block, _ in walk((chosen,))}
+    writer = _Writer(
+        document,
+        checked,
+        [block for block in document.blocks if any(inner.id == block_id for inner, _ in walk((block,)))],
+    )
+    lines = (*writer.lines(), *_uses(writer.layers))
+    return tuple(line for line in lines if line.block in held)
 
 
 def module_code(document: Document, input_shape: Shape, classes: int) -> str:
@@ -103,19 +116,22 @@ def module_code(document: Document, input_shape: Shape, classes: int) -> str:
 class _Writer:
     """Turns blocks whose shapes are known and whose parameters are sound into calls and lines."""
 
-    def __init__(self, document: Document, result: Check) -> None:
-        self._trunk = document.blocks
+    def __init__(self, document: Document, result: Check, wanted: Sequence[Block] | None = None) -> None:
+        """`wanted` are those blocks of the trunk that are written; None for all of them."""
+        self._trunk = document.blocks if wanted is None else wanted
         self._checked: Mapping[int, BlockCheck] = {
             id(block): checked for (block, _), checked in zip(walk(document.blocks), result.blocks, strict=False)
         }
         self._blocks: dict[int, tuple[Call, str]] = {}  # by identity; the call is kept so that it stays its own
         self.layers: list[NamedCall] = []
         numbers: Counter[str] = Counter()
-        for block in self._trunk:
+        for block in document.blocks:
             kind = CATALOGUE.get(block.type)
             if kind is None:
                 continue
             numbers[kind.stem] += 1
+            if wanted is not None and not any(block is one for one in wanted):
+                continue
             checked = self._checked.get(id(block))
             call = self._call((block,))
             if checked is None or checked.input is None or checked.output is None or call is None:
@@ -171,6 +187,14 @@ class _Writer:
             else:
                 yield CodeLine(f"{indent}    {prefix}{literal(value)},", block)
         yield CodeLine(f"{indent}){end}", block)
+
+
+def _uses(layers: Sequence[NamedCall]) -> Iterator[CodeLine]:
+    """The lines of `forward`, with what comes out of each layer."""
+    used = [(f"        x = self.{layer.name}(x)", layer) for layer in layers]
+    width = max((len(text) for text, _ in used), default=0)
+    for text, layer in used:
+        yield CodeLine(f"{text:<{width}}  # {_batch(layer.output)}", layer.block)
 
 
 def _batch(shape: Shape) -> str:

@@ -27,7 +27,7 @@ def _normal(chain: Chain, numbers: Counter[str]) -> Chain:
         if kind is not None:
             values, refused = kind.complete(params)
             given = {name: params[name] if name in refused else values[name] for name in params}
-            defaults = {param.name: param.default for param in kind.params}
+            defaults = kind.defaults
             params = {name: given[name] for name in defaults if name in given and given[name] != defaults[name]}
             params |= {name: given[name] for name in refused}
         block_id = f"{stem}{numbers[stem]}"

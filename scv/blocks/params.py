@@ -28,12 +28,13 @@ class ParamError(Exception):
 class Param(msgspec.Struct, frozen=True, kw_only=True):
     """A named parameter, `name` as PyTorch calls it.
 
-    `main` ones stand on the block, the others fold away below it. `label` is the short word on the block.
+    `main` ones stand on the block, the others fold away below it. `label` is the short word on the block. `help` is an
+    English text, the gettext id, or a message where it has values.
     """
 
     name: str
     default: Any
-    help: str
+    help: str | Message
     label: str = ""
     main: bool = False
 

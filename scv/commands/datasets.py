@@ -73,7 +73,7 @@ def _prepare(arguments: Namespace, info: DatasetInfo, *, mirror: str | None = No
     from scv.ml.prepare_official import prepare_official  # torch takes seconds to import
 
     data_dir = _data_dir(arguments)
-    show = _Display(sys.stderr.isatty())
+    show = _StageDisplay(sys.stderr.isatty())
     try:
         resident = prepare_official(data_dir, info, show, mirror=mirror, source=source)
     finally:
@@ -87,7 +87,7 @@ def _summary(info: DatasetInfo, resident: Resident) -> str:
     return f"{info.name} is ready: {images}, {written(resident.shape)}, {resident.classes} classes, {resident.hash}"
 
 
-class _Display:
+class _StageDisplay:
     """Stages on standard error: on a terminal a line that counts, elsewhere a line for each."""
 
     def __init__(self, terminal: bool) -> None:

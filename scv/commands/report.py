@@ -36,7 +36,7 @@ def report(arguments: Namespace) -> int:
     from scv.ml.trained import load_trained
     from scv.web.http.language import load_languages
     from scv.web.renderer import make_renderer
-    from scv.web.reports.file import report_html
+    from scv.web.reports.html_file import report_html
 
     trained = load_trained(path)
     resident = pictures_of(data_dir, trained.info.dataset)

@@ -23,7 +23,12 @@ def web(arguments: Namespace) -> int:
     make_data_dir(settings)
     refuse_busy_port(settings)
 
+    from scv.db.ready import make_ready
+    from scv.jobs.broker_url import connection_pool
     from scv.web import app
+
+    asyncio.run(make_ready(settings))
+    connection_pool(settings.redis_url)  # the pages work without a broker, but not without its address
 
     app.run(settings)
     return 0
@@ -37,7 +42,12 @@ def worker(arguments: Namespace) -> int:
     settings = Settings.from_environment()
     make_data_dir(settings)
 
+    from scv.db.ready import make_ready
     from scv.jobs import worker
+    from scv.jobs.broker_url import refuse_absent_broker
+
+    asyncio.run(make_ready(settings))
+    asyncio.run(refuse_absent_broker(settings))
 
     worker.run(settings, arguments.queue, devices)
     return 0

@@ -23,13 +23,12 @@ from scv.training.progress import EpochMetrics, Event, Progress, Result, Started
 
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
-    info, pictures = chosen(arguments), own_pictures(arguments)
+    info, images = chosen(arguments), own_pictures(arguments)
     document = read(arguments.document)
     training_settings = settings_from(arguments, info, document)
     settings = Settings.from_environment()
     if arguments.data_dir is not None:
         settings = replace(settings, data_dir=arguments.data_dir).resolved()
-    device = arguments.device or settings.device
     datasets = settings.data_dir / "datasets"
     if datasets.exists() and not datasets.is_dir():
         raise MisuseError(f"{datasets} is not a folder.")
@@ -39,19 +38,19 @@ def train(arguments: Namespace) -> int:
     from scv.ml.train.train import train as run
 
     folder = _new_folder(settings.data_dir, arguments.document.stem.encode(errors="replace").decode())
-    show = _Display(sys.stderr.isatty())
+    show = _TrainingDisplay(sys.stderr.isatty())
     try:
-        if pictures is None:
+        if images is None:
             data = prepare(settings.data_dir, info.name)
         else:
-            data = resident(settings.data_dir, pictures, arguments)
+            data = resident(settings.data_dir, images, arguments)
         with _interruptible() as interrupted:
             result = run(
                 document,
                 training_settings,
                 data,
                 folder=folder,
-                device=device,
+                device=arguments.device or settings.device,
                 emit=show,
                 should_stop=lambda: bool(interrupted),
             )
@@ -59,13 +58,16 @@ def train(arguments: Namespace) -> int:
         show.close()
         if not any(folder.iterdir()):
             folder.rmdir()
-    if isinstance(result, Stopped) and not result.epochs:
-        print("scv: stopped", file=sys.stderr)
-        return 130
+    return _print_result(result, folder, arguments.json)
+
+
+def _print_result(result: Result | Stopped, folder: Path, json: bool) -> int:
+    """Say how the training ended; returns the exit status."""
     if isinstance(result, Stopped):
-        print(f"scv: stopped after {result.epochs} whole epochs; weights so far in {folder}", file=sys.stderr)
+        kept = f" after {result.epochs} whole epochs; weights so far in {folder}" if result.epochs else ""
+        print(f"scv: stopped{kept}", file=sys.stderr)
         return 130
-    if arguments.json:
+    if json:
         print(msgspec.json.encode(as_json(result)).decode())
     else:
         print(
@@ -114,7 +116,7 @@ def _interruptible() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-class _Display:
+class _TrainingDisplay:
     """Progress on standard error: one line that is rewritten on a terminal, one line an epoch elsewhere."""
 
     def __init__(self, terminal: bool) -> None:

@@ -1,4 +1,4 @@
-"""People's own pictures and their versions. Who may only look at them and train on them is told from who owns them."""
+"""People's own datasets and their versions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from scv.db import tasks
+from scv.db.access import Permission, editable_by, load, owned_by, owns, visible_to
+from scv.db.locks import lock_dataset_of
 from scv.db.models import clean_name
 from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version, now
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.message import Message, say
+
+NO_DATASET = say("There is no such dataset.")
+
+DATASET_NOT_YOURS = say(
+    "This dataset belongs to somebody else, and only its owner can change it. You can train on it, or save it as a zip "
+    "and make a dataset of your own from that."
+)
 
 
 def resident_name(dataset_id: int, number: int) -> str:
@@ -25,11 +34,6 @@ def version_title(name: str, number: int) -> str:
     return name if number == 1 else f"{name} ({number})"
 
 
-def _seen_by(user: User) -> ColumnElement[bool]:
-    """Which datasets a user may look at and train on."""
-    return or_(Dataset.user_id == user.id, Dataset.published_at.is_not(None)) & Dataset.deleted_at.is_(None)
-
-
 async def create_dataset(
     session: AsyncSession, user: User, name: str, *, image_size: int = 64, color: bool = True, fit: str = "crop"
 ) -> Dataset:
@@ -40,66 +44,88 @@ async def create_dataset(
     return dataset
 
 
-async def get_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+async def get_visible_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
     """A dataset that the user may look at, with its versions and its owner; raises `NotFoundError`."""
-    dataset: Dataset | None = await session.scalar(
+    return await _load(session, _with_versions(dataset_id), user, visible_to)
+
+
+def _with_versions(dataset_id: int) -> Select[Dataset]:
+    """The versions come by a statement of their own: after the dataset is locked, where it is."""
+    return (
         select(Dataset)
-        .where(Dataset.id == dataset_id, _seen_by(user))
+        .where(Dataset.id == dataset_id)
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
-    if dataset is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return dataset
 
 
-async def get_own_dataset_for(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
-    """The user's own dataset, with its versions, to be changed; raises `NotFoundError`."""
-    dataset = await get_dataset_for(session, user, dataset_id)
-    if dataset.user_id != user.id:
-        raise NotFoundError(say("There is no such dataset."))
-    return dataset
+async def get_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """A dataset whose name, images and versions the user may change, loaded like a visible one.
+
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it and train on it.
+    """
+    return await _load(session, _with_versions(dataset_id), user, editable_by)
 
 
-async def list_datasets_for(session: AsyncSession, user: User) -> list[Dataset]:
+async def get_owned_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """A dataset that the user may publish and delete; loads and raises as `get_editable_dataset` does."""
+    return await _load(session, _with_versions(dataset_id), user, owned_by)
+
+
+async def lock_editable_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """As `get_editable_dataset`, and nobody else changes it or its versions until the session ends."""
+    return await _load(session, _locked(dataset_id), user, editable_by)
+
+
+async def lock_owned_dataset(session: AsyncSession, user: User, dataset_id: int) -> Dataset:
+    """As `get_owned_dataset`, and nobody else changes it or its versions until the session ends."""
+    return await _load(session, _locked(dataset_id), user, owned_by)
+
+
+def _locked(dataset_id: int) -> Select[Dataset]:
+    return _with_versions(dataset_id).with_for_update(of=Dataset, key_share=True)
+
+
+async def _load(session: AsyncSession, query: Select[Dataset], user: User, permission: Permission) -> Dataset:
+    return await load(session, query, user, Dataset, permission, missing=NO_DATASET, refusal=DATASET_NOT_YOURS)
+
+
+async def list_visible_datasets(session: AsyncSession, user: User) -> list[Dataset]:
     """The user's own datasets and those that others published, with their versions and owners, the newest first."""
     found = await session.scalars(
         select(Dataset)
-        .where(_seen_by(user))
+        .where(visible_to(user, Dataset))
         .order_by(Dataset.updated_at.desc(), Dataset.id.desc())
         .options(selectinload(Dataset.versions).joinedload(DatasetVersion.dataset), joinedload(Dataset.user))
     )
     return list(found)
 
 
-async def find_version_for(session: AsyncSession, user: User, name: str) -> DatasetVersion:
+async def get_visible_dataset_version(session: AsyncSession, user: User, name: str) -> DatasetVersion:
     """The version of this name, with its dataset, if the user may train on it; raises `NotFoundError`.
 
     One that is still being made is not there yet: where that fails, nothing of it stays.
     """
-    found = await session.scalar(
+    query = (
         select(DatasetVersion)
         .join(DatasetVersion.dataset)
-        .where(DatasetVersion.name == name, DatasetVersion.status == "ready", _seen_by(user))
+        .where(DatasetVersion.name == name, DatasetVersion.status == "ready")
         .options(contains_eager(DatasetVersion.dataset))
     )
-    if found is None:
-        raise NotFoundError(say("There is no such dataset."))
-    return found
+    return await load(session, query, user, DatasetVersion, visible_to, missing=NO_DATASET)
 
 
-async def newer_version(session: AsyncSession, version: DatasetVersion) -> str | None:
-    """The name of the dataset's newest version, if that is newer than this one."""
-    name: str | None = await session.scalar(
+def newest_name(dataset_id: ColumnElement[int], number: ColumnElement[int]) -> Select[str]:
+    """The name of the dataset's newest version, if that is newer than the one of this number."""
+    return (
         select(DatasetVersion.name)
         .where(
-            DatasetVersion.dataset_id == version.dataset_id,
-            DatasetVersion.number > version.number,
+            DatasetVersion.dataset_id == dataset_id,
+            DatasetVersion.number > number,
             DatasetVersion.status == "ready",
         )
         .order_by(DatasetVersion.number.desc())
         .limit(1)
     )
-    return name
 
 
 async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> None:
@@ -120,7 +146,7 @@ async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: in
 async def begin_version(session: AsyncSession, dataset: Dataset, changes: str) -> DatasetVersion:
     """A new version that is to be made, of the last one and what `changes` (JSON) says.
 
-    `dataset` comes from `get_own_dataset_for`. The work is a task of the kind "version", about the version's name:
+    `dataset` comes from `lock_editable_dataset`. The work is a task of the kind "version", about the version's name:
     commit, then hand that to the queue. Raises `ConflictError` while another is being made.
     """
     if any(version.status == "making" for version in dataset.versions):
@@ -154,7 +180,7 @@ async def begin_version_again(session: AsyncSession, user: User, task: Task) -> 
     Raises `NotFoundError`, and `ConflictError` where the dataset was changed since.
     """
     dataset_id, number = (int(part) for part in task.subject.split("-")[1:])
-    dataset = await get_own_dataset_for(session, user, dataset_id)
+    dataset = await get_editable_dataset(session, user, dataset_id)
     if dataset.last_number != number or task.arguments is None or task.state == "done":
         raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
     return await begin_version(session, dataset, task.arguments)
@@ -188,6 +214,7 @@ async def has_version(session: AsyncSession, name: str) -> bool:
 
 async def finish_version(session: AsyncSession, name: str, **figures: Any) -> bool:
     """It has been made; `figures` are columns of the version. False where it was deleted meanwhile."""
+    await lock_dataset_of(session, name)
     made = await session.scalar(
         update(DatasetVersion)
         .where(DatasetVersion.name == name, DatasetVersion.status == "making")
@@ -205,6 +232,7 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
     `version` is loaded with its dataset and the dataset's versions. `forget` says that the dataset goes as well, if
     that was to be its first version: its owner is told later.
     """
+    await lock_dataset_of(session, version.name)
     given_up = await session.scalar(
         delete(DatasetVersion)
         .where(DatasetVersion.name == version.name, DatasetVersion.status == "making")
@@ -224,12 +252,12 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
 
 async def has_notices(session: AsyncSession, user: User) -> bool:
     """Whether there is anything that the user has not been told yet."""
-    return await session.scalar(select(Notice.id).where(Notice.user_id == user.id).limit(1)) is not None
+    return await session.scalar(select(Notice.id).where(owned_by(user, Notice)).limit(1)) is not None
 
 
 async def take_notices(session: AsyncSession, user: User) -> list[Message]:
     """What the user has not been told yet; afterwards they have."""
-    taken = await session.scalars(delete(Notice).where(Notice.user_id == user.id).returning(Notice.text))
+    taken = await session.scalars(delete(Notice).where(owned_by(user, Notice)).returning(Notice.text))
     return [msgspec.json.decode(text, type=Message) for text in taken]
 
 
@@ -298,29 +326,26 @@ async def runs_on(session: AsyncSession, dataset: Dataset) -> list[int]:
     return list(await session.scalars(select(Run.id).where(Run.dataset.in_(names))))
 
 
-async def models_on(session: AsyncSession, dataset: Dataset) -> list[tuple[Model, str]]:
-    """The models, whoever has them, that learn or have learned from any version, with their owners' names."""
+async def models_on(session: AsyncSession, user: User, dataset: Dataset) -> list[tuple[Model, str]]:
+    """The models that learn or have learned from any version, with their owners' names.
+
+    The dataset's owner gets everybody's, any other user their own.
+    """
     names = [version.name for version in dataset.versions]
     trained = select(Version.model_id).join(Run, Run.version_id == Version.id).where(Run.dataset.in_(names))
-    rows = await session.execute(
-        select(Model, User.name)
-        .join(Model.user)
-        .where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
-        .order_by(Model.updated_at.desc(), Model.id.desc())
-    )
+    found = select(Model, User.name).join(Model.user).where(or_(Model.dataset.in_(names), Model.id.in_(trained)))
+    if not owns(user, dataset):
+        found = found.where(owned_by(user, Model))
+    rows = await session.execute(found.order_by(Model.updated_at.desc(), Model.id.desc()))
     return [(model, owner) for model, owner in rows]
 
 
 async def bytes_of(session: AsyncSession, user: User) -> int:
     """How much the user's versions take on the disk."""
-    total = await session.scalar(
-        select(func.sum(DatasetVersion.bytes)).join(DatasetVersion.dataset).where(Dataset.user_id == user.id)
-    )
-    return total or 0
+    total = await session.scalar(select(func.sum(DatasetVersion.bytes)).where(owned_by(user, DatasetVersion)))
+    return int(total or 0)  # PostgreSQL's sum of bigints is a decimal
 
 
 async def ids_of(session: AsyncSession, user: User) -> list[int]:
     """The ids of all datasets that the user has."""
-    return list(
-        await session.scalars(select(Dataset.id).where(Dataset.user_id == user.id, Dataset.deleted_at.is_(None)))
-    )
+    return list(await session.scalars(select(Dataset.id).where(editable_by(user, Dataset))))

@@ -187,12 +187,6 @@ def _still_lost(run: Run) -> Update:
     return _held(run.id, run.lease_token or "").where(Run.lease_until == run.lease_until)
 
 
-async def list_queued(session: AsyncSession) -> list[Run]:
-    """All runs that wait for a worker, the oldest first; not those that are paused."""
-    query = select(Run).where(Run.status == "queued", Run.paused.is_(False)).order_by(Run.id)
-    return list(await session.scalars(query))
-
-
 async def list_lost(session: AsyncSession) -> list[Run]:
     """All runs whose worker has not renewed its lease in time."""
     query = select(Run).where(Run.status == "running", Run.lease_until < now()).order_by(Run.id)

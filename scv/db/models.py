@@ -1,4 +1,4 @@
-"""Models: what a user builds. Every loader takes the user, and finds nothing that is somebody else's."""
+"""Models: what a user builds."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,14 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from scv.blocks.document import Document
 from scv.db import tasks
+from scv.db.access import Permission, editable_by, load, owned_by
+from scv.db.locks import hold_dataset, lock_runs_of_model
 from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
-from scv.errors import NotFoundError, RefusedError
+from scv.errors import RefusedError
 from scv.message import say
+from scv.training.settings import TrainingSettings
 
 NAME_LENGTH = 60
 PAGE_SIZE = 12
@@ -52,15 +56,31 @@ def clean_name(name: str) -> str:
     return name
 
 
-async def get_model_for(session: AsyncSession, user: User, model_id: int) -> Model:
-    """The user's model; raises `NotFoundError`."""
-    model = await session.scalar(select(Model).where(Model.id == model_id, Model.user_id == user.id))
-    if model is None:
-        raise NotFoundError(say("There is no such model."))
-    return model
+async def get_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may change; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, editable_by)
 
 
-async def list_models_for(
+async def get_owned_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """A model that the user may delete; raises `NotFoundError`, `NotAllowedError`."""
+    return await _load(session, user, model_id, owned_by)
+
+
+async def _load(
+    session: AsyncSession, user: User, model_id: int, permission: Permission, *, lock: bool = False
+) -> Model:
+    query = select(Model).where(Model.id == model_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return await load(session, query, user, Model, permission, missing=say("There is no such model."))
+
+
+async def lock_editable_model(session: AsyncSession, user: User, model_id: int) -> Model:
+    """As `get_editable_model`, and nobody else writes to it until the session ends."""
+    return await _load(session, user, model_id, editable_by, lock=True)
+
+
+async def list_owned_models(
     session: AsyncSession,
     user: User,
     *,
@@ -75,7 +95,7 @@ async def list_models_for(
     `search` is found anywhere in the name; `dataset` is an official one's name, or own-12 for all versions of
     dataset 12; an empty one does not filter.
     """
-    found = select(Model).where(Model.user_id == user.id)
+    found = select(Model).where(owned_by(user, Model))
     if search.strip():
         found = found.where(Model.name.icontains(search.strip(), autoescape=True))
     if dataset:
@@ -119,12 +139,13 @@ def _newest_runs(model_ids: list[int]) -> Select[Run, int]:
 
 
 async def create_model(
-    session: AsyncSession, user: User, name: str, dataset: str, document: str, settings: str
+    session: AsyncSession, user: User, name: str, dataset: str, document: Document, settings: TrainingSettings
 ) -> Model:
-    """A new model with its first version. `document` and `settings` are JSON text.
+    """A new model with its first version.
 
-    Raises `RefusedError` when the name is empty or too long.
+    Raises `RefusedError` when the name is empty or too long, or the dataset was deleted.
     """
+    await _refuse_deleted(session, dataset)
     moment = now()
     model = Model(user_id=user.id, name=clean_name(name), dataset=dataset, created_at=moment, updated_at=moment)
     model.versions = [Version(number=1, document=document, settings=settings, created_at=moment, updated_at=moment)]
@@ -133,9 +154,14 @@ async def create_model(
     return model
 
 
+async def _refuse_deleted(session: AsyncSession, dataset: str) -> None:
+    if not await hold_dataset(session, dataset):
+        raise RefusedError(say("Choose the pictures that it learns from."))
+
+
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:
-    """Give the model another name; raises `NotFoundError`, `RefusedError`."""
-    model = await get_model_for(session, user, model_id)
+    """Give the model another name; raises `NotFoundError`, `NotAllowedError`, `RefusedError`."""
+    model = await lock_editable_model(session, user, model_id)
     model.name = clean_name(name)
     model.updated_at = now()
     await session.flush()
@@ -143,8 +169,12 @@ async def rename_model(session: AsyncSession, user: User, model_id: int, name: s
 
 
 async def choose_dataset(session: AsyncSession, user: User, model_id: int, dataset: str) -> Model:
-    """Have the model learn from another dataset from now on; raises `NotFoundError`."""
-    model = await get_model_for(session, user, model_id)
+    """Have the model learn from another dataset from now on.
+
+    Raises `NotFoundError`, `NotAllowedError`, and `RefusedError` where the dataset was deleted.
+    """
+    model = await lock_editable_model(session, user, model_id)
+    await _refuse_deleted(session, dataset)
     model.dataset = dataset
     model.updated_at = now()
     await session.flush()
@@ -155,11 +185,10 @@ async def delete_model(session: AsyncSession, user: User, model_id: int) -> list
     """Delete the model with all its versions and runs; a run that goes on is ended by its worker.
 
     Returns the ids of the runs, whose files (`runs/{id}`) the caller deletes once this is committed.
-    Raises `NotFoundError`.
+    Raises `NotFoundError`, `NotAllowedError`.
     """
-    model = await get_model_for(session, user, model_id)
-    runs = await session.scalars(select(Run.id).join(Run.version).where(Version.model_id == model.id))
-    run_ids = list(runs)
+    model = await get_owned_model(session, user, model_id)
+    run_ids = await lock_runs_of_model(session, model.id)
     await session.execute(delete(Model).where(Model.id == model.id))
     await tasks.forget(session, "report", [str(run_id) for run_id in run_ids])
     return run_ids

@@ -1,11 +1,13 @@
 """Runs as a user sees them: start, look, stop, pause, go on. What a worker does to them is in `leases`."""
 
 import msgspec
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.db import tasks
+from scv.db.access import Permission, editable_by, load, owned_by, visible_to
+from scv.db.locks import hold_dataset, lock_user, lock_version
 from scv.db.models import with_own
 from scv.db.tables import ACTIVE, Model, Run, Task, User, Version, now
 from scv.errors import NotFoundError, RefusedError
@@ -22,39 +24,44 @@ LARGEST_SEED = 2**31
 async def create_runs(session: AsyncSession, version: Version, queued_per_user: int) -> list[Run]:
     """Queue a training of what the version holds now, one for each of its seeds, the first seed first.
 
-    `version` comes from `get_editable_version_for`. Commit, then hand the ids to the queue. Raises `RefusedError`
+    `version` comes from `get_editable_version`. Commit, then hand the ids to the queue. Raises `RefusedError`
     while another run of the version goes on, and where the user would have more than `queued_per_user` that wait.
     """
-    return await _queue(session, version, version.document, version.settings, version.model.dataset, queued_per_user)
+    return await _queue(session, version, version, version.settings, version.model.dataset, queued_per_user)
 
 
-async def repeat_run(session: AsyncSession, run: Run, settings: str, queued_per_user: int) -> list[Run]:
-    """Queue a training of the run's own network on its own dataset, with these settings (JSON).
+async def repeat_run(session: AsyncSession, run: Run, settings: TrainingSettings, queued_per_user: int) -> list[Run]:
+    """Queue a training of the run's own network on its own dataset, with these settings.
 
-    `run` comes from `get_run_for`.
+    `run` comes from `get_editable_run`.
 
     Returns and raises as `create_runs` does.
     """
-    return await _queue(session, run.version, run.document, settings, run.dataset, queued_per_user)
+    return await _queue(session, run.version, run, settings, run.dataset, queued_per_user)
 
 
 async def _queue(
-    session: AsyncSession, version: Version, document: str, settings: str, dataset: str, queued_per_user: int
+    session: AsyncSession,
+    version: Version,
+    network: Version | Run,
+    settings: TrainingSettings,
+    dataset: str,
+    queued_per_user: int,
 ) -> list[Run]:
+    if not await lock_version(session, version.id):
+        raise NotFoundError(say("There is no such version."))
+    await lock_user(session, version.model.user_id)  # whose runs are counted
+    if not await hold_dataset(session, dataset):
+        raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
-        select(func.count())
-        .select_from(Run)
-        .join(Run.version)
-        .join(Version.model)
-        .where(Model.user_id == version.model.user_id, Run.status == "queued")
+        select(func.count()).select_from(Run).where(owned_by(version.model.user_id, Run), Run.status == "queued")
     )
-    wanted = msgspec.json.decode(settings, type=TrainingSettings)
-    if (waiting or 0) + wanted.seeds > queued_per_user:
-        raise RefusedError(_too_many(waiting or 0, wanted.seeds, queued_per_user))
+    if (waiting or 0) + settings.seeds > queued_per_user:
+        raise RefusedError(_too_many(waiting or 0, settings.seeds, queued_per_user))
     runs = [
-        Run(version_id=version.id, document=document, settings=text, dataset=dataset)
-        for text in ([settings] if wanted.seeds == 1 else _from_each_seed(wanted))
+        Run(version_id=version.id, document_json=network.document_json, settings=one, dataset=dataset)
+        for one in _from_each_seed(settings)
     ]
     session.add_all(runs)
     await session.flush()
@@ -65,10 +72,10 @@ async def _queue(
     return runs
 
 
-def _from_each_seed(settings: TrainingSettings) -> list[str]:
-    """The settings (JSON) of each run of a series, which is one training from one seed."""
+def _from_each_seed(settings: TrainingSettings) -> list[TrainingSettings]:
+    """The settings of each run of a series, which is one training from one seed."""
     seeds = [(settings.seed + number) % LARGEST_SEED for number in range(settings.seeds)]
-    return [msgspec.json.encode(msgspec.structs.replace(settings, seed=seed, seeds=1)).decode() for seed in seeds]
+    return [msgspec.structs.replace(settings, seed=seed, seeds=1) for seed in seeds]
 
 
 def _too_many(waiting: int, more: int, limit: int) -> Message:
@@ -104,22 +111,32 @@ async def _refuse_beside_another(session: AsyncSession, version_id: int) -> None
         raise RefusedError(say("This version is being trained already. Stop that run first."))
 
 
-async def get_run_for(session: AsyncSession, user: User, run_id: int) -> Run:
-    """The user's run with its metrics, its version and its model; raises `NotFoundError`."""
-    run = await session.scalar(
+async def get_visible_run(session: AsyncSession, user: User, run_id: int) -> Run:
+    """A run that the user may look at, with its metrics, its version and its model; raises `NotFoundError`."""
+    return await _load(session, user, run_id, visible_to)
+
+
+async def get_editable_run(session: AsyncSession, user: User, run_id: int) -> Run:
+    """A run that the user may stop, pause and repeat, and whose report they may order; loaded like a visible one.
+
+    Raises `NotFoundError`, and `NotAllowedError` where the user may only look at it.
+    """
+    return await _load(session, user, run_id, editable_by)
+
+
+async def _load(session: AsyncSession, user: User, run_id: int, permission: Permission) -> Run:
+    query = (
         select(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Run.id == run_id, Model.user_id == user.id)
+        .where(Run.id == run_id)
         .options(
             contains_eager(Run.version).contains_eager(Version.model),
             selectinload(Run.metrics),
             with_own(Run.own),
         )
     )
-    if run is None:
-        raise NotFoundError(say("There is no such run."))
-    return run
+    return await load(session, query, user, Run, permission, missing=say("There is no such run."))
 
 
 def result_of(run: Run) -> Result | None:
@@ -156,14 +173,17 @@ async def request_report(session: AsyncSession, run_id: int) -> Task:
 
 async def list_runs_for_version(session: AsyncSession, version: Version) -> list[Run]:
     """The newest runs of the version, the newest first, with their metrics; at most twenty."""
-    runs = await session.scalars(
-        select(Run)
-        .where(Run.version_id == version.id)
-        .order_by(Run.id.desc())
-        .limit(LIST_LENGTH)
-        .options(selectinload(Run.metrics))
-    )
-    return list(runs)
+    return list(await session.scalars(_OF_VERSION, {"version_id": version.id}))
+
+
+_OF_VERSION = (
+    select(Run)
+    .where(Run.version_id == bindparam("version_id"))
+    .order_by(Run.id.desc())
+    .limit(LIST_LENGTH)
+    .options(selectinload(Run.metrics))
+)
+"""Built once, since every edit asks it."""
 
 
 async def request_stop(session: AsyncSession, run: Run, weights: str | None = None) -> bool:
@@ -207,7 +227,8 @@ async def resume_run(session: AsyncSession, run: Run) -> int | None:
     Returns the attempt that waits for a worker now: the caller hands it to the queue. None where nothing waits:
     the run has ended, or is still running and goes on.
     """
-    if run.held:
+    await lock_version(session, run.version_id)
+    if await session.scalar(select(Run.id).where(Run.id == run.id, Run.status == "queued", Run.paused)) is not None:
         await _refuse_beside_another(session, run.version_id)
     row = await session.execute(
         update(Run)

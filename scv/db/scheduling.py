@@ -11,8 +11,10 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scv.db.access import owned_by_any
 from scv.db.leases import take_lease
-from scv.db.tables import Model, Run, User, Version
+from scv.db.locks import lock_name
+from scv.db.tables import Model, Run, Version
 
 _LATER = 1e12
 """A moment after all real ones, in seconds since 1970."""
@@ -57,19 +59,21 @@ async def take_next(session: AsyncSession, seconds: float, running_per_user: int
 
     A user with `running_per_user` runs in training is passed over.
     """
-    while True:
-        waiting, shares = await _look(session)
-        free = [run for run in in_turn(waiting, shares) if shares[run.user_id].running < running_per_user]
-        if not free:
-            return None
-        # On PostgreSQL two workers may choose at the same moment: they must count one after the other.
-        await session.execute(select(User.id).where(User.id == free[0].user_id).with_for_update())
-        _, shares = await _look(session)
-        if shares[free[0].user_id].running >= running_per_user:
-            continue
-        run = await take_lease(session, free[0].run_id, free[0].attempt, seconds)
-        if run is not None:
-            return run
+    # Workers choose one after the other: each counts what the one before it has taken.
+    await lock_name(session, "turns")
+    waiting, shares = await _look(session)
+    for next_one in in_turn(waiting, shares):
+        if shares[next_one.user_id].running < running_per_user:
+            run = await take_lease(session, next_one.run_id, next_one.attempt, seconds)
+            if run is not None:  # its user has not stopped or paused it meanwhile
+                return run
+    return None
+
+
+async def count_ready(session: AsyncSession, running_per_user: int) -> int:
+    """How many runs wait that may begin: those of a user with `running_per_user` runs in training may not."""
+    waiting, shares = await _look(session)
+    return sum(1 for run in waiting if shares[run.user_id].running < running_per_user)
 
 
 async def list_in_turn(session: AsyncSession) -> list[Waiting]:
@@ -95,7 +99,7 @@ async def _look(session: AsyncSession) -> tuple[list[Waiting], dict[int, Share]]
         .select_from(Run)
         .join(Run.version)
         .join(Version.model)
-        .where(Model.user_id.in_(users))
+        .where(owned_by_any(users, Model))
         .group_by(Model.user_id)
     )
     return waiting, {user: Share(number, taken.timestamp() if taken else 0.0) for user, number, taken in counted}

@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,8 +16,66 @@ BUSY_SECONDS = 15.0
 """How long a writer waits for another one. Transactions are short, so this is never seen in practice."""
 
 
+class BufferedCursor:
+    """A cursor as SQLAlchemy uses it, which runs a statement and fetches all its rows in one trip to the thread.
+
+    aiosqlite's own takes four: to make the cursor, to execute, to fetch and to close. A trip takes longer than most
+    statements do.
+    """
+
+    def __init__(self, connection: "EndingConnection") -> None:
+        self._connection = connection
+        self._rows: deque[Any] = deque()
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> "BufferedCursor":
+        return self
+
+    async def execute(self, sql: str, parameters: Any = ()) -> "BufferedCursor":
+        """Execute the statement and keep its rows."""
+        await self._connection.call(partial(self._run, sqlite3.Cursor.execute, sql, parameters))
+        return self
+
+    async def executemany(self, sql: str, parameters: Any) -> "BufferedCursor":
+        """Execute the statement once for each row of parameters."""
+        await self._connection.call(partial(self._run, sqlite3.Cursor.executemany, sql, parameters))
+        return self
+
+    def _run(self, method: Callable[..., Any], sql: str, parameters: Any) -> None:
+        """In the connection's thread."""
+        cursor = self._connection.begun().cursor()
+        try:
+            method(cursor, sql, parameters)
+            self._rows = deque(cursor.fetchall() if cursor.description else ())
+            self.description, self.rowcount, self.lastrowid = cursor.description, cursor.rowcount, cursor.lastrowid
+        finally:
+            cursor.close()
+
+    async def fetchone(self) -> Any | None:
+        """The next row, None after the last."""
+        return self._rows.popleft() if self._rows else None
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next `size` rows, or as many as there are."""
+        return [self._rows.popleft() for _ in range(min(size or self.arraysize, len(self._rows)))]
+
+    async def fetchall(self) -> deque[Any]:
+        """The remaining rows."""
+        rows, self._rows = self._rows, deque()
+        return rows
+
+    async def close(self) -> None:
+        """Drop the rows; SQLite's own cursor was closed with the statement."""
+        self._rows.clear()
+
+
 class EndingConnection(aiosqlite.Connection):
     """A connection that ends once, and whose open transaction ends with it.
+
+    A transaction begins with its first statement, in the same trip to the connection's thread.
 
     When a task is cancelled amid a statement, SQLAlchemy closes its connection; when it is cancelled once more while
     that is done, it stops the connection's thread as well. aiosqlite 0.22 then loses either of two things: the thread
@@ -25,6 +85,39 @@ class EndingConnection(aiosqlite.Connection):
     """
 
     _ending: asyncio.Future[Any] | None = None
+    _begin: str | None = None
+
+    def cursor(self) -> BufferedCursor:  # type: ignore[override]  # it needs no trip to the thread, so no waiting
+        """A new cursor."""
+        return BufferedCursor(self)
+
+    async def call(self, function: Callable[[], None]) -> None:
+        """Call a function in the connection's thread."""
+        await self._execute(function)  # type: ignore[no-untyped-call]  # aiosqlite has no types here
+
+    def begin(self, how: str) -> None:
+        """Begin a transaction by this statement (such as `BEGIN IMMEDIATE`) as soon as another one is executed."""
+        self._begin = how
+
+    def begun(self) -> sqlite3.Connection:
+        """In the connection's thread: SQLite's connection, its transaction begun where that was asked for."""
+        connection = self._conn
+        if self._begin is not None:
+            connection.execute(self._begin).close()
+            self._begin = None
+        return connection
+
+    async def commit(self) -> None:
+        """Commit the transaction; one without any statement never began."""
+        if self._begin is None:
+            await super().commit()
+        self._begin = None
+
+    async def rollback(self) -> None:
+        """Roll the transaction back. What never began, or was committed, takes no trip to the thread."""
+        self._begin = None
+        if self._connection is None or self._connection.in_transaction:
+            await super().rollback()
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Close the connection and end its thread; that asked for again, the same end."""

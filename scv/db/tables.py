@@ -22,12 +22,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from scv.blocks.document import Block
+from scv.db.stored import stored_blocks, stored_document, stored_settings
 from scv.message import Message
 from scv.stage import Stage
 
 RunStatus = Literal["queued", "running", "finished", "stopped", "failed"]
 
 VersionStatus = Literal["making", "ready"]
+
+Role = Literal["owner", "member"]
 
 TaskState = Literal["queued", "running", "done", "failed", "stopped"]
 
@@ -78,15 +82,39 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A person. The first one to sign in is the owner of the installation."""
+    """A person. The owner of the instance looks after it; members use it. Visitors have no row."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60))
-    owner: Mapped[bool] = mapped_column(default=False)
+    role: Mapped[Role] = mapped_column(String(16), default="member", server_default="member")
     language: Mapped[str] = mapped_column(String(8), default="en")
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the instance is this user's."""
+        return self.role == "owner"
+
+
+class Identity(Base):
+    """One way in which a user signs in: `subject` is who they are to `provider`.
+
+    The one-time link is the provider "link", to which a user is their id.
+    """
+
+    __tablename__ = "identities"
+    __table_args__ = (UniqueConstraint("provider", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(lazy="raise")
 
 
 class SigninLink(Base):
@@ -102,12 +130,22 @@ class SigninLink(Base):
 
 
 class Clipboard(Base):
-    """What a user copied last: blocks as JSON, to be pasted into any model."""
+    """The blocks that a user copied last, to be pasted into any model."""
 
     __tablename__ = "clipboards"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    blocks: Mapped[str] = mapped_column(Text)
+    blocks_json: Mapped[str] = mapped_column("blocks", Text)
+
+    blocks = stored_blocks("blocks_json")
+
+    @property
+    def readable(self) -> tuple[Block, ...]:
+        """The blocks; none where another version of SCV left something there that this one cannot read."""
+        try:
+            return self.blocks
+        except msgspec.DecodeError:
+            return ()
 
 
 class Session(Base):
@@ -246,13 +284,15 @@ class Version(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
     number: Mapped[int]
-    document: Mapped[str] = mapped_column(Text)
-    settings: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
+    settings_json: Mapped[str] = mapped_column("settings", Text)
     revision: Mapped[int] = mapped_column(default=0)
     step: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
+    document = stored_document("document_json")
+    settings = stored_settings("settings_json")
     model: Mapped[Model] = relationship(lazy="raise", back_populates="versions")
     runs: Mapped[list["Run"]] = relationship(
         lazy="raise", back_populates="version", passive_deletes=True, order_by="Run.id.desc()"
@@ -266,7 +306,7 @@ class DocumentState(Base):
 
     version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    document: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
 
 
 class Run(Base):
@@ -290,8 +330,8 @@ class Run(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
     status: Mapped[RunStatus] = mapped_column(String(8), default="queued")
-    document: Mapped[str] = mapped_column(Text)
-    settings: Mapped[str] = mapped_column(Text)
+    document_json: Mapped[str] = mapped_column("document", Text)
+    settings_json: Mapped[str] = mapped_column("settings", Text)
     dataset: Mapped[str] = mapped_column(String(60))
     dataset_hash: Mapped[str | None] = mapped_column(String(80))
     series: Mapped[int | None] = mapped_column(index=True)
@@ -316,6 +356,8 @@ class Run(Base):
     libraries: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     weights: Mapped[str | None] = mapped_column(String(200))
 
+    document = stored_document("document_json")
+    settings = stored_settings("settings_json")
     version: Mapped[Version] = relationship(lazy="raise", back_populates="runs")
     own: Mapped["DatasetVersion | None"] = relationship(
         lazy="raise", viewonly=True, primaryjoin="foreign(Run.dataset) == DatasetVersion.name"
@@ -336,7 +378,7 @@ class Run(Base):
 
     def is_of(self, version: Version) -> bool:
         """Whether the version's blocks are still those that were trained."""
-        return self.document == version.document
+        return self.document_json == version.document_json
 
     @property
     def failure(self) -> Message | None:

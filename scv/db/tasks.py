@@ -15,6 +15,7 @@ from sqlalchemy import Select, Update, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from scv.db.access import owned_by
 from scv.db.leases import LeaseLostError
 from scv.db.tables import Task, TaskState, User, now
 from scv.errors import NotFoundError
@@ -177,13 +178,13 @@ async def list_lost(session: AsyncSession) -> list[Task]:
 async def list_tasks_of(session: AsyncSession, user: User, most: int) -> list[Task]:
     """What the user requested: first what runs, then what waits, then what has ended, the newest first."""
     ended_last = case((Task.state == "running", 0), (Task.state == "queued", 1), else_=2)
-    query = select(Task).where(Task.user_id == user.id).order_by(ended_last, Task.id.desc()).limit(most)
+    query = select(Task).where(owned_by(user, Task)).order_by(ended_last, Task.id.desc()).limit(most)
     return list(await session.scalars(query))
 
 
 async def get_own_task(session: AsyncSession, user: User, task_id: int) -> Task:
     """A task that the user requested; raises `NotFoundError`."""
-    task = await session.scalar(select(Task).where(Task.id == task_id, Task.user_id == user.id))
+    task = await session.scalar(select(Task).where(Task.id == task_id, owned_by(user, Task)))
     if task is None:
         raise NotFoundError(say("There is no such task."))
     return task

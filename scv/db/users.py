@@ -7,15 +7,19 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager
 
-from scv.db.tables import Session, SigninLink, User, now
+from scv.db.access import owned_by
+from scv.db.locks import lock_name
+from scv.db.tables import Identity, Role, Session, SigninLink, User, now
 from scv.errors import RefusedError
 from scv.message import say
 
 OWNER_NAME = "Owner"
+
+LINK = "link"
+"""The provider of one-time links: a user is their id to it."""
 
 
 class SigninLinkRefusedError(RefusedError):
@@ -75,11 +79,39 @@ async def redeem_signin_link(session: AsyncSession, token: str, *, language: str
     )
     if used is None:
         raise SigninLinkRefusedError
-    owner = await session.scalar(select(User).where(User.owner).order_by(User.id).limit(1))
+    owner = await _owner(session)
     if owner is None:
-        owner = User(name=OWNER_NAME, owner=True, language=language)
-        session.add(owner)
+        await lock_name(session, "first owner")  # two first sign-ins at once make one owner
+        owner = await _owner(session)
+    if owner is None:
+        owner = await create_user(session, OWNER_NAME, role="owner", language=language)
+    await use_identity(session, owner, LINK, str(owner.id))
+    return owner
+
+
+async def create_user(session: AsyncSession, name: str, *, role: Role = "member", language: str = "en") -> User:
+    """A new user, who has no way to sign in yet."""
+    user = User(name=name, role=role, language=language)
+    session.add(user)
+    await session.flush()
+    return user
+
+
+async def use_identity(session: AsyncSession, user: User, provider: str, subject: str) -> None:
+    """Note that the user signed in this way just now; the first time adds the way."""
+    used = await session.scalar(
+        update(Identity)
+        .where(Identity.provider == provider, Identity.subject == subject, owned_by(user, Identity))
+        .values(used_at=now())
+        .returning(Identity.id)
+    )
+    if used is None:
+        session.add(Identity(user_id=user.id, provider=provider, subject=subject, used_at=now()))
         await session.flush()
+
+
+async def _owner(session: AsyncSession) -> User | None:
+    owner: User | None = await session.scalar(select(User).where(User.role == "owner").order_by(User.id).limit(1))
     return owner
 
 
@@ -93,13 +125,16 @@ async def start_session(session: AsyncSession, user: User, *, days: int) -> str:
 
 async def user_of_session(session: AsyncSession, token: str) -> User | None:
     """The user whose browser holds this token; None when nobody is signed in with it (any more)."""
-    found = await session.scalar(
-        select(Session)
-        .join(Session.user)
-        .where(Session.token_hash == _hash(token), Session.expires_at > now())
-        .options(contains_eager(Session.user))
-    )
-    return found.user if found else None
+    user: User | None = await session.scalar(_OF_SESSION, {"token_hash": _hash(token), "moment": now()})
+    return user
+
+
+_OF_SESSION = (
+    select(User)
+    .join(Session, Session.user_id == User.id)
+    .where(Session.token_hash == bindparam("token_hash"), Session.expires_at > bindparam("moment"))
+)
+"""Built once, since every page asks it."""
 
 
 async def end_session(session: AsyncSession, token: str) -> None:

@@ -23,6 +23,7 @@ from scv.training.recipe import (
     uses_math,
     validates,
 )
+from scv.training.schedules import SCHEDULES
 from scv.training.settings import TrainingSettings
 
 
@@ -57,7 +58,7 @@ def cells(
         "validates": validates(dataset),
         "training": training_code(settings).rstrip(),
         "optimizer": settings.optimizer,
-        "rate": _RATES[settings.schedule],
+        "rate": SCHEDULES[settings.schedule].does,
         "held_out": "those that the dataset has for validation"
         if dataset.validation_size
         else f"{settings.validation_percent} % of each class",
@@ -81,13 +82,6 @@ def _listed(names: tuple[str, ...]) -> str:
     line = f"[{', '.join(map(repr, names))}]"
     return line if len(line) <= 100 else "[\n" + "".join(f"    {name!r},\n" for name in names) + "]"
 
-
-_RATES = {
-    "constant": "stays the same",
-    "step": "is divided by ten at a half and at three quarters of the\ntraining",
-    "cosine": "falls to zero in half a cosine",
-    "one-cycle": "rises to three times its\nvalue in the first tenth of the training, then falls to zero",
-}
 
 _CELLS = (
     Cell(
@@ -122,7 +116,8 @@ from torch import nn
         """
 ## Settings
 
-Change them and run everything again. The same seed gives the same result. The learning rate $rate.
+Change them and run everything again. The same seed gives the same result.
+The learning rate $rate.
 """,
     ),
     Cell(

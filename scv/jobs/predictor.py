@@ -9,7 +9,6 @@ import os
 import secrets
 import sys
 import threading
-import traceback
 import warnings
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import structlog
 from PIL import Image
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -39,6 +39,7 @@ from scv.jobs.predict_client import (
     write,
 )
 from scv.jobs.queue import open_redis
+from scv.log import configure_log
 from scv.message import say
 from scv.ml.errors import NoNumbersError, WeightsError
 from scv.ml.explain.explain_prediction import explain
@@ -58,6 +59,8 @@ _WAITING = 1000
 
 _PICTURE_SECONDS = 10.0
 _CLAIM_SECONDS = 60
+
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _PAUSE = 0.2
 
 _INTERNAL = say("The answer stopped because of an error in the program. The interactive worker's log has the details.")
@@ -125,8 +128,8 @@ def answer_to(networks: Networks, path: Path, picture: bytes) -> Answer:
         return Answer(steps=_drawn(error.steps), problem=error.message)
     except WeightsError as error:
         return Answer(problem=error.message)
-    except Exception:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
-        traceback.print_exc()
+    except Exception:
+        log.exception("an image could not be answered")
         return Answer(problem=_INTERNAL)
 
 
@@ -138,8 +141,8 @@ def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
         detector = warm.learning.result(_LEARN_SECONDS)
     except TimeoutError:
         notes.append(_STILL_LEARNING)
-    except Exception:  # noqa: BLE001 - the answer is there without it
-        traceback.print_exc()
+    except Exception:
+        log.exception("whether an image is unusual cannot be told")
     try:
         explained = explain(warm.trained, seen.pixels, detector)
     except NoNumbersError as error:
@@ -254,9 +257,11 @@ def _end_with_worker() -> None:
 
 
 def main() -> None:
+    settings = Settings.from_environment()
+    configure_log(settings.log_format, "predictor")
     warnings.simplefilter("ignore")  # what Pillow thinks of a picture's fields belongs in no log
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    asyncio.run(serve(Settings.from_environment()))
+    asyncio.run(serve(settings))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The predictor as its worker sees it: started with it, started again when it dies, ended with it."""
 
 import asyncio
-import logging
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import NoReturn
+
+import structlog
 
 from scv.jobs.subprocesses import running_subprocess
 from scv.settings import Settings
@@ -12,7 +13,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _STEADY_SECONDS = 5.0
 """The pause before it is started again doubles each time, until it has lived for so long."""
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 async def keep_predictor(settings: Settings, processes: set[int]) -> NoReturn:
@@ -24,7 +25,7 @@ async def keep_predictor(settings: Settings, processes: set[int]) -> NoReturn:
         try:
             # Its standard input is closed with this process, however that ends.
             async with running_subprocess(
-                settings, processes, "scv.jobs.predictor", stdin=PIPE, stdout=DEVNULL
+                settings, processes, "scv.jobs.predictor", secrets=["redis_url"], stdin=PIPE, stdout=DEVNULL
             ) as process:
                 status = await process.wait()
         except OSError:
@@ -32,6 +33,6 @@ async def keep_predictor(settings: Settings, processes: set[int]) -> NoReturn:
             pause = min(2 * pause, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
             continue
-        log.warning("the predictor %s ended with status %s and is started again", process.pid, status)
+        log.warning("the predictor ended and is started again", child=process.pid, status=status)
         pause = _SHORTEST_PAUSE if clock() - begun > _STEADY_SECONDS else min(2 * pause, _LONGEST_PAUSE)
         await asyncio.sleep(pause)

@@ -36,7 +36,6 @@ def prepare_with_progress(
     except DatasetMissingError as error:
         raise TaskFailedError(error.message) from error
     except OSError as error:
-        sys.stderr.write(f"{error}\n")
         why = error.strerror or type(error).__name__
         raise TaskFailedError(say("The dataset could not be prepared: {why}.", why=why)) from error
 

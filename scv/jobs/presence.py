@@ -1,7 +1,6 @@
 """Which workers there are: each announces itself under a key of its own, which runs out soon after it is gone."""
 
 import asyncio
-import logging
 import os
 import secrets
 import socket
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
 from scv.jobs.events import BrokerAwayError, broker_needed
@@ -20,7 +20,7 @@ KEYS = "scv:worker:"
 _PAUSE = 1.0
 _GOODBYE_SECONDS = 1.0
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True):

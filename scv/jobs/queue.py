@@ -1,19 +1,18 @@
 """The way from the web to the workers. With `worker` the only place that knows arq.
 
-A job carries ids only. That it was delivered means nothing: a worker first takes the lease in the database.
+A job only says that something waits, and is done as soon as a worker has heard it: the database knows what waits, and
+workers look there by themselves as well. So nothing depends on what arq keeps of its jobs.
 """
 
 from typing import Any, Self
-from urllib.parse import unquote
 
 import msgspec
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
-from redis.asyncio import ConnectionPool, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from scv.jobs.broker_url import connection_pool
 from scv.jobs.events import RunEvent, broker_needed, publish
 from scv.jobs.predict_client import Answer, ask
 from scv.jobs.presence import WorkerState, list_workers
@@ -21,13 +20,6 @@ from scv.settings import Settings
 
 TRAIN_QUEUE = "scv:train"
 INTERACTIVE_QUEUE = "scv:interactive"
-
-TRAIN_TIMEOUT = 7 * 24 * 3600
-"""Seconds after which a training is taken from its worker; it then goes on from its checkpoint."""
-
-IN_PROGRESS_SECONDS = TRAIN_TIMEOUT + 10
-"""How long arq keeps its mark on a job that a worker has picked."""
-
 
 ANSWER_SECONDS = 8.0
 """How long a broker may take to answer: longer than `follow` has it wait for news. A worker never has it wait."""
@@ -44,7 +36,10 @@ def read_job(data: bytes) -> dict[str, Any]:
 
 
 def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
-    """A client that connects when it is first used. A broker that restarts is tried again `retries` times."""
+    """A client that connects when it is first used. A broker that restarts is tried again `retries` times.
+
+    Raises `RefusedError` where the URL cannot be read.
+    """
     options: dict[str, Any] = {
         # Not after a timeout: whoever waits would wait several times as long.
         "retry": Retry(ExponentialBackoff(cap=1.0, base=0.05), retries, supported_errors=(RedisConnectionError,)),
@@ -52,17 +47,11 @@ def open_redis(settings: Settings, *, retries: int) -> ArqRedis:
         "socket_connect_timeout": 2.0,
         "socket_timeout": ANSWER_SECONDS,
     }
-    url = settings.redis_url
-    if url.startswith("unix://"):
-        # Not by `from_url`, which takes "?" and "#" in a folder's name for the end of the path.
-        pool = ConnectionPool(UnixDomainSocketConnection, path=unquote(url.removeprefix("unix://")), **options)
-    else:
-        pool = ConnectionPool.from_url(url, **options)
-    return ArqRedis(pool, job_serializer=write_job, job_deserializer=read_job)
+    return ArqRedis(connection_pool(settings.redis_url, **options), job_serializer=write_job, job_deserializer=read_job)
 
 
 def training_job(run_id: int, attempt: int) -> str:
-    """The job's id; every attempt has its own, since arq never runs the same id beside itself."""
+    """The job's id. A job that a killed worker had picked keeps its id from being used again for a while."""
     return f"train:{run_id}:{attempt}"
 
 
@@ -85,9 +74,9 @@ class Queue:
         await publish(self.redis, run_id, event)
 
     async def enqueue_training(self, run_id: int, attempt: int) -> bool:
-        """Have the queued run trained. False when this attempt is in the queue already.
+        """Have a worker look at once for runs that wait, such as this one. False when that is in the queue already.
 
-        Raises `BrokerAwayError`; the reaper then enqueues the run as soon as the broker is back.
+        Without this a worker that is free looks a little later. Raises `BrokerAwayError`.
         """
         with broker_needed():
             job = await self.redis.enqueue_job(
@@ -113,19 +102,3 @@ class Queue:
     async def list_workers(self) -> list[WorkerState]:
         """The workers that are there, those that train first. Raises `BrokerAwayError`."""
         return await list_workers(self.redis)
-
-    async def picked_seconds_ago(self, run_id: int, attempt: int) -> float | None:
-        """How long ago a worker picked the attempt's job; None when none has. Raises `BrokerAwayError`."""
-        with broker_needed():
-            left = await self.redis.pttl(in_progress_key_prefix + training_job(run_id, attempt))
-        return IN_PROGRESS_SECONDS - left / 1000 if left >= 0 else None
-
-    async def forget_training(self, run_id: int, attempt: int) -> None:
-        """Remove all that a killed worker left of the attempt's job. Raises `BrokerAwayError`."""
-        job_id = training_job(run_id, attempt)
-        with broker_needed():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.zrem(TRAIN_QUEUE, job_id)
-                for prefix in (job_key_prefix, in_progress_key_prefix, retry_key_prefix):
-                    pipe.delete(prefix + job_id)
-                await pipe.execute()

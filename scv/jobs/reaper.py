@@ -1,13 +1,13 @@
 """Takes care of runs and tasks that nobody takes care of: every worker does so, at its start and then regularly.
 
-A run or a task is lost when its worker has not renewed the lease in time. A queued run is stranded when the broker has
-lost its job, or a worker picked the job and was killed before it took the lease; tasks that wait are found by the
-interactive worker itself.
+A run or a task is lost when its worker has not renewed the lease in time. Those that wait are found by the workers
+themselves, whatever became of their jobs.
 """
 
 import asyncio
-import logging
 from contextlib import suppress
+
+import structlog
 
 from scv.db import leases, tasks
 from scv.db.engine import Database
@@ -31,7 +31,7 @@ WORKER_LOST = Failed(
 
 _LONGEST_PAUSE = 5.0
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 async def reap_for_ever(settings: Settings, database: Database, queue: Queue) -> None:
@@ -41,8 +41,6 @@ async def reap_for_ever(settings: Settings, database: Database, queue: Queue) ->
         try:
             await reap_tasks(settings, database)
             await reap(settings, database, queue)
-        except BrokerAwayError:
-            log.warning("the broker is away; what waits is enqueued when it is back")
         except Exception:
             # Whatever it was: without this loop what is lost would stay lost.
             log.exception("the runs and tasks could not be looked after this time")
@@ -50,24 +48,17 @@ async def reap_for_ever(settings: Settings, database: Database, queue: Queue) ->
 
 
 async def reap(settings: Settings, database: Database, queue: Queue) -> None:
-    """One look at the runs: requeue or end what is lost, enqueue what is stranded. Several at once do no harm."""
+    """One look at the runs: queue or end those that lost their workers. Several at once do no harm."""
     async with database.reading() as session:
         lost = await leases.list_lost(session)
     for run in lost:
         event = await _take_from_lost_worker(settings, database, run)
         if event is not None:
-            log.warning("run %s lost its worker in attempt %s: %r", run.id, run.attempt, event)
-            await queue.forget_training(run.id, run.attempt)
-            await queue.publish(run.id, event)
-
-    async with database.reading() as session:
-        queued = await leases.list_queued(session)
-    for run in queued:
-        picked = await queue.picked_seconds_ago(run.id, run.attempt)
-        if picked is not None and picked > settings.lease_seconds:
-            await queue.forget_training(run.id, run.attempt)
-        if await queue.enqueue_training(run.id, run.attempt):
-            log.info("run %s, attempt %s is enqueued again", run.id, run.attempt)
+            log.warning("a run lost its worker", run=run.id, attempt=run.attempt, becomes=event)
+            with suppress(BrokerAwayError):  # then pages and workers read it in the database a little later
+                await queue.publish(run.id, event)
+                if isinstance(event, Retrying):
+                    await queue.enqueue_training(run.id, event.attempt)
 
 
 async def _take_from_lost_worker(settings: Settings, database: Database, run: Run) -> RunEvent | None:
@@ -109,10 +100,10 @@ async def _take_task_from_lost_worker(settings: Settings, database: Database, ki
     if not task.stop_requested and task.attempt < settings.attempts:
         async with database.writing() as session:
             await tasks.requeue_lost(session, task)
-        log.warning("task %s (%s %s) lost its worker in attempt %s", task.id, task.kind, task.subject, task.attempt)
+        log.warning("a task lost its worker", task=task.id, kind=task.kind, subject=task.subject, attempt=task.attempt)
         return
     async with database.writing() as session:
         ending = await kind.record(settings, session, task, ending)
         await tasks.end_lost(session, task, *state_of(ending))
-    log.warning("task %s (%s %s) lost its worker, and ends: %r", task.id, task.kind, task.subject, ending)
+    log.warning("a task lost its worker, and ends", task=task.id, kind=task.kind, subject=task.subject, ending=ending)
     await kind.clear(settings, database, task, ending)

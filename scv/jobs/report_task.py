@@ -16,6 +16,7 @@ class ReportTask(TaskKind):
     name = "report"
     process = "scv.jobs.report_process"
     at_once = 1
+    secrets = ("database_url",)
     lost = say(
         "The work on the report was cut off again and again, most likely for lack of memory. Free some memory, then "
         "try again: what was ready is kept. The interactive worker's log has the details."

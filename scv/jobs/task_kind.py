@@ -1,6 +1,7 @@
 """What a kind of task is, from a worker's side."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +24,9 @@ class TaskKind(ABC):
 
     at_once: ClassVar[int]
     """How many of these a worker does at a time."""
+
+    secrets: ClassVar[Collection[str]] = ()
+    """Which of `scv.settings.SECRETS` the process is given."""
 
     lost: ClassVar[Message]
     """Why a task failed whose process or worker was lost in each attempt, and what can be done about it."""

@@ -4,12 +4,16 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from pathlib import Path
+
+import structlog
 
 from scv.jobs.lines import Renewed, Stop, WorkerReader, WorkerWriter
 from scv.jobs.task_protocol import BeginTask, Ending, TaskDone, TaskFailed, TaskProgress, TaskStopped, read_to_process
+from scv.log import configure_log
 from scv.message import Message, say
+from scv.settings import Settings
 from scv.stage import Stage
 
 INTERNAL = say("The work ended because of an error in the program. The interactive worker's log has the details.")
@@ -17,6 +21,8 @@ OUT_OF_MEMORY = say("The memory of the server is too small for this. Free some m
 
 _EVERY = 0.25
 """Seconds between two lines about one stage."""
+
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class TaskStoppedError(Exception):
@@ -61,6 +67,7 @@ Work = Callable[[str, ProgressSender], None]
 
 def run(work: Work) -> int:
     """Do one task for the worker that started this process, and tell it how that ended; returns the exit status."""
+    configure_log(Settings.from_environment().log_format, Path(sys.argv[0]).stem)
     writer = WorkerWriter()
     tasks: queue.SimpleQueue[BeginTask] = queue.SimpleQueue()
     stop = threading.Event()
@@ -91,12 +98,12 @@ def ending_of(work: Work, argument: str, on_progress: ProgressSender) -> Ending:
     except TaskStoppedError:
         return TaskStopped()
     except TaskFailedError as error:
-        sys.stderr.write(f"{error.message}\n")
+        log.warning("the task cannot be done", why=str(error.message), exc_info=True)
         return TaskFailed(error.message, error.refused)
     except MemoryError:
-        traceback.print_exc()
+        log.exception("the task failed")
         return TaskFailed(OUT_OF_MEMORY)
-    except Exception:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
-        traceback.print_exc()
+    except Exception:
+        log.exception("the task failed")
         return TaskFailed(INTERNAL)
     return TaskDone()

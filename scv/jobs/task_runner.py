@@ -4,7 +4,6 @@ The database says what waits, so a job of the queue only saves time: without it 
 """
 
 import asyncio
-import logging
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,9 @@ from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from scv.db import tasks
 from scv.db.engine import Database
@@ -58,7 +59,7 @@ _STATES: dict[type[Ending], TaskState] = {TaskDone: "done", TaskStopped: "stoppe
 _TRY_LATER = (SQLAlchemyError, ConflictError)
 """What a database raises that is away or full, or gave a transaction up for another one's sake."""
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class TaskRunner:
@@ -100,15 +101,19 @@ class TaskRunner:
     async def run_waiting(self) -> None:
         """Do one task after the other until none waits that may begin."""
         while (task := await self._take()) is not None:
-            try:
-                await _TaskAtWork(task, self._kinds[task.kind], self._settings, self._database, self._processes).run()
-            except LeaseLostError:
-                log.warning("task %s is not ours any more", task.id)
-            except Exception:
-                # The reaper sees to the task when its lease has run out.
-                log.exception("task %s could not be done", task.id)
-            finally:
-                self._busy[task.kind] -= 1
+            with bound_contextvars(task=task.id):
+                await self._run(task)
+
+    async def _run(self, task: Task) -> None:
+        try:
+            await _TaskAtWork(task, self._kinds[task.kind], self._settings, self._database, self._processes).run()
+        except LeaseLostError:
+            log.warning("the task was taken from this worker")
+        except Exception:
+            # The reaper sees to the task when its lease has run out.
+            log.exception("the task could not be done")
+        finally:
+            self._busy[task.kind] -= 1
 
     async def _take(self) -> Task | None:
         async with self._taking:
@@ -173,10 +178,16 @@ class _TaskAtWork:
             return TaskStopped()
         begin = BeginTask(argument=argument, lease_seconds=self._settings.lease_seconds)
         async with running_subprocess(
-            self._settings, self._processes, self._kind.process, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT
+            self._settings,
+            self._processes,
+            self._kind.process,
+            secrets=self._kind.secrets,
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=_LINE_LIMIT,
         ) as process:
             self._process = process
-            log.info("task %s (%s %s): process %s", self._task.id, self._task.kind, self._task.subject, process.pid)
+            log.info("a task begins", kind=self._task.kind, subject=self._task.subject, child=process.pid)
             self._send(begin)
             try:
                 ending = await self._listen(process)
@@ -185,7 +196,7 @@ class _TaskAtWork:
                 status = await process.wait()
             finally:
                 self._process = None
-        log.info("task %s: process %s ended with status %s: %r", self._task.id, process.pid, status, ending)
+        log.info("a task ends", child=process.pid, status=status, ending=ending)
         return TaskStopped() if ending is None and self._stopping else ending
 
     async def _listen(self, process: Process) -> Ending | None:
@@ -201,7 +212,7 @@ class _TaskAtWork:
                 ValueError,
                 msgspec.DecodeError,
             ):  # also a line that cannot be read, or is far too long
-                log.warning("task %s: process %s is silent, or says nothing sensible", self._task.id, process.pid)
+                log.warning("the process is silent, or its lines cannot be read", child=process.pid)
                 return None
             if not isinstance(message, TaskProgress):
                 return message
@@ -225,7 +236,7 @@ class _TaskAtWork:
             except LeaseLostError:
                 break
             except _TRY_LATER:
-                log.exception("task %s: the lease could not be renewed", self._task.id)
+                log.exception("the lease could not be renewed")
             else:
                 good_until = begun + seconds
                 self._send(Renewed())
@@ -263,7 +274,7 @@ class _TaskAtWork:
                     await tasks.end(session, self._task.id, self._token, *state_of(counts))
                 return counts
             except _TRY_LATER:
-                log.exception("task %s: its end could not be recorded", self._task.id)
+                log.exception("the end of the task could not be recorded")
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

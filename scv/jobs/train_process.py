@@ -9,10 +9,10 @@ import os
 import queue
 import sys
 import threading
-import traceback
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from scv.blocks.document import DocumentError, decode
 from scv.data.errors import DatasetMissingError
@@ -20,10 +20,12 @@ from scv.jobs.lines import Renewed, Stop, WorkerReader, WorkerWriter
 from scv.jobs.open_dataset import pictures_of
 from scv.jobs.sandbox import FolderInUseError, claim, enter_scratch, limit_memory
 from scv.jobs.train_protocol import Pause, Ready, Train, read_to_child
+from scv.log import bind_process, configure_log
 from scv.message import say
 from scv.ml.errors import TrainingError
 from scv.ml.train.train import train
 from scv.ml.train.warm_up import warm_up
+from scv.settings import Settings
 from scv.training.progress import Event, Failed, Paused, Result, Stopped
 from scv.training.settings import TrainingSettings
 
@@ -31,6 +33,8 @@ INTERNAL = say("The training stopped because of an error in the program. Its log
 DISK_FULL = say("The disk is full: the state of the training cannot be saved. Free some space, then run it again.")
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Orders:
@@ -95,8 +99,8 @@ def run_training(task: Train, writer: WorkerWriter, orders: Orders) -> Event:
         return Failed(code="dataset_missing", message=error.message)
     except FolderInUseError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it was, the user is told, and the log has it
-        traceback.print_exc()
+    except Exception as error:
+        log.exception("the training failed")
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
             return Failed(code="disk_full", message=DISK_FULL)
         if task.memory_mb and ("bad_alloc" in str(error) or getattr(error, "errno", None) == errno.ENOMEM):
@@ -117,10 +121,13 @@ def _out_of_memory(limit: int) -> Failed:
 
 
 def main() -> None:
+    configure_log(Settings.from_environment().log_format, "training")
     writer, orders = WorkerWriter(), Orders()
     warm_up()
     writer.send(Ready())
-    writer.send(run_training(orders.training.get(), writer, orders))
+    task = orders.training.get()
+    bind_process(run=task.run_id, attempt=task.attempt)
+    writer.send(run_training(task, writer, orders))
     sys.stderr.flush()
     # Not by returning: that would wait for torch's threads, and the last word is said.
     os._exit(0)

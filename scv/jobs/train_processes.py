@@ -1,13 +1,13 @@
 """Training children as their worker sees them: started warm, spoken to in lines, ended for certain."""
 
 import asyncio
-import logging
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import msgspec
+import structlog
 
 from scv.jobs.lines import Renewed, Stop, line
 from scv.jobs.subprocesses import start
@@ -21,7 +21,7 @@ TERM_SECONDS = 0.3
 
 _LINE_LIMIT = 1 << 20
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Child:
@@ -59,7 +59,7 @@ class Child:
                 message = read_from_child(text)
             except msgspec.DecodeError:
                 # Killed in the middle of a line.
-                log.warning("child %s said %r", self.pid, text[:200])
+                log.warning("a line of a training process cannot be read", child=self.pid, line=text[:200])
                 continue
             if not isinstance(message, Ready):
                 yield message
@@ -68,7 +68,7 @@ class Child:
         try:
             return await asyncio.wait_for(self._stdout.readline(), silence_seconds)
         except TimeoutError:
-            log.warning("child %s has said nothing for %.0f s", self.pid, silence_seconds)
+            log.warning("a training process was silent for too long", child=self.pid, seconds=silence_seconds)
             await self.kill()
             return b""
 

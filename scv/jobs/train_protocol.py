@@ -9,10 +9,14 @@ from scv.training.progress import Event
 class Train(msgspec.Struct, tag="train", frozen=True, kw_only=True):
     """Train this snapshot. `document` and `settings` are JSON text, `data_dir` and `folder` absolute paths.
 
+    `run_id` and `attempt` are for the log.
+
     The child ends itself when it hears nothing for `lease_seconds`: by then another worker may have the run,
     and two children must never write into the same folder. `memory_mb` is how much it may use, 0 for no limit.
     """
 
+    run_id: int
+    attempt: int
     document: str
     settings: str
     dataset: str

@@ -4,11 +4,12 @@ Whatever happens is written to the database first and told to the stream afterwa
 """
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Literal
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from scv.db import leases, runs
 from scv.db.engine import Database
@@ -41,7 +42,7 @@ CHILD_DIED = Failed(
 Reason = Literal["stop", "pause", "time"]
 """Why a child was told to end: its user wants it, or the run has had the time that one may take."""
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Trainer:
@@ -76,7 +77,8 @@ class Trainer:
                 run = await take_next(session, self._settings.lease_seconds, self._settings.running_per_user)
             if run is None or run.lease_token is None:
                 return
-            await self._train(run, run.lease_token)
+            with bound_contextvars(run=run.id):
+                await self._train(run, run.lease_token)
             await self._spare.warm()
 
     async def _train(self, run: Run, token: str) -> None:
@@ -86,7 +88,7 @@ class Trainer:
             if await training.go_on_until_it_ends(self._spare):
                 self._files.delete_unfinished(run.id)
         except LeaseLostError:
-            log.warning("run %s is not ours any more", run.id)
+            log.warning("the run was taken from this worker")
             await self._clear_deleted(run.id)
         except asyncio.CancelledError:
             with suppress(LeaseLostError):
@@ -142,8 +144,10 @@ class _Training:
         self.child = child = await spare.take()
         child.send(
             Train(
-                document=self._run.document,
-                settings=self._run.settings,
+                run_id=self._run.id,
+                attempt=self._number,
+                document=self._run.document_json,
+                settings=self._run.settings_json,
                 dataset=self._run.dataset,
                 data_dir=str(self._settings.data_dir),
                 folder=str(self._files.path(run_folder(self._run.id))),
@@ -153,7 +157,7 @@ class _Training:
                 memory_mb=self._settings.memory_mb,
             )
         )
-        log.info("run %s trains in process %s", self._run.id, child.pid)
+        log.info("a training begins", attempt=self._number, child=child.pid)
         heartbeat = asyncio.create_task(self._keep_lease(child))
         try:
             done = False
@@ -166,7 +170,7 @@ class _Training:
                 await self._record_told_to_end(self._reason)
                 done = True
             if not done:
-                log.warning("run %s: process %s ended with status %s", self._run.id, child.pid, status)
+                log.warning("a training process was lost", attempt=self._number, child=child.pid, status=status)
             return done
         finally:
             await child.kill()
@@ -188,7 +192,7 @@ class _Training:
             except LeaseLostError:
                 break
             except SQLAlchemyError:
-                log.exception("run %s: the lease could not be renewed", self._run.id)
+                log.exception("the lease could not be renewed")
             else:
                 counted, good_until = begun, begun + seconds
                 child.send(Renewed())
@@ -215,7 +219,7 @@ class _Training:
             try:
                 return await self._record(event)
             except SQLAlchemyError:
-                log.exception("run %s: %s could not be recorded", self._run.id, type(event).__name__)
+                log.exception("an event could not be recorded", kind=type(event).__name__)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _record(self, event: Event) -> bool:

@@ -1,48 +1,46 @@
-"""The workers: one for training, one for interactive work. With `queue` the only place that knows arq.
-
-They never share a queue: arq keeps its mark on a job for as long as the longest job of a worker may last.
-"""
+"""The workers: one for training, one for interactive work. With `queue` the only place that knows arq."""
 
 import asyncio
-import logging
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+import structlog
 from arq.worker import Worker, func
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from scv.db.engine import Database
 from scv.db.tables import now
-from scv.jobs.obsolete_files import sweep_obsolete_files
+from scv.jobs.obsolete_files import replace_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
-from scv.jobs.queue import (
-    INTERACTIVE_QUEUE,
-    TRAIN_QUEUE,
-    TRAIN_TIMEOUT,
-    Queue,
-    open_redis,
-    read_job,
-    write_job,
-)
+from scv.jobs.queue import INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue, open_redis, read_job, write_job
 from scv.jobs.reaper import reap_for_ever
 from scv.jobs.task_runner import TaskRunner
 from scv.jobs.train_processes import Spare
+from scv.jobs.train_runner import TrainRunner
 from scv.jobs.train_task import Trainer
+from scv.log import configure_log
 from scv.settings import Settings
 
 QueueName = Literal["train", "interactive"]
 
-TASKS_TIMEOUT = 10
+JOB_SECONDS = 10
+"""How long a job may take; it only wakes what does the work, and has ended at once."""
 
 _PATIENCE = 5
 """How often a worker tries a broker that is away: together about ten seconds, so a restart goes unnoticed."""
 
+_AWAY_SECONDS = 1.0
+"""How long it waits before it asks again whether the broker is there."""
+
 _INSIST_SECONDS = 1.0
 """After so long a task is cancelled once more: a cancellation that meets a reply of the broker can be lost."""
 
-log = logging.getLogger(__name__)
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 def run(settings: Settings, queue: QueueName, devices: Sequence[str] = ()) -> None:
@@ -50,12 +48,15 @@ def run(settings: Settings, queue: QueueName, devices: Sequence[str] = ()) -> No
 
     A training worker trains one run on each of the devices, at the same time; by default one on the setting's.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_log(settings.log_format, f"{queue} worker")
     asyncio.run(_work(settings, queue, devices or (settings.device,)))
 
 
 async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> None:
     since = now()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
@@ -63,24 +64,25 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         stack.push_async_callback(queue.close)
         reaper = asyncio.create_task(reap_for_ever(settings, database, queue))
         stack.push_async_callback(end_task, reaper)
+        reaper.add_done_callback(lambda _: stopped.set())  # a worker that reaps no more is started again
         trainers: list[Trainer] = []
         processes: set[int] = set()
+        runner: TrainRunner | TaskRunner
         if name == "train":
             for device in devices:
                 spare = Spare()
                 stack.push_async_callback(spare.close)
                 await spare.warm()
                 trainers.append(Trainer(replace(settings, device=device), database, queue, spare))
-            worker = _training_worker(settings, trainers)
+            runner = TrainRunner(settings, database, trainers)
+            make_worker = _training_worker(settings, runner)
         else:
-            sweep_obsolete_files(settings.data_dir)
+            await replace_obsolete_files(settings.data_dir, database)
             runner = TaskRunner(settings, database, processes)
-            stack.push_async_callback(runner.close)
-            looking = asyncio.create_task(runner.look_for_ever())
-            stack.push_async_callback(end_task, looking)
             predicting = asyncio.create_task(keep_predictor(settings, processes))
             stack.push_async_callback(end_task, predicting)
-            worker = _interactive_worker(settings, runner)
+            make_worker = _interactive_worker(settings, runner)
+        stack.push_async_callback(runner.close)
 
         def state() -> WorkerState:
             seats = [trainer.seat for trainer in trainers]
@@ -88,29 +90,49 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
             return look(name, since, seats, (*children, *processes))
 
         # As long as its lease: where the one has run out, so has the other.
-        announcing = asyncio.create_task(announce_for_ever(queue.redis, state, settings.lease_seconds))
-        stack.push_async_callback(end_task, announcing)
-        # Also waits for a training that goes on although the broker, and with it arq's loop, is gone.
-        stack.push_async_callback(worker.close)
-        await run_until_told(worker, reaper)
+        announcing = announce_for_ever(queue.redis, state, settings.lease_seconds)
+        for work in (announcing, runner.look_for_ever(), deliver_for_ever(queue.redis, make_worker)):
+            stack.push_async_callback(end_task, asyncio.create_task(work))
+        await stopped.wait()
 
 
-async def run_until_told(worker: Worker, reaper: asyncio.Task[None]) -> None:
-    """Let arq's loop run until it ends, a signal ends it, or the reaper has ended; an error in it is raised."""
-    told = asyncio.Event()
-    worker.on_stop = lambda _: told.set()
-    running = asyncio.create_task(worker.async_run())
-    reaper.add_done_callback(lambda _: told.set())
-    while not running.done():
-        await asyncio.wait([running], timeout=_INSIST_SECONDS)
-        if told.is_set() and worker.main_task is not None:
-            worker.allow_pick_jobs = False  # which arq itself leaves as it was
-            worker.main_task.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+async def deliver_for_ever(redis: Redis, make_worker: Callable[[], Worker]) -> NoReturn:
+    """Have arq deliver jobs until cancelled. `redis` is asked whether the broker is there.
+
+    While it is away none are delivered; work goes on, and what waits is found in the database.
+    """
+    while True:
+        await _until_broker_answers(redis)
+        worker = make_worker()
+        try:
+            await worker.async_run()
+        except RedisError as error:
+            log.warning("jobs are not delivered any more", why=str(error))
+        except Exception:
+            log.exception("jobs are not delivered any more")
+        finally:
+            with suppress(RedisError, asyncio.CancelledError):
+                await worker.close()
+        await asyncio.sleep(_AWAY_SECONDS)
 
 
-async def end_task(task: asyncio.Task[None]) -> None:
+async def _until_broker_answers(redis: Redis) -> None:
+    away = False
+    while True:
+        try:
+            await redis.ping()
+        except RedisError as error:
+            if not away:
+                log.warning("the broker is away and is tried again", why=str(error))
+            away = True
+            await asyncio.sleep(_AWAY_SECONDS)
+        else:
+            if away:
+                log.warning("the broker is back")
+            return
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
     """Cancel the task until it has ended."""
     while not task.done():
         task.cancel()
@@ -119,32 +141,18 @@ async def end_task(task: asyncio.Task[None]) -> None:
         task.exception()  # the process ends: that it failed as well changes nothing
 
 
-def _training_worker(settings: Settings, trainers: list[Trainer]) -> Worker:
-    idle = list(trainers)
-
+def _training_worker(settings: Settings, runner: TrainRunner) -> Callable[[], Worker]:
     async def train(ctx: dict[Any, Any], run_id: int, attempt: int) -> None:
-        # The job is a call that something waits; the database knows whose turn it is.
-        trainer = idle.pop()  # there is one: arq starts no more jobs than there are trainers
-        try:
-            await trainer.train_all()
-        finally:
-            idle.append(trainer)
+        runner.wake()  # for whichever run's turn it is
 
-    return Worker(
-        [func(train, name="train", timeout=TRAIN_TIMEOUT)],
-        queue_name=TRAIN_QUEUE,
-        max_jobs=len(trainers),
-        job_timeout=TRAIN_TIMEOUT,
-        **_common(settings),
-    )
+    return lambda: Worker([func(train, name="train")], queue_name=TRAIN_QUEUE, **_common(settings))
 
 
-def _interactive_worker(settings: Settings, runner: TaskRunner) -> Worker:
+def _interactive_worker(settings: Settings, runner: TaskRunner) -> Callable[[], Worker]:
     async def tasks(ctx: dict[Any, Any]) -> None:
-        # The job is a call that something waits; the database knows what.
         runner.wake()
 
-    return Worker([func(tasks, name="tasks", timeout=TASKS_TIMEOUT)], queue_name=INTERACTIVE_QUEUE, **_common(settings))
+    return lambda: Worker([func(tasks, name="tasks")], queue_name=INTERACTIVE_QUEUE, **_common(settings))
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -152,6 +160,8 @@ def _common(settings: Settings) -> dict[str, Any]:
         "redis_pool": open_redis(settings, retries=_PATIENCE),
         "job_serializer": write_job,
         "job_deserializer": read_job,
+        "job_timeout": JOB_SECONDS,
+        "handle_signals": False,
         "poll_delay": 0.1,
         "keep_result": 0,
         "max_tries": 1,

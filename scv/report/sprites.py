@@ -1,4 +1,4 @@
-"""Many small pictures in one PNG file, and what is said of one test or training picture."""
+"""Many small images in one PNG file, and the network's prediction for one image."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ import msgspec
 class Sprite(msgspec.Struct, frozen=True):
     """`count` tiles of `width` × `height` pixels in rows of `columns`, in `file` of the report's folder.
 
-    Tile n, from 0, has its left upper corner at (n mod columns · width, n // columns · height).
+    Tiles are numbered from 0, row by row.
     """
 
     file: str
@@ -15,9 +15,20 @@ class Sprite(msgspec.Struct, frozen=True):
     columns: int
     count: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole PNG, in pixels."""
+        rows = (self.count + self.columns - 1) // self.columns
+        return self.width * self.columns, self.height * rows
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """The left upper corner of a tile, in pixels."""
+        row, column = divmod(number, self.columns)
+        return column * self.width, row * self.height
+
 
 class Example(msgspec.Struct, frozen=True):
-    """A picture with the network's answer. Classes are numbers, probabilities shares from 0 to 1, the loss in nats.
+    """An image with the network's prediction. Classes are numbers, probabilities shares from 0 to 1, the loss in nats.
 
     `index` is its place in its part of the dataset; `confidence` is the probability of the class `predicted`.
     """
@@ -31,9 +42,9 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Gallery(msgspec.Struct, frozen=True):
-    """Some pictures, each with the tile of its position in `pictures`, of `found` that there are in all.
+    """Some of the `found` images of a kind. The image at position n has tile n of `pictures`.
 
-    `pictures` is None where there is none.
+    `pictures` is None where there are no images.
     """
 
     found: int

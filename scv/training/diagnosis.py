@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from scv.message import Message, say
-from scv.training.settings import CUSTOMARY_RATES, FIELDS, TrainingSettings, lower_rate
+from scv.training.optimizers import OPTIMIZERS
+from scv.training.settings import FIELDS, TrainingSettings, lower_rate
 
 
 def guessing(classes: int) -> float:
@@ -148,7 +149,7 @@ def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSetti
         classes=classes,
         chance=percent(1 / classes),
     )
-    usual = CUSTOMARY_RATES[settings.optimizer]
+    usual = OPTIMIZERS[settings.optimizer].rate
     if settings.learning_rate > usual:
         return Diagnosis("stuck", message, *_slower(settings))
     if settings.learning_rate < usual / 2:
@@ -156,7 +157,7 @@ def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSetti
         return Diagnosis("stuck", message, advice, {"learning_rate": usual})
     if settings.optimizer != "Adam":
         advice = say("Adam finds a way out more often. If it does not, put BatchNorm2d after the convolutions.")
-        return Diagnosis("stuck", message, advice, {"optimizer": "Adam", "learning_rate": CUSTOMARY_RATES["Adam"]})
+        return Diagnosis("stuck", message, advice, {"optimizer": "Adam", "learning_rate": OPTIMIZERS["Adam"].rate})
     advice = say("Put BatchNorm2d after the convolutions and activations between layers, or try a tenth of the rate.")
     return Diagnosis("stuck", message, advice, _slower(settings)[1])
 
@@ -184,11 +185,7 @@ def _overfitting(last: _Means, settings: TrainingSettings) -> Diagnosis:
         return Diagnosis("overfitting", message, advice, {"shift": 2})
     if not settings.weight_decay:
         advice = say("Weight decay keeps the weights small. Dropout before the last layer helps as well.")
-        decay: dict[str, dict[str, Any]] = {
-            "Adam": {"optimizer": "AdamW", "weight_decay": 0.05},
-            "AdamW": {"weight_decay": 0.05},
-        }
-        return Diagnosis("overfitting", message, advice, decay.get(settings.optimizer, {"weight_decay": 5e-4}))
+        return Diagnosis("overfitting", message, advice, OPTIMIZERS[settings.optimizer].against_overfitting)
     advice = say("Put Dropout before the last layer, or take fewer channels: a smaller network remembers less.")
     return Diagnosis("overfitting", message, advice)
 
@@ -208,7 +205,7 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
         "It has learned what it can, and that is {accuracy} of the training pictures: it is too simple for them.",
         accuracy=percent(last.train_accuracy),
     )
-    usual = CUSTOMARY_RATES[settings.optimizer]
+    usual = OPTIMIZERS[settings.optimizer].rate
     if settings.learning_rate < usual / 2:
         advice = say("The learning rate {rate} is small. Try {better}.", **_rates(settings, usual))
         return Diagnosis("underfitting", message, advice, {"learning_rate": usual})

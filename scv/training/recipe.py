@@ -5,6 +5,7 @@ settings ask for. `learning_rate` and `augment` are run by `ml` itself, from thi
 `torch`, `torch.nn.functional` as `F`, `math` where `uses_math` says so, and each other.
 """
 
+from collections.abc import Callable
 from itertools import count
 from string import Template
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from scv.message import foreign
+from scv.training.optimizers import OPTIMIZERS, written_arguments
+from scv.training.schedules import SCHEDULES
 from scv.training.settings import TrainingSettings
 
 
@@ -47,41 +50,11 @@ def quoted(text: str) -> str:
     return written if '"' in written else f'"{written[1:-1]}"'
 
 
-OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "Adam": {},
-    "AdamW": {},
-    "SGD": {"momentum": 0.9, "nesterov": True},
-    "RMSprop": {},
-}
-"""The classes of `torch.optim`, with what is not torch's default."""
-
-
 def optimizer_arguments(settings: TrainingSettings) -> dict[str, Any]:
     """Keyword arguments of `torch.optim`'s class besides the learning rate."""
-    decays = settings.weight_decay or settings.optimizer == "AdamW"  # whose default would be 0.01
-    return OPTIMIZERS[settings.optimizer] | ({"weight_decay": settings.weight_decay} if decays else {})
-
-
-SCHEDULES = {
-    "constant": "",
-    "step": '''\
-def learning_rate(lr, step, steps):
-    """In steps: a tenth of the rate after half of the training, a hundredth after three quarters."""
-    return lr * (1 if step < 0.5 * steps else 0.1 if step < 0.75 * steps else 0.01)
-''',
-    "cosine": '''\
-def learning_rate(lr, step, steps):
-    """Half a cosine: from the rate down to zero."""
-    return lr * (1 + math.cos(math.pi * step / steps)) / 2
-''',
-    "one-cycle": '''\
-def learning_rate(lr, step, steps):
-    """One cycle: up to three times the rate in the first tenth of all steps, then down to zero."""
-    return 3 * lr * min((step + 1) / (0.1 * steps), (steps - step) / (0.9 * steps), 1)
-''',
-}
-"""Source of `learning_rate` by schedule: the rate of a step, counted from 0, of all `steps` of a run. Step: He et al.
-2016; cosine: Loshchilov and Hutter 2017; one cycle: Smith and Topin 2018. Nothing where the rate stays the same."""
+    optimizer = OPTIMIZERS[settings.optimizer]
+    decays = settings.weight_decay or optimizer.default_decay
+    return optimizer.arguments | ({"weight_decay": settings.weight_decay} if decays else {})
 
 
 class Augmentation(msgspec.Struct, frozen=True):
@@ -92,16 +65,25 @@ class Augmentation(msgspec.Struct, frozen=True):
 
 
 def augmentation(settings: TrainingSettings) -> Augmentation | None:
-    """How training pictures are varied, None where they are not.
+    """How training images are augmented; None where they are not.
 
-    The pixels of the new picture are looked up in the old one, all pictures of a batch at once, with bilinear
-    interpolation; outside the old picture it is black. Cutout: DeVries and Taylor 2017.
+    The pixels of the new image are looked up in the old one, all images of a batch at once, with bilinear
+    interpolation; outside the old image it is black. Cutout: DeVries and Taylor 2017.
     """
     numbers = count()
 
     def draw() -> str:
         return f"draws[{next(numbers)}]"
 
+    lines = [*_geometry(settings, draw), *_cutout(settings, draw)]
+    if not lines:
+        return None
+    body = "\n".join(f"    {line}" for line in lines)
+    return Augmentation(_AUGMENT.substitute(body=body), next(numbers))
+
+
+def _geometry(settings: TrainingSettings, draw: Callable[[], str]) -> list[str]:
+    """The lines that flip, crop, rotate and shift; none where the settings ask for none of it."""
     moves: list[str] = []
     if settings.flip:
         moves += ["# mirror one half", f"x = torch.where({draw()} < 0.5, -x, x)"]
@@ -124,30 +106,31 @@ def augmentation(settings: TrainingSettings) -> Augmentation | None:
             f"x = x + ({draw()} * {2 * settings.shift + 1}).floor() - {settings.shift}",
             f"y = y + ({draw()} * {2 * settings.shift + 1}).floor() - {settings.shift}",
         ]
-    lines: list[str] = []
-    if moves:
-        lines += [
-            "x = torch.arange(width, device=images.device) - (width - 1) / 2  # (W,), in pixels from the middle",
-            "y = (torch.arange(height, device=images.device) - (height - 1) / 2).unsqueeze(1)  # (H, 1)",
-            *moves,
-            "grid = torch.stack(torch.broadcast_tensors(2 * x / width, 2 * y / height), 3)  # (B, H, W, 2)",
-            "images = F.grid_sample(images.float(), grid, align_corners=False)",
-        ]
-    if settings.cutout:
-        lines += [
-            f"# cut out a square of {settings.cutout} pixels",
-            f"top = ({draw()} * height).floor() - {settings.cutout // 2}",
-            f"left = ({draw()} * width).floor() - {settings.cutout // 2}",
-            "row = torch.arange(height, device=images.device).unsqueeze(1)  # (H, 1)",
-            "column = torch.arange(width, device=images.device)  # (W,)",
-            f"hidden = (row >= top) & (row < top + {settings.cutout})",
-            f"hidden = hidden & (column >= left) & (column < left + {settings.cutout})  # (B, H, W)",
-            "images = images.masked_fill(hidden.unsqueeze(1), 0)",
-        ]
-    if not lines:
-        return None
-    body = "\n".join(f"    {line}" for line in lines)
-    return Augmentation(_AUGMENT.substitute(body=body), next(numbers))
+    if not moves:
+        return []
+    return [
+        "x = torch.arange(width, device=images.device) - (width - 1) / 2  # (W,), in pixels from the middle",
+        "y = (torch.arange(height, device=images.device) - (height - 1) / 2).unsqueeze(1)  # (H, 1)",
+        *moves,
+        "grid = torch.stack(torch.broadcast_tensors(2 * x / width, 2 * y / height), 3)  # (B, H, W, 2)",
+        "images = F.grid_sample(images.float(), grid, align_corners=False)",
+    ]
+
+
+def _cutout(settings: TrainingSettings, draw: Callable[[], str]) -> list[str]:
+    """The lines that make a square black; none where the settings ask for none."""
+    if not settings.cutout:
+        return []
+    return [
+        f"# cut out a square of {settings.cutout} pixels",
+        f"top = ({draw()} * height).floor() - {settings.cutout // 2}",
+        f"left = ({draw()} * width).floor() - {settings.cutout // 2}",
+        "row = torch.arange(height, device=images.device).unsqueeze(1)  # (H, 1)",
+        "column = torch.arange(width, device=images.device)  # (W,)",
+        f"hidden = (row >= top) & (row < top + {settings.cutout})",
+        f"hidden = hidden & (column >= left) & (column < left + {settings.cutout})  # (B, H, W)",
+        "images = images.masked_fill(hidden.unsqueeze(1), 0)",
+    ]
 
 
 _AUGMENT = Template('''\
@@ -245,7 +228,7 @@ def prepare(images, mean, std):
 
 def training_code(settings: TrainingSettings) -> str:
     """`learning_rate` and `augment` where they are used, `evaluate` and `train`."""
-    schedule, varied = SCHEDULES[settings.schedule], augmentation(settings)
+    schedule, varied = SCHEDULES[settings.schedule].source, augmentation(settings)
     pixels = "augment(images[batch], draws[:, batch])" if varied else "images[batch]"
     smoothing = f", label_smoothing={settings.label_smoothing}" if settings.label_smoothing else ""
     indent = " " * 12
@@ -262,10 +245,7 @@ def training_code(settings: TrainingSettings) -> str:
         rate = ["for group in optimizer.param_groups:", '    group["lr"] = learning_rate(lr, step, steps)', "step += 1"]
         lines = [*rate, *lines]
     lines += ["optimizer.zero_grad()", "loss.backward()", "optimizer.step()"]
-    arguments = ", ".join(f"{name}={value!r}" for name, value in optimizer_arguments(settings).items())
-    call = "model.parameters(), lr=lr"
-    if arguments:
-        call = f"\n        {call}, {arguments}\n    "
+    arguments = written_arguments(optimizer_arguments(settings))
     train = _TRAIN.substitute(
         optimizer=settings.optimizer,
         arguments=f"\n        model.parameters(), lr=lr, {arguments}\n    "

@@ -8,16 +8,16 @@ from typing import Literal, Protocol, get_args
 import msgspec
 
 from scv.blocks.params import Choice, Decimal, Flag, Integer, Param, ParamError
-from scv.message import Message, mark
+from scv.message import Message, mark, say
+from scv.training.optimizers import OPTIMIZERS, suitable_rates
+from scv.training.schedules import SCHEDULES, described_schedules
 
-Optimizer = Literal["Adam", "AdamW", "SGD", "RMSprop"]
-Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Precision = Literal["fp32", "bf16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a network is trained on the cross-entropy. Ranges are in `FIELDS`.
+    """How a network is trained on the cross-entropy. Defaults stand here, ranges and help in `FIELDS`.
 
     A field that is new keeps a default that changes nothing: older snapshots lack it and must mean what they did.
     """
@@ -27,8 +27,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: float = 0.001
     seed: int = 0
     seeds: int = 1
-    optimizer: Optimizer = "Adam"
-    schedule: Schedule = "one-cycle"
+    optimizer: str = "Adam"
+    schedule: str = "one-cycle"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     shift: int = 0
@@ -41,6 +41,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience: int = 0
     precision: Precision = "fp32"
     device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
+            raise ValueError(f"there is no optimizer {self.optimizer}, or no schedule {self.schedule}")
 
     def problems(self) -> list[Message]:
         """One message for each value out of range; empty when all is well."""
@@ -74,23 +78,21 @@ def defaults(dataset: TrainingData) -> TrainingSettings:
     return TrainingSettings(epochs=dataset.epochs, flip=dataset.mirrored, batch_size=batch)
 
 
-CUSTOMARY_RATES: dict[str, float] = {"Adam": 0.001, "AdamW": 0.001, "SGD": 0.02, "RMSprop": 0.001}
-"""Learning rates that suit each optimizer: SGD's steps are as large as the gradient, the others' as the rate."""
-
-
 LOWEST_RATE = 1e-7
 
 
 def lower_rate(settings: TrainingSettings) -> float:
     """The learning rate to try where this one is too large."""
-    return max(LOWEST_RATE, min(CUSTOMARY_RATES[settings.optimizer], float(f"{settings.learning_rate / 10:.1g}")))
+    return max(LOWEST_RATE, min(OPTIMIZERS[settings.optimizer].rate, float(f"{settings.learning_rate / 10:.1g}")))
 
+
+_DEFAULTS = TrainingSettings()
 
 FIELDS: tuple[Param, ...] = (
     Integer(
         name="epochs",
         label=mark("Epochs"),
-        default=3,
+        default=_DEFAULTS.epochs,
         minimum=1,
         maximum=500,
         help=mark("How often the whole training set is shown."),
@@ -99,7 +101,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="batch_size",
         label=mark("Batch size"),
-        default=64,
+        default=_DEFAULTS.batch_size,
         minimum=1,
         maximum=4096,
         help=mark("Images looked at before each small change of the weights."),
@@ -108,18 +110,17 @@ FIELDS: tuple[Param, ...] = (
     Choice(
         name="optimizer",
         label=mark("Optimizer"),
-        default="Adam",
-        options=get_args(Optimizer),
-        help=mark(
-            "How the error moves the weights: Adam, AdamW and RMSprop do well with rates near 0.001, SGD (with "
-            "Nesterov momentum) near 0.02."
+        default=_DEFAULTS.optimizer,
+        options=tuple(OPTIMIZERS),
+        help=say(
+            "How the error moves the weights. Learning rates that suit the optimizers: {rates}.", rates=suitable_rates()
         ),
         main=True,
     ),
     Decimal(
         name="learning_rate",
         label=mark("Learning rate"),
-        default=0.001,
+        default=_DEFAULTS.learning_rate,
         minimum=LOWEST_RATE,
         maximum=10.0,
         help=mark("How large each change of the weights is, before the schedule raises or lowers it."),
@@ -128,18 +129,14 @@ FIELDS: tuple[Param, ...] = (
     Choice(
         name="schedule",
         label=mark("Schedule"),
-        default="one-cycle",
-        options=get_args(Schedule),
-        help=mark(
-            "How the learning rate changes: one-cycle rises to three times the rate in the first tenth of the "
-            "training, then falls to zero; cosine falls to zero in a curve; step divides it by ten at a half and at "
-            "three quarters."
-        ),
+        default=_DEFAULTS.schedule,
+        options=tuple(SCHEDULES),
+        help=say("How the learning rate changes. {schedules}.", schedules=described_schedules()),
     ),
     Decimal(
         name="weight_decay",
         label=mark("Weight decay"),
-        default=0.0,
+        default=_DEFAULTS.weight_decay,
         minimum=0.0,
         maximum=1.0,
         help=mark("Draws all weights towards zero, which keeps the network from learning by heart."),
@@ -147,7 +144,7 @@ FIELDS: tuple[Param, ...] = (
     Decimal(
         name="label_smoothing",
         label=mark("Label smoothing"),
-        default=0.0,
+        default=_DEFAULTS.label_smoothing,
         minimum=0.0,
         maximum=0.5,
         help=mark("The share of each answer that is spread over all classes, so that the network is never too sure."),
@@ -155,7 +152,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="shift",
         label=mark("Shift"),
-        default=0,
+        default=_DEFAULTS.shift,
         minimum=0,
         maximum=8,
         help=mark("Moves each training picture by up to so many pixels, anew in every epoch."),
@@ -163,13 +160,13 @@ FIELDS: tuple[Param, ...] = (
     Flag(
         name="flip",
         label=mark("Flip"),
-        default=False,
+        default=_DEFAULTS.flip,
         help=mark("Mirrors half of the training pictures left to right; wrong for digits and letters."),
     ),
     Integer(
         name="rotation",
         label=mark("Rotation"),
-        default=0,
+        default=_DEFAULTS.rotation,
         minimum=0,
         maximum=45,
         help=mark("Turns each training picture by up to so many degrees either way."),
@@ -177,7 +174,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="crop",
         label=mark("Crop (%)"),
-        default=0,
+        default=_DEFAULTS.crop,
         minimum=0,
         maximum=50,
         help=mark("Cuts up to so many percent off each side's length, and enlarges what is left."),
@@ -185,7 +182,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="cutout",
         label=mark("Cutout"),
-        default=0,
+        default=_DEFAULTS.cutout,
         minimum=0,
         maximum=16,
         help=mark("Hides a black square of so many pixels a side somewhere in each training picture."),
@@ -193,7 +190,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="train_percent",
         label=mark("Training data (%)"),
-        default=100,
+        default=_DEFAULTS.train_percent,
         minimum=1,
         maximum=100,
         help=mark("How much of the training data is learned from, the same share of each class."),
@@ -201,7 +198,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="validation_percent",
         label=mark("Validation data (%)"),
-        default=10,
+        default=_DEFAULTS.validation_percent,
         minimum=5,
         maximum=50,
         help=mark(
@@ -212,7 +209,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="patience",
         label=mark("Patience"),
-        default=0,
+        default=_DEFAULTS.patience,
         minimum=0,
         maximum=100,
         help=mark("Ends the training after so many epochs without a better one; 0 trains all epochs."),
@@ -220,7 +217,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="seed",
         label=mark("Seed"),
-        default=0,
+        default=_DEFAULTS.seed,
         minimum=0,
         maximum=2**31 - 1,
         help=mark("The same seed gives the same start and the same order of images."),
@@ -228,7 +225,7 @@ FIELDS: tuple[Param, ...] = (
     Integer(
         name="seeds",
         label=mark("Number of seeds"),
-        default=1,
+        default=_DEFAULTS.seeds,
         minimum=1,
         maximum=10,
         help=mark(
@@ -238,14 +235,14 @@ FIELDS: tuple[Param, ...] = (
     Choice(
         name="precision",
         label=mark("Precision"),
-        default="fp32",
+        default=_DEFAULTS.precision,
         options=get_args(Precision),
         help=mark("bf16 computes with 16 bits, faster on an NVIDIA GPU; elsewhere it is fp32 all the same."),
     ),
     Choice(
         name="device",
         label=mark("Device"),
-        default="auto",
+        default=_DEFAULTS.device,
         options=get_args(Device),
         help=mark("Where it is trained: auto takes what the server is set to use."),
     ),

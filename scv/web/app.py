@@ -1,20 +1,21 @@
-"""The whole wiring of the web process on one page."""
+"""The web process: its pages, its services and its settings of Litestar."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
-from litestar.exceptions import InternalServerException
 from litestar.middleware import DefineMiddleware
 from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
 from litestar_htmx import HTMXPlugin
 
 from scv.db.engine import Database
 from scv.files import Files
 from scv.jobs.queue import Queue
+from scv.log import configure_log
 from scv.settings import ROOT, Settings
 from scv.web.accounts.pages import SessionController
 from scv.web.admin.pages import WorkersController
@@ -28,14 +29,14 @@ from scv.web.http import errors
 from scv.web.http.context import provide_context, provide_services, provide_user, refuse_impossible_paths
 from scv.web.http.cookies import SessionCookie
 from scv.web.http.language import load_languages
-from scv.web.http.log import configure_log
+from scv.web.http.request_id import with_request_ids
 from scv.web.http.security import BODY_BYTES, FormCheck, add_headers, csrf_config, read_secret
 from scv.web.http.services import Services
 from scv.web.http.uploads import sweep_uploads
 from scv.web.models.pages import ModelController
 from scv.web.renderer import make_renderer
 from scv.web.reports.pages import ReportController
-from scv.web.runs.export_pages import TakeAwayController
+from scv.web.runs.export_pages import ExportController
 from scv.web.runs.pages import RunController
 from scv.web.runs.try_pages import TryController
 from scv.web.site.health import health
@@ -43,65 +44,61 @@ from scv.web.site.home import home
 from scv.web.tasks.pages import TaskController
 
 DRAIN_SECONDS = 2
-"""How long open event streams may keep a stopping process; browsers connect again by themselves."""
+"""How long a stopping process waits for open event streams. Browsers connect again by themselves."""
+
+
+PAGES: list[ControllerRouterHandler] = [
+    home,
+    health,
+    SessionController,
+    ModelController,
+    VersionController,
+    DocumentController,
+    RunController,
+    ExportController,
+    ReportController,
+    TryController,
+    DatasetController,
+    OwnDatasetController,
+    CollectController,
+    NewDatasetController,
+    TaskController,
+    WorkersController,
+]
+
+
+@asynccontextmanager
+async def open_services(app: Litestar) -> AsyncIterator[None]:
+    """What the pages need, as `app.state.services`, from the application's start to its end."""
+    settings: Settings = app.state.settings
+    database = Database(settings.database_url)
+    queue = Queue.open(settings)
+    sweep_uploads(settings.data_dir / "files" / "uploads")
+    app.state.services = Services(
+        settings=settings,
+        database=database,
+        queue=queue,
+        files=Files(settings.data_dir / "files"),
+        renderer=app.state.renderer,
+        languages=app.state.languages,
+        session_cookie=SessionCookie(read_secret(settings.data_dir), settings.session_days),
+    )
+    try:
+        yield
+    finally:
+        await queue.close()
+        await database.close()
 
 
 def create_app(settings: Settings) -> Litestar:
-    """The application; it opens the database and the queue when it starts and closes them when it stops."""
-    configure_log()
+    """The application. It opens the database and the queue when it starts, and closes them when it stops."""
     secret = read_secret(settings.data_dir)
     languages = load_languages(ROOT / "translations")
-    renderer = make_renderer(languages)
-    session_cookie = SessionCookie(secret, settings.session_days)
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        database = Database(settings.database_url)
-        queue = Queue.open(settings)
-        sweep_uploads(settings.data_dir / "files" / "uploads")
-        app.state.services = Services(
-            settings=settings,
-            database=database,
-            queue=queue,
-            files=Files(settings.data_dir / "files"),
-            renderer=renderer,
-            languages=languages,
-            session_cookie=session_cookie,
-        )
-        try:
-            yield
-        finally:
-            await queue.close()
-            await database.close()
-
-    return Litestar(
-        route_handlers=[
-            home,
-            health,
-            SessionController,
-            ModelController,
-            VersionController,
-            DocumentController,
-            RunController,
-            TakeAwayController,
-            ReportController,
-            TryController,
-            DatasetController,
-            OwnDatasetController,
-            CollectController,
-            NewDatasetController,
-            TaskController,
-            WorkersController,
-            create_static_files_router(
-                path="/static",
-                directories=[ROOT / "static"],
-                cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
-                exception_handlers={InternalServerException: errors.on_no_file},
-            ),
-        ],
+    app = Litestar(
+        route_handlers=[*PAGES, _static_files()],
         plugins=[HTMXPlugin()],
-        lifespan=[lifespan],
-        state=State({"renderer": renderer, "languages": languages}),
+        lifespan=[open_services],
+        state=State({"settings": settings, "renderer": make_renderer(languages), "languages": languages}),
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
             "context": Provide(provide_context),
@@ -115,15 +112,30 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    app.asgi_handler = with_request_ids(app.asgi_handler)  # a middleware does not run for unknown addresses
+    return app
+
+
+def _static_files() -> Router:
+    """The files of `static/`. Their addresses hold a fingerprint, so browsers keep them for ever."""
+    return create_static_files_router(
+        path="/static",
+        directories=[ROOT / "static"],
+        cache_control=CacheControlHeader(public=True, max_age=31_536_000, immutable=True),
+        exception_handlers=errors.STATIC_HANDLERS,
+    )
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal ends the process."""
+    configure_log(settings.log_format, "web")
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        log_config=None,
+        access_log=False,  # its lines hold whole addresses, which hold tokens
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

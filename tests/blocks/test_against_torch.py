@@ -21,6 +21,7 @@ from scv.blocks.shapes import Shape, size
 from scv.ml.build import build, make
 from tests.blocks.generate import nested_documents, parameters, sound_documents, tensors
 from tests.blocks.reading import recoverable
+from tests.examples import examples
 
 BATCH = 2
 
@@ -38,7 +39,7 @@ def torch_module(kind: BlockType, values: dict[str, Any], shape: Shape) -> nn.Mo
 
 
 @pytest.mark.parametrize("kind", CATALOGUE.values(), ids=CATALOGUE)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(data=st.data())
 def test_shape_rule_agrees_with_torch(kind: BlockType, data: st.DataObject) -> None:
     """Where our rule gives a shape torch gives the same; where ours refuses, torch does as well."""
@@ -74,7 +75,7 @@ def run(kind: BlockType, values: dict[str, Any], shape: Shape) -> Shape:
 
 
 @pytest.mark.parametrize("kind", CATALOGUE.values(), ids=CATALOGUE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(data=st.data())
 def test_costs_agree_with_torch(kind: BlockType, data: st.DataObject) -> None:
     """Parameters are torch's own; multiply-adds are half of what torch's counter calls flops."""
@@ -94,7 +95,7 @@ def test_costs_agree_with_torch(kind: BlockType, data: st.DataObject) -> None:
         assert 2 * kind.multiply_adds(values, shape) == counter.get_total_flops()
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_code_and_built_module_are_the_same_network(data: st.DataObject) -> None:
     """Same attribute names in the same order, same weights and answers; the check foretells shapes and parameters.

@@ -10,6 +10,7 @@ from scv.blocks.operations import SetParams, apply
 from scv.blocks.shapes import Shape
 from scv.blocks.tree import walk
 from tests.blocks.generate import documents, repaired, trees
+from tests.examples import examples
 
 MNIST = ((1, 28, 28), 10)
 
@@ -367,7 +368,7 @@ def test_ten_thousand_blocks_are_one_clear_problem() -> None:
         named_calls(document, *MNIST)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     document=st.one_of(documents(), trees()),
     side=st.integers(1, 32),

@@ -18,11 +18,12 @@ from scv.training.settings import TrainingSettings
 from tests.blocks.generate import documents, nested_documents, sound_documents, tensors
 from tests.blocks.networks import NETWORKS
 from tests.blocks.reading import MODEL, chain, recoverable, written
+from tests.examples import examples
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=SLOW)
 @given(st.data(), tensors(), st.integers(2, 12), st.booleans())
 def test_generated_code_reads_back_as_the_same_document(
     data: st.DataObject, shape: Shape, classes: int, nest: bool
@@ -36,7 +37,7 @@ def test_generated_code_reads_back_as_the_same_document(
     assert module_code(parsed.document, shape, classes) == code
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_the_standalone_script_reads_back_as_well(data: st.DataObject) -> None:
     info = find("digits")
@@ -48,7 +49,7 @@ def test_the_standalone_script_reads_back_as_well(data: st.DataObject) -> None:
     assert parsed.document == normal(recoverable(document, info.shape, info.classes))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(documents())
 def test_the_normal_form_keeps_what_a_document_says(document: Document) -> None:
     once = normal(document)

@@ -13,6 +13,7 @@ from scv.blocks.reading.values import CodeError
 from scv.blocks.tree import walk
 from tests.blocks.networks import NETWORKS
 from tests.blocks.reading import MODEL
+from tests.examples import examples
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -169,7 +170,7 @@ class Net(nn.Module):
     assert "nested at most" in str(parse(crossed).problems[0].message)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert_bounded(text)
@@ -181,7 +182,7 @@ WORDS = sorted(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=SLOW)
 @given(st.sampled_from(sorted(NETWORKS)), st.randoms(use_true_random=False), st.integers(1, 6))
 def test_damaged_code_is_read_or_refused(name: str, chance: random.Random, times: int) -> None:
     lines = NETWORKS[name][0].splitlines()

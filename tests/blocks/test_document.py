@@ -19,6 +19,7 @@ from scv.blocks.operations import (
     read_operations,
 )
 from tests.blocks.generate import documents, parameters
+from tests.examples import examples
 
 CHAIN = Document(blocks=(Block("a", "Conv2d"), Block("b", "ReLU"), Block("c", "MaxPool2d")))
 
@@ -27,7 +28,7 @@ def ids(document: Document) -> str:
     return " ".join(block.id for block in document.blocks)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(documents())
 def test_json_keeps_every_document(document: Document) -> None:
     assert encode(decode(encode(document))) == encode(document)
@@ -61,7 +62,7 @@ def test_it_refuses_what_is_no_document(text: str, words: str) -> None:
         decode(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_get_past_it_as_anything_but_a_document_or_an_error(text: bytes) -> None:
     with suppress(DocumentError):
@@ -132,7 +133,7 @@ def test_operations_that_cannot_be_read_are_refused(text: str) -> None:
         read_operations(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(document=documents(), data=st.data())
 def test_an_operation_changes_one_thing_and_leaves_the_old_document(document: Document, data: st.DataObject) -> None:
     before = encode(document)

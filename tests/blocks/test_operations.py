@@ -13,6 +13,7 @@ from scv.blocks.normal import normal
 from scv.blocks.operations import OperationError, Paste, apply, read_operations
 from scv.blocks.tree import Chain, Spot, chain_at, depth_of, taken, walk
 from tests.blocks.generate import trees
+from tests.examples import examples
 
 CONV = Block("c", "Conv2d", {"kernel_size": 5})
 NESTED = Block("r", "Residual", {}, ((Block("c", "Conv2d"), Block("n", "BatchNorm2d")), ()))
@@ -95,7 +96,7 @@ def whole(blocks: Chain) -> Chain:
     return tuple(made)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(document=trees(), foreign=trees(), data=st.data())
 def test_pasting_adds_these_blocks_and_changes_nothing_else(
     document: Document, foreign: Document, data: st.DataObject
@@ -116,7 +117,7 @@ def test_pasting_adds_these_blocks_and_changes_nothing_else(
     assert not old & set(fresh)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(document=trees(), data=st.data())
 def test_what_is_taken_from_a_document_can_be_pasted_beside_it(document: Document, data: st.DataObject) -> None:
     ids = [block.id for block, _ in walk(document.blocks)]

@@ -15,6 +15,7 @@ from scv.blocks.shapes import Shape
 from scv.blocks.starters import STARTERS
 from scv.blocks.tree import taken, walk
 from tests.blocks.generate import sound_documents, trees
+from tests.examples import examples
 
 MNIST: tuple[Shape, int] = ((1, 28, 28), 10)
 
@@ -71,7 +72,7 @@ def test_a_full_network_is_repaired_as_far_as_blocks_can_be_added() -> None:
     assert repair_all(Document(blocks=blocks), *MNIST) == Repaired(Document(blocks=blocks), ())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(document=trees(), side=st.integers(1, 32), channels=st.integers(1, 3), classes=st.integers(2, 50))
 def test_any_document_is_repaired_to_a_point_that_stays_and_keeps_what_was_built(
     document: Document, side: int, channels: int, classes: int
@@ -119,7 +120,7 @@ def assert_kept(before: Document, after: Document, fix: Fix) -> None:
             assert CATALOGUE[new.type].complete(new.params) == (values, {})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(data=st.data(), side=st.integers(1, 24), channels=st.integers(1, 3), classes=st.integers(2, 12))
 def test_a_sound_network_that_was_damaged_is_sound_again(
     data: st.DataObject, side: int, channels: int, classes: int

@@ -12,6 +12,7 @@ from scv.blocks.block import BlockType, Container
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.params import ParamError
 from tests.blocks.generate import parameters
+from tests.examples import examples
 
 OF_TORCH = [kind for kind in CATALOGUE.values() if not kind.helper]
 FUNCTIONS = [(kind, name) for kind in CATALOGUE.values() for name in kind.functions]
@@ -51,7 +52,7 @@ def _described(function: object) -> list[str]:
     return [word.split("=")[0].strip() for word in inner.split(",")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.data(), st.sampled_from([kind for kind in CATALOGUE.values() if not isinstance(kind, Container)]))
 def test_a_call_backwards_gives_the_parameters(data: st.DataObject, kind: BlockType) -> None:
     values, _ = kind.complete(data.draw(parameters(kind)))

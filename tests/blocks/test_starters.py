@@ -21,6 +21,7 @@ from scv.ml.build import build
 from scv.training.recommend import network_facts, recommended
 from scv.training.settings import defaults
 from tests.blocks.generate import repaired
+from tests.examples import examples
 
 SHAPES: list[Shape] = [
     (1, 8, 8),
@@ -56,7 +57,7 @@ def test_a_starter_fits_the_dataset_and_needs_no_advice(starter: Starter, shape:
     st.integers(2, 200),
     st.sampled_from(list(STARTERS.values())),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_pictures_of_any_size_and_form_fit(shape: Shape, classes: int, starter: Starter) -> None:
     result = check(starter.build(shape, classes), shape, classes)
     if starter.exercise:
@@ -72,7 +73,7 @@ def test_pictures_of_any_size_and_form_fit(shape: Shape, classes: int, starter: 
     st.booleans(),
     st.sampled_from(SOUND),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_recommended_settings_fit_pictures_of_any_size(
     shape: Shape, classes: int, epochs: int, mirrored: bool, starter: Starter
 ) -> None:

@@ -1,4 +1,4 @@
-"""Chromium against a real `scv serve`: one server for all tests, one browser a file, a fresh window for each."""
+"""Chromium against a real `scv serve`: one server for all these tests, one browser a file, a fresh window for each."""
 
 import os
 import re
@@ -47,7 +47,7 @@ class Server:
         return re.findall(r"http\S+", answer.stdout)[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -190,7 +190,7 @@ def test_one_press_sets_what_is_recommended(window: Window) -> None:
     expect(rate).to_have_value(advised)
 
 
-def test_a_series_of_seeds_ends_with_mean_and_spread_and_shows_its_sisters(desk: Window) -> None:
+def test_a_series_of_seeds_ends_with_mean_and_spread_and_shows_its_other_runs(desk: Window) -> None:
     page = desk.page
     start(desk, "Twins", epochs=12, batch_size=16, seeds=2)
     series = page.locator("#series")
@@ -208,11 +208,11 @@ def test_a_series_of_seeds_ends_with_mean_and_spread_and_shows_its_sisters(desk:
     expect(page.locator("#accuracy b")).to_have_text(reached[1])
     expect(page.locator("#series [aria-current]")).to_contain_text("Seed 1")
     wait_for_points(page, 12)
-    _, _, own, sister = page.evaluate("() => shown()[0].data")
-    assert len(own) == len(sister) == 12
-    assert own != sister
+    _, _, own, others_accuracy = page.evaluate("() => shown()[0].data")
+    assert len(own) == len(others_accuracy) == 12
+    assert own != others_accuracy
     page.get_by_role("link", name="Seed 0").click()
     wait_for_points(page, 12)
     _, _, first, other = page.evaluate("() => shown()[0].data")
-    assert (first, other) == (sister, own)
+    assert (first, other) == (others_accuracy, own)
     expect(page.locator("#plots .u-series").filter(has_text="Other seeds")).to_have_count(1)

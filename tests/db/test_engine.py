@@ -25,9 +25,9 @@ async def test_migrations_make_exactly_the_tables_of_the_code(database: Database
         assert await connection.run_sync(differences) == []
 
 
-async def test_migrating_twice_at_once_changes_nothing(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "new folder 100%").resolved()
-    await asyncio.gather(migrate(settings), migrate(settings))
+async def test_migrating_twice_at_once_changes_nothing(empty_database_url: str) -> None:
+    settings = Settings(database_url=empty_database_url)
+    await asyncio.gather(migrate(settings), migrate(settings), migrate(settings))
     await migrate(settings)
     database = Database(settings.database_url)
     async with database.engine.connect() as connection:
@@ -36,17 +36,14 @@ async def test_migrating_twice_at_once_changes_nothing(tmp_path: Path) -> None:
     assert set(tables) == {*Base.metadata.tables, "alembic_version"}
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path).resolved()
-    await migrate(settings)
-    database = Database(settings.database_url)
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database, database_url: str) -> None:
+    settings = Settings(database_url=database_url)
     async with database.writing() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = 'future'"))
     with pytest.raises(RefusedError, match="another version"):
         await migrate(settings)
     async with database.reading() as session:
         assert await session.scalar(text("SELECT version_num FROM alembic_version")) == "future"
-    await database.close()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +57,7 @@ async def test_what_is_no_database_is_refused_in_one_line(tmp_path: Path, url: s
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.engines("sqlite")
 async def test_sqlite_is_set_up_for_several_processes(database: Database) -> None:
     async with database.reading() as session:
         assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
@@ -67,15 +65,15 @@ async def test_sqlite_is_set_up_for_several_processes(database: Database) -> Non
         assert await session.scalar(text("PRAGMA synchronous")) == 1
 
 
-async def test_two_writers_lose_no_update(database: Database) -> None:
-    """Each reads, thinks and writes back: without BEGIN IMMEDIATE some of the updates vanish or fail."""
+async def test_two_writers_lose_no_update(database: Database, database_url: str) -> None:
+    """Each reads, thinks and writes back: without BEGIN IMMEDIATE or FOR UPDATE some of the updates vanish or fail."""
     model = await add_model(database, await add_user(database), name="0")
-    other = Database(str(database.engine.url))
+    other = Database(database_url)
 
     async def count_up(mine: Database) -> None:
         for _ in range(25):
             async with mine.writing() as session:
-                seen = await session.scalar(select(Model.name).where(Model.id == model.id))
+                seen = await session.scalar(select(Model.name).where(Model.id == model.id).with_for_update())
                 assert seen is not None
                 await asyncio.sleep(0.001)
                 await session.execute(update(Model).where(Model.id == model.id).values(name=str(int(seen) + 1)))

@@ -6,6 +6,7 @@ import pytest
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError
+from scv.db.scheduling import list_in_turn
 from scv.db.tables import Run, User
 from scv.message import say
 from scv.training.progress import EpochMetrics, Failed, Result, Started
@@ -68,7 +69,7 @@ async def write(database: Database, function: Any, *args: Any) -> Any:
 
 async def load(database: Database, user: User, run: Run) -> Run:
     async with database.reading() as session:
-        return await runs.get_run_for(session, user, run.id)
+        return await runs.get_visible_run(session, user, run.id)
 
 
 async def test_of_many_workers_one_gets_the_run(database: Database, run: Run) -> None:
@@ -144,7 +145,7 @@ async def test_a_lost_run_is_queued_again_by_one_reaper_only(database: Database,
     assert sorted(taken) == [False, False, False, True]
     again = await load(database, ada, run)
     assert (again.status, again.attempt) == ("queued", 2)
-    assert [waiting.id for waiting in await write(database, leases.list_queued)] == [run.id]
+    assert [waiting.run_id for waiting in await write(database, list_in_turn)] == [run.id]
 
 
 async def test_a_worker_that_renews_just_in_time_keeps_its_run(database: Database, ada: User, run: Run) -> None:

@@ -28,7 +28,7 @@ def counted_selects(database: Database) -> Iterator[list[str]]:
 
 async def listed(database: Database, user: User, **filters: Any) -> ModelPage:
     async with database.reading() as session:
-        return await models.list_models_for(session, user, **filters)
+        return await models.list_owned_models(session, user, **filters)
 
 
 def names(page: ModelPage) -> list[str]:
@@ -40,7 +40,7 @@ async def test_a_stranger_finds_nothing(database: Database) -> None:
     model = await add_model(database, ada)
     async with database.writing() as session:
         with pytest.raises(NotFoundError):
-            await models.get_model_for(session, eve, model.id)
+            await models.get_editable_model(session, eve, model.id)
         with pytest.raises(NotFoundError):
             await models.rename_model(session, eve, model.id, "Mine")
         with pytest.raises(NotFoundError):

@@ -1,11 +1,10 @@
-import msgspec
 import pytest
 
 from scv.db import leases, runs
 from scv.db.engine import Database
 from scv.db.models import delete_model
 from scv.db.tables import Run, User
-from scv.db.versions import get_editable_version_for, save_settings
+from scv.db.versions import get_editable_version, save_settings
 from scv.errors import NotFoundError, RefusedError
 from scv.training.settings import TrainingSettings
 from tests.db.conftest import add_model, add_user
@@ -13,13 +12,13 @@ from tests.db.conftest import add_model, add_user
 
 async def start_run(database: Database, user: User, model_id: int) -> Run:
     async with database.writing() as session:
-        version = await get_editable_version_for(session, user, model_id, 1)
+        version = await get_editable_version(session, user, model_id, 1)
         return (await runs.create_runs(session, version, queued_per_user=20))[0]
 
 
 async def load(database: Database, user: User, run_id: int) -> Run:
     async with database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
 async def test_a_run_is_a_snapshot_of_its_version(database: Database) -> None:
@@ -35,30 +34,29 @@ async def test_a_run_is_a_snapshot_of_its_version(database: Database) -> None:
 async def test_several_seeds_make_a_series_of_runs(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
-    settings = msgspec.json.encode(TrainingSettings(seed=7, seeds=3)).decode()
+    settings = TrainingSettings(seed=7, seeds=3)
     async with database.writing() as session:
-        version = await get_editable_version_for(session, ada, model.id, 1)
+        version = await get_editable_version(session, ada, model.id, 1)
         await save_settings(session, version, settings, version.revision)
     async with database.writing() as session:
-        version = await get_editable_version_for(session, ada, model.id, 1)
+        version = await get_editable_version(session, ada, model.id, 1)
         started = await runs.create_runs(session, version, queued_per_user=3)
-    seeds = [msgspec.json.decode(run.settings, type=TrainingSettings) for run in started]
-    assert [(each.seed, each.seeds) for each in seeds] == [(7, 1), (8, 1), (9, 1)]
+    assert [(run.settings.seed, run.settings.seeds) for run in started] == [(7, 1), (8, 1), (9, 1)]
     middle = await load(database, ada, started[1].id)
     async with database.reading() as session:
-        sisters = await runs.list_series(session, middle)
-    assert [run.id for run in sisters] == [run.id for run in started]
+        series = await runs.list_series(session, middle)
+    assert [run.id for run in series] == [run.id for run in started]
 
 
 async def test_a_series_that_is_too_long_to_wait_is_refused_as_a_whole(database: Database) -> None:
     ada = await add_user(database)
     model = await add_model(database, ada)
-    settings = msgspec.json.encode(TrainingSettings(seeds=3)).decode()
+    settings = TrainingSettings(seeds=3)
     async with database.writing() as session:
-        version = await get_editable_version_for(session, ada, model.id, 1)
+        version = await get_editable_version(session, ada, model.id, 1)
         await save_settings(session, version, settings, version.revision)
     async with database.writing() as session:
-        version = await get_editable_version_for(session, ada, model.id, 1)
+        version = await get_editable_version(session, ada, model.id, 1)
         with pytest.raises(RefusedError, match="Choose fewer seeds"):
             await runs.create_runs(session, version, queued_per_user=2)
         assert await runs.list_runs_for_version(session, version) == []

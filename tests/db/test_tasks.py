@@ -225,9 +225,9 @@ async def test_the_tasks_of_what_is_deleted_go_with_it(database: Database, ada: 
     await write(database, delete_model, ada, model.id)
     async with database.writing() as session:
         dataset = await datasets.create_dataset(session, ada, "Pets")
-        await datasets.begin_version(session, await datasets.get_own_dataset_for(session, ada, dataset.id), "{}")
+        await datasets.begin_version(session, await datasets.get_editable_dataset(session, ada, dataset.id), "{}")
     async with database.writing() as session:
-        await datasets.delete_dataset(session, await datasets.get_own_dataset_for(session, ada, dataset.id))
+        await datasets.delete_dataset(session, await datasets.get_editable_dataset(session, ada, dataset.id))
     await request(database, ada)
     await write(database, lambda session: session.execute(delete(User)))
     async with database.reading() as session:
@@ -239,7 +239,7 @@ async def test_the_tasks_of_what_is_deleted_go_with_it(database: Database, ada: 
 async def test_a_version_begins_with_its_task_and_stops_with_it(database: Database, ada: User) -> None:
     async with database.writing() as session:
         dataset = await datasets.create_dataset(session, ada, "Pets")
-        dataset = await datasets.get_own_dataset_for(session, ada, dataset.id)
+        dataset = await datasets.get_editable_dataset(session, ada, dataset.id)
         version = await datasets.begin_version(session, dataset, '{"draft": true}')
     async with database.writing() as session:
         task = await tasks.find(session, "version", version.name)

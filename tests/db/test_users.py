@@ -22,7 +22,7 @@ async def redeem(database: Database, token: str) -> User:
 async def test_the_first_link_makes_the_owner_and_later_ones_find_them(database: Database) -> None:
     first = await redeem(database, await make_link(database))
     second = await redeem(database, await make_link(database))
-    assert first.owner
+    assert first.is_owner
     assert second.id == first.id
 
 

@@ -11,19 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
+from scv.blocks.document import Document
 from scv.db import leases, tasks
 from scv.db.engine import Database
-from scv.db.migrate import migrate
 from scv.db.models import create_model
 from scv.db.tables import EpochMetric, Run, Task, User
 from scv.jobs.broker import Broker
 from scv.jobs.queue import Queue
 from scv.settings import ROOT, Settings
 from scv.training.settings import TrainingSettings
+from tests.migrated import place_database
 
 # So small that torch does not share the work among threads, which would be slow on a busy machine.
 SMALL_NETWORK = """{"format": 1, "blocks": [
@@ -48,9 +48,11 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker) -> Settings:
-    settings = Settings(data_dir=data_dir, redis_url=broker.url, lease_seconds=3, device="cpu").resolved()
-    await migrate(settings)
+async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+    settings = Settings(
+        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+    ).resolved()
+    await place_database(settings)
     return settings
 
 
@@ -78,14 +80,14 @@ async def add_run(
     user: User | None = None,
 ) -> Run:
     """A queued run, of a new user where none is given; nobody has enqueued it."""
-    settings = msgspec.json.encode(TrainingSettings(epochs=epochs, batch_size=batch_size)).decode()
+    settings = TrainingSettings(epochs=epochs, batch_size=batch_size)
     async with database.writing() as session:
         if user is None:
             user = User(name="Ada")
             session.add(user)
             await session.flush()
-        model = await create_model(session, user, "Net", dataset, document, settings)
-        run = Run(version_id=model.versions[0].id, document=document, settings=settings, dataset=dataset)
+        model = await create_model(session, user, "Net", dataset, Document(), settings)
+        run = Run(version_id=model.versions[0].id, document_json=document, settings=settings, dataset=dataset)
         session.add(run)
     return run
 
@@ -133,7 +135,7 @@ def is_alive(pid: int) -> bool:
 
 
 class WorkerProcess:
-    """A real `scv worker`, as the supervisor starts it."""
+    """A real `scv worker`, as the supervisor starts it; `log` is what it and its processes write."""
 
     def __init__(self, process: Process, log: Path) -> None:
         self.process = process
@@ -141,7 +143,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The training processes it has used so far, the newest last."""
-        return [int(pid) for pid in re.findall(r"trains in process (\d+)", self.log.read_text())]
+        return [int(pid) for pid in re.findall(r"a training begins .*\bchild=(\d+)", self.log.read_text())]
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -26,15 +27,30 @@ def free_port() -> int:
 
 async def start(settings: Settings, *program: str) -> Process:
     """`scv serve`, or another program of Python's that starts it."""
+    outside = settings.database_url if settings.database_url.startswith("postgresql") else ""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *(program or ("-m", "scv", "serve")),
         cwd=ROOT,
-        env={**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": ""},
+        env={**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": outside},
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
     )
+
+
+def run_command(settings: Settings, *arguments: str) -> tuple[int, list[str]]:
+    """Run `scv` to its end: its exit status, and the lines that it wrote to stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scv", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings.environment()},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stderr.splitlines()
 
 
 async def end(process: Process) -> tuple[list[str], list[str]]:

@@ -10,6 +10,8 @@ from scv.jobs.broker import Broker, is_embedded
 from scv.jobs.queue import Queue
 from scv.settings import Settings
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)

@@ -8,6 +8,8 @@ from scv.jobs.queue import Queue
 from scv.training import progress
 from scv.training.progress import EpochMetrics, Stopped
 
+pytestmark = pytest.mark.engines("sqlite")
+
 EPOCH = EpochMetrics(
     epoch=1,
     train_loss=0.25,

@@ -21,6 +21,9 @@ from scv.jobs.train_processes import Spare
 from scv.jobs.train_task import Trainer
 from scv.settings import ROOT, Settings
 from tests.jobs.conftest import LONG, SMALL_NETWORK, add_run, epochs_of, load, until_epoch
+from tests.jobs.test_train_task import WatchedSpare
+
+pytestmark = pytest.mark.engines("sqlite")
 
 LARGE_NETWORK = json.dumps(
     {
@@ -38,7 +41,7 @@ LARGE_NETWORK = json.dumps(
 
 @pytest.fixture
 async def spare() -> AsyncIterator[Spare]:
-    spare = Spare()
+    spare = WatchedSpare()
     yield spare
     await spare.close()
 

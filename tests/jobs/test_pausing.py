@@ -22,6 +22,8 @@ from scv.training.progress import EpochMetrics, Paused, Started
 from tests.jobs.conftest import LONG, add_run, is_alive, load, until, until_epoch
 from tests.jobs.test_train_task import WatchedSpare
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 @pytest.fixture
 async def spare() -> AsyncIterator[WatchedSpare]:
@@ -56,6 +58,7 @@ async def events_of(queue: Queue, run: Run) -> list[RunEvent]:
     return told
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_paused_run_holds_no_worker_and_ends_as_if_never_paused(
     trainer: Trainer, database: Database, queue: Queue, settings: Settings, spare: WatchedSpare
 ) -> None:
@@ -105,6 +108,7 @@ async def test_a_run_that_waits_is_paused_at_once_and_takes_its_turn_again(
     assert (await load(database, run)).status == "finished"
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_who_has_it_go_on_before_the_worker_has_let_go_waits_for_nothing(
     trainer: Trainer, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +165,7 @@ async def test_a_child_that_says_nothing_for_too_long_is_replaced(
 ) -> None:
     """The limit holds from before the training begins."""
     short = replace(settings, silence_seconds=10)
+    spare.keeps_warm = True
     await spare.warm()
     assert spare.pid is not None
     os.kill(spare.pid, signal.SIGSTOP)

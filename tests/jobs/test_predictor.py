@@ -29,6 +29,8 @@ from scv.settings import Settings
 from tests.jobs.conftest import StartWorker, is_alive, until
 from tests.jobs.trained import add_trained_run, digit
 
+pytestmark = pytest.mark.engines("sqlite")
+
 LINEAR = Document(blocks=(Block("f1", "Flatten"), Block("l1", "Linear", {"out_features": 10})))
 
 

@@ -12,6 +12,8 @@ from scv.jobs.task_protocol import TaskProgress
 from tests.data.official.originals import svhn
 from tests.data.official.test_download import Mirror
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 def heard(sent: list[TaskProgress], *, stop_after: int = 1000) -> ProgressSender:
     return ProgressSender(sent.append, lambda: len(sent) >= stop_after)

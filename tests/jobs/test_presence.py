@@ -14,6 +14,8 @@ from scv.jobs.presence import KEYS, Seat, WorkerState, resident_bytes
 from scv.jobs.queue import Queue
 from tests.jobs.conftest import LONG, StartWorker, add_run, until, until_ended, until_epoch
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def one_worker(queue: Queue) -> WorkerState:
     async def is_there() -> bool:

@@ -2,12 +2,13 @@ import os
 import signal
 
 import pytest
-from arq.constants import in_progress_key_prefix, job_key_prefix
 
 from scv.jobs.broker import Broker
 from scv.jobs.events import BrokerAwayError, Queued
-from scv.jobs.queue import IN_PROGRESS_SECONDS, INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue, read_job, training_job
+from scv.jobs.queue import INTERACTIVE_QUEUE, TRAIN_QUEUE, Queue
 from scv.settings import Settings
+
+pytestmark = pytest.mark.engines("sqlite")
 
 
 async def test_an_attempt_is_enqueued_once(queue: Queue) -> None:
@@ -21,23 +22,8 @@ async def test_an_attempt_is_enqueued_once(queue: Queue) -> None:
 
 async def test_a_job_carries_ids_only(queue: Queue) -> None:
     await queue.enqueue_training(5, 2)
-    job = read_job(await queue.redis.get(job_key_prefix + training_job(5, 2)))
-    assert (job["f"], list(job["a"]), job["k"]) == ("train", [5, 2], {})
-
-
-async def test_nothing_is_left_of_a_job_that_is_forgotten(queue: Queue) -> None:
-    await queue.enqueue_training(5, 1)
-    assert await queue.picked_seconds_ago(5, 1) is None
-    # What arq writes when a worker picks a job.
-    mark = in_progress_key_prefix + training_job(5, 1)
-    await queue.redis.psetex(mark, (IN_PROGRESS_SECONDS - 60) * 1000, b"1")
-    ago = await queue.picked_seconds_ago(5, 1)
-    assert ago is not None
-    assert ago >= 60
-    await queue.forget_training(5, 1)
-    assert await queue.redis.zcard(TRAIN_QUEUE) == 0
-    assert await queue.redis.keys("*") == []
-    assert await queue.enqueue_training(5, 1)
+    (job,) = await queue.redis.queued_jobs(queue_name=TRAIN_QUEUE)
+    assert (job.function, list(job.args), job.kwargs) == ("train", [5, 2], {})
 
 
 async def test_it_works_again_once_the_broker_is_back(broker: Broker, queue: Queue) -> None:

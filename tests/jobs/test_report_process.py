@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import pytest
 from sqlalchemy.orm import joinedload
 
 from scv.blocks.document import decode
@@ -25,7 +26,7 @@ from scv.report.summary import Summary
 from scv.settings import Settings
 from scv.training.progress import Result
 from scv.training.settings import TrainingSettings
-from scv.web.reports.parts import states_of
+from scv.web.reports.render_sections import planned_sections
 from tests.jobs.conftest import (
     SMALL_NETWORK,
     StartWorker,
@@ -37,6 +38,8 @@ from tests.jobs.conftest import (
 )
 from tests.ml.reporting import ruin
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 def folder_of(settings: Settings, run: Run) -> Path:
     return Files(settings.data_dir / "files").path(report_folder(run.id))
@@ -45,7 +48,7 @@ def folder_of(settings: Settings, run: Run) -> Path:
 async def until_reported(database: Database, settings: Settings, run: Run) -> dict[str, str]:
     """The states of all sections once the work on them has ended."""
     await until_task_ended(database, "report", str(run.id))
-    return {state.name: state.state for state in states_of(folder_of(settings, run))}
+    return {state.name: state.state for state in planned_sections(folder_of(settings, run))}
 
 
 @cache
@@ -88,6 +91,7 @@ async def trained(
     return run
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
@@ -115,11 +119,11 @@ async def test_a_report_whose_worker_was_killed_is_gone_on_with_by_the_next(
     worker = await start_worker(queue="interactive")
 
     async def begun() -> bool:
-        return any(state.state == "done" for state in states_of(folder))
+        return any(state.state == "done" for state in planned_sections(folder))
 
     await until(begun)
     await worker.kill()
-    kept = {state.name for state in states_of(folder) if state.state == "done"} - {"summary"}
+    kept = {state.name for state in planned_sections(folder) if state.state == "done"} - {"summary"}
     before = {name: (folder / file_of(name)).stat().st_mtime_ns for name in kept}
     await start_worker(queue="interactive")
     assert set((await until_reported(database, settings, run)).values()) == {"done"}
@@ -158,7 +162,7 @@ async def test_damaged_weights_deleted_pictures_and_answers_that_are_no_numbers_
         failed = await until_task_ended(database, "report", str(run.id))
         assert (failed.state, failed.attempt) == ("failed", 1)
         assert reason in str(failed.failure)
-    assert states_of(folder_of(settings, diverged)) == ()
+    assert planned_sections(folder_of(settings, diverged)) == ()
 
 
 async def test_a_report_tells_its_sections_stops_when_that_is_wanted_and_goes_on_where_it_was(
@@ -179,7 +183,7 @@ async def test_a_report_tells_its_sections_stops_when_that_is_wanted_and_goes_on
     async with database.writing() as session:
         await tasks.request_stop(session, task)
     assert (await until_task_ended(database, "report", str(run.id))).state == "stopped"
-    states = {state.name: state.state for state in states_of(folder_of(settings, run))}
+    states = {state.name: state.state for state in planned_sections(folder_of(settings, run))}
     assert states["layers"] == "done"
     assert "waiting" in states.values()
     async with database.writing() as session:
@@ -195,7 +199,7 @@ async def test_a_report_ends_where_its_run_is_deleted_and_nothing_of_it_is_left(
     folder = folder_of(settings, run)
 
     async def begun() -> bool:
-        return bool(states_of(folder))
+        return bool(planned_sections(folder))
 
     async def nothing_is_left() -> bool:
         return not folder.parent.exists()

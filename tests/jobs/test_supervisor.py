@@ -26,10 +26,16 @@ from tests.jobs.serving import (
     until_nothing_runs,
 )
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", port=free_port())
+def fresh(tmp_path: Path, engine: str, database_url: str) -> Settings:
+    return Settings(
+        data_dir=tmp_path / "data",
+        port=free_port(),
+        database_url=database_url if engine == "postgresql" else "",
+    )
 
 
 HURRIED = """
@@ -50,6 +56,7 @@ async def served(fresh: Settings, request: pytest.FixtureRequest) -> AsyncIterat
     await until_nothing_runs(fresh)
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_one_line_says_where_it_runs_and_control_c_ends_everything(fresh: Settings, served: Process) -> None:
     line = await first_line(served)
     assert re.fullmatch(
@@ -62,6 +69,7 @@ async def test_one_line_says_where_it_runs_and_control_c_ends_everything(fresh: 
     assert (fresh.data_dir / "secret.key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_what_dies_is_started_again(fresh: Settings, served: Process) -> None:
     await first_line(served)
     before = await until_all_run(fresh)

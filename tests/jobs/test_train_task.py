@@ -26,11 +26,19 @@ from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, task_o
 
 
 class WatchedSpare(Spare):
-    """Notes which children were given work."""
+    """Notes which children were given work.
+
+    Keeps none warm, unless a test wants that: it would import torch for seconds and be ended unused with the test.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.used: list[int] = []
+        self.keeps_warm = False
+
+    async def warm(self) -> None:
+        if self.keeps_warm:
+            await super().warm()
 
     async def take(self) -> Child:
         child = await super().take()

@@ -25,7 +25,7 @@ async def wanted(database: Database, settings: Settings, each: int) -> DatasetVe
         session.add(user)
         await session.flush()
         dataset = await datasets.create_dataset(session, user, "Pets", image_size=28)
-        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset.id)
         changes = msgspec.json.encode(Changes(draft=True)).decode()
         version = await datasets.begin_version(session, dataset, changes)
     folder = Files(settings.data_dir / "files").folder(draft_folder(dataset.id))
@@ -98,7 +98,7 @@ async def test_a_process_that_is_lost_every_time_is_told_and_what_was_sent_is_ke
     assert "cut off again and again" in str(failed.failure)
     async with database.writing() as session:
         user = await session.get_one(User, 1)
-        dataset = await datasets.get_own_dataset_for(session, user, version.dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, version.dataset_id)
         assert "cut off again and again" in (dataset.failure or "")
         assert dataset.versions == []
         again = await datasets.begin_version_again(session, user, failed)

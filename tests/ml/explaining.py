@@ -1,6 +1,5 @@
 """Networks to explain: some that really learned, and any document with the weights that it begins with."""
 
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
 from scv.training.settings import TrainingSettings
 from tests.ml.conftest import Listener, document, lenet, never
+from tests.shared import shared
 
 _learned: dict[tuple[str, str], Trained] = {}
 
@@ -67,15 +67,18 @@ NETWORKS = {"pooled": POOLED, "lenet": lenet(), "residual": RESIDUAL, "perceptro
 
 
 def learned(name: str, resident: Resident, **settings: Any) -> Trained:
-    """One of `NETWORKS`, trained on some of the pictures; each is trained once in a test process."""
+    """One of `NETWORKS`, trained on some of the pictures; each is trained once in a test run."""
     key = (name, resident.hash)
     if key not in _learned:
         few = TrainingSettings(
             **{"epochs": 1, "batch_size": 32, "learning_rate": 0.003, "train_percent": 20, **settings}
         )
-        with tempfile.TemporaryDirectory() as folder:
-            train(NETWORKS[name], few, resident, folder=Path(folder), emit=Listener(), should_stop=never)
-            _learned[key] = load_trained(Path(folder) / WEIGHTS)
+
+        def make(folder: Path) -> None:
+            train(NETWORKS[name], few, resident, folder=folder, emit=Listener(), should_stop=never)
+
+        made = shared(f"{name}-{resident.hash.rpartition(':')[2][:16]}", make)
+        _learned[key] = load_trained(made / WEIGHTS)
     return _learned[key]
 
 

@@ -14,6 +14,7 @@ from scv.export.script import script
 from scv.training.recipe import augmentation
 from scv.training.settings import FIELDS, TrainingSettings
 from tests.blocks.generate import values
+from tests.examples import examples
 
 DIGITS = find("digits")
 DOCUMENT = STARTERS["mlp"].build(DIGITS.shape, DIGITS.classes)
@@ -29,7 +30,7 @@ def names(code: str) -> set[str]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(SETTINGS)
 def test_any_settings_give_a_script_that_is_sound_and_reads_back(chosen: TrainingSettings) -> None:
     code = script(DOCUMENT, DIGITS, chosen)
@@ -47,7 +48,7 @@ def test_any_settings_give_a_script_that_is_sound_and_reads_back(chosen: Trainin
     assert parse(code).document.blocks == parse(script(DOCUMENT, DIGITS, TrainingSettings())).document.blocks
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(SETTINGS)
 def test_a_dataset_with_pictures_for_validation_gets_no_share(chosen: TrainingSettings) -> None:
     own = msgspec.structs.replace(DIGITS, validation_size=100)
@@ -64,7 +65,7 @@ def test_a_dataset_with_pictures_for_validation_gets_no_share(chosen: TrainingSe
     assert "% of each class" not in sources["about-data"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(SETTINGS)
 def test_any_settings_give_cells_that_together_are_the_same_training(chosen: TrainingSettings) -> None:
     sources = {cell.id: cell.source for cell in cells(DOCUMENT, DIGITS, chosen)}

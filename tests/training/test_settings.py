@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from scv.data.official.catalogue import DATASETS, find
-from scv.training.settings import CUSTOMARY_RATES, FIELDS, TrainingSettings, defaults, lower_rate
+from scv.training.optimizers import OPTIMIZERS
+from scv.training.settings import FIELDS, TrainingSettings, defaults, lower_rate
 
 
 def test_a_snapshot_of_an_older_version_means_what_it_meant() -> None:
@@ -30,7 +31,9 @@ def test_settings_survive_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(settings), type=TrainingSettings) == settings
 
 
-@pytest.mark.parametrize("text", [b'{"optimizer":"LBFGS"}', b'{"epochs":"many"}', b'{"colour":1}'])
+@pytest.mark.parametrize(
+    "text", [b'{"optimizer":"LBFGS"}', b'{"schedule":"steep"}', b'{"epochs":"many"}', b'{"colour":1}']
+)
 def test_what_is_no_setting_is_not_read(text: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(text, type=TrainingSettings)
@@ -55,4 +58,4 @@ def test_a_lower_rate_is_lower_and_in_range(rate: float) -> None:
 
     assert lower.problems() == []
     assert lower.learning_rate < rate or rate == 1e-7
-    assert lower.learning_rate <= CUSTOMARY_RATES["Adam"]
+    assert lower.learning_rate <= OPTIMIZERS["Adam"].rate

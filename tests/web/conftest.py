@@ -1,6 +1,7 @@
 """The application on a fresh data folder, and people who visit it."""
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.db import models, users
-from scv.db.migrate import migrate
 from scv.db.tables import Run, User, Version
 from scv.settings import Settings
 from scv.training.settings import TrainingSettings
 from scv.web.app import create_app
 from scv.web.http.services import Services
+from tests.migrated import place_database
 
 GOOD = Document(
     blocks=(
@@ -97,9 +98,8 @@ async def add_version(
 ) -> Version:
     """A model for Digits with one version."""
     user = user or await visitor.user()
-    settings = msgspec.json.encode(TrainingSettings()).decode()
     async with visitor.database.writing() as session:
-        model = await models.create_model(session, user, name, "digits", encode(document).decode(), settings)
+        model = await models.create_model(session, user, name, "digits", document, TrainingSettings())
     return model.versions[0]
 
 
@@ -124,13 +124,31 @@ async def reload(visitor: Visitor, version: Version) -> Version:
 async def settings(tmp_path: Path) -> Settings:
     """No broker answers here: the pages must work without one."""
     settings = Settings(data_dir=tmp_path).resolved()
-    await migrate(settings)
+    await place_database(settings)
     return settings
 
 
+@pytest.fixture(scope="session")
+def wired_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder that the application was made for; it has its secret."""
+    return tmp_path_factory.mktemp("wired")
+
+
+@pytest.fixture(scope="session")
+def wired(wired_dir: Path) -> Litestar:
+    """The application, made once: to make its routes and to compile its templates takes longer than most tests."""
+    return create_app(Settings(data_dir=wired_dir).resolved())
+
+
 @pytest.fixture
-async def app(settings: Settings) -> Litestar:
-    return create_app(settings)
+def app(wired: Litestar, wired_dir: Path, settings: Settings) -> Litestar:
+    """The application on this test's data folder: it opens its database, its queue and its files when it starts.
+
+    The folder gets the secret that the forms are checked with: what else serves it gives and takes the same tokens.
+    """
+    shutil.copy(wired_dir / "secret.key", settings.data_dir)
+    wired.state.settings = settings
+    return wired
 
 
 @pytest.fixture

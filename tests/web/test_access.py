@@ -1,175 +1,92 @@
-"""Who may see what: every route is asked, so that a new one cannot be forgotten."""
+"""Who gets what: each route is asked for something that is there, by everybody whom it could concern.
 
-import re
-from collections.abc import Iterator
+The requests are the table `access_cases.CASES`; a route that has none in it fails.
+"""
 
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
 import pytest
-from litestar import Litestar
-from litestar.routes import HTTPRoute
+import pytest_asyncio
 
-from scv.db import users
-from scv.db.datasets import begin_version, create_dataset, get_own_dataset_for
-from scv.db.tables import Run, User
-from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
+from scv.db.tables import User
+from scv.jobs.predictor_supervisor import keep_predictor
+from scv.jobs.worker import end_task
+from tests.web.access_cases import CASES, SEEN_WHEN_PUBLISHED, Case
+from tests.web.access_world import NAMES, World, open_world
+from tests.web.routes import routes
 
-PUBLIC = {"/", "/health", "/sign-in", "/sign-out", "/language"}
-OWNERS = "/workers"
-"""Pages about everybody's things, which are the owner's alone."""
-
-
-def routes(app: Litestar) -> Iterator[tuple[str, str]]:
-    """Method and path template of every page."""
-    for route in app.routes:
-        if isinstance(route, HTTPRoute) and not route.path.startswith("/static"):
-            for method in sorted(route.methods & {"GET", "POST"}):
-                yield method, route.path
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def filled(path: str, ids: dict[str, object]) -> str:
-    return re.sub(r"\{(\w+):\w+\}", lambda match: str(ids[match[1]]), path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with open_world(tmp_path_factory.mktemp("world")) as world:
+        predictor = asyncio.create_task(keep_predictor(world.settings, set()))
+        yield world
+        await end_task(predictor)
 
 
-async def test_a_stranger_is_sent_to_sign_in_from_every_page(stranger: Visitor, app: Litestar) -> None:
-    ids = {"model_id": 1, "number": 1, "run_id": 1, "name": "digits", "dataset_id": 1, "part": "train", "index": 0}
-    stranger.client.follow_redirects = False
-    seen = 0
-    for method, path in routes(app):
-        if path in PUBLIC:
-            continue
-        address = filled(path, ids)
-        answer = await (stranger.post(address, {}) if method == "POST" else stranger.get(address))
-        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in"), (method, path)
-        seen += 1
-    assert seen > 12
+async def test_each_route_is_in_the_table_and_nothing_else(world: World) -> None:
+    assert set(CASES) == {f"{method} {path}" for method, path in routes(world.app)}
 
 
-async def test_somebody_else_gets_404_on_every_page_of_a_users_things(owner: Visitor, app: Litestar) -> None:
-    async with owner.database.writing() as session:
-        other = User(name="Mallory")
-        session.add(other)
-    version = await add_version(owner, user=other)
-    run = await add_run(owner, version)
-    async with owner.database.writing() as session:
-        dataset = await create_dataset(session, other, "Faces of my family")
-        await begin_version(session, await get_own_dataset_for(session, other, dataset.id), "{}")
-    ids = {"model_id": version.model_id, "number": 1, "run_id": run.id, "dataset_id": dataset.id, "name": "a.png"}
-    seen = 0
-    for method, path in routes(app):
-        if "_id:" not in path or path.startswith(OWNERS):
-            continue
-        address = filled(path, ids)
-        answer = await (owner.post(address, {"revision": 0, "name": "x"}) if method == "POST" else owner.get(address))
-        assert answer.status_code == 404, (method, path)
-        assert version.model.name not in answer.text
-        assert dataset.name not in answer.text
-        seen += 1
-    assert seen > 8
+def permitted(case: Case, world: World) -> tuple[list[User], list[User]]:
+    """Who of the people gets the success answer, and who must not."""
+    match case.whose:
+        case "its owner":
+            return [world.ada], [world.mallory, world.owner]
+        case "the owner of the instance":
+            return [world.owner], [world.mallory, world.ada]
+    return [world.ada, world.mallory, world.owner], []
 
 
-async def test_the_owners_pages_are_not_found_by_anybody_else(owner: Visitor, app: Litestar) -> None:
-    run = await add_run(owner, await add_version(owner))
-    seen = []
-    await sign_in_as_somebody(owner)
-    for method, path in routes(app):
-        if path.startswith(OWNERS):
-            address = filled(path, {"run_id": run.id})
-            answer = await (owner.post(address, {}) if method == "POST" else owner.get(address))
-            assert answer.status_code == 404, (method, path)
-            seen.append((method, path))
-    assert len(seen) >= 2
-    async with owner.database.reading() as session:
-        assert (await session.get_one(Run, run.id)).status == "queued"
+@pytest.mark.parametrize(
+    ("route", "case"), [pytest.param(route, case, id=route) for route, cases in CASES.items() for case in cases]
+)
+async def test_what_is_there_is_for_those_whom_it_is_for(world: World, route: str, case: Case) -> None:
+    method, _, path = route.partition(" ")
+    address = case.address(path, await case.of(world))
+
+    async def answer(user: User | None) -> httpx.Response:
+        return await world.request(user, method, address, case.fields, case.files)
+
+    allowed, strangers = permitted(case, world)
+    visitor = await answer(None)
+    if case.whose == "everybody":
+        assert visitor.status_code == case.answer
+        return
+    assert (visitor.status_code, visitor.headers["location"]) == (303, "/sign-in")
+    for stranger in strangers:
+        refused = await answer(stranger)
+        assert refused.status_code == 404, stranger.name
+        assert not any(name in refused.text for name in NAMES), stranger.name
+    for user in allowed:  # only now: what a stranger was refused has not happened
+        given = await answer(user)
+        assert given.status_code == case.answer, (user.name, given.text)
+        assert given.headers.get("location") != "/sign-in"
 
 
-async def test_a_form_without_its_token_is_refused(owner: Visitor, app: Litestar) -> None:
-    version = await add_version(owner)
-    run = await add_run(owner, version)
-    ids = {
-        **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
-        **{"dataset_id": 1, "part": "train", "index": 0},
-    }
-    for token in ("", "wrong", "é", "0" * 128):
-        for method, path in routes(app):
-            if method == "POST":
-                answer = await owner.client.post(filled(path, ids), data={"_csrf_token": token})
-                assert answer.status_code == 403, (path, token)
-                header = await owner.client.post(filled(path, ids), headers={"X-CSRFToken": token.encode("latin-1")})
-                assert header.status_code == 403, (path, token)
+OF_DATASETS = [
+    pytest.param(route, case, id=route)
+    for route, cases in CASES.items()
+    for case in cases
+    if case.whose == "its owner" and ("{dataset_id" in route or route.startswith("GET /datasets/{name"))
+]
 
 
-async def test_an_uploaded_file_is_no_token(owner: Visitor) -> None:
-    answer = await owner.client.post("/language", files={"_csrf_token": ("a.txt", b"x")})
-    assert answer.status_code == 400
-
-
-async def test_a_sign_in_link_works_once(stranger: Visitor) -> None:
-    async with stranger.database.writing() as session:
-        token = await users.create_signin_link(session, minutes=5)
-    assert (await stranger.get(f"/sign-in?token={token}")).url.path == "/models"
-    again = await stranger.get(f"/sign-in?token={token}")
-    assert again.url.path == "/models"  # a signed-in browser has no use for the refusal
-    await stranger.post("/sign-out", {})
-    again = await stranger.get(f"/sign-in?token={token}")
-    assert again.status_code == 403
-    assert "used before or is too old" in again.text
-
-
-async def test_a_made_up_link_takes_no_write(stranger: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object) -> None:
-        raise AssertionError("a write")
-
-    monkeypatch.setattr(stranger.database, "writing", refuse)
-    assert (await stranger.get("/sign-in?token=made-up")).status_code == 403
-
-
-async def test_signing_in_again_ends_the_old_session(owner: Visitor) -> None:
-    name = owner.services.session_cookie.name
-    old = owner.client.cookies[name]
-    await owner.sign_in()
-    assert owner.client.cookies[name] != old
-    owner.client.cookies[name] = old
-    assert (await owner.get("/models")).url.path == "/sign-in"
-
-
-async def test_signing_out_ends_the_session_on_the_server(owner: Visitor) -> None:
-    name = owner.services.session_cookie.name
-    old = owner.client.cookies[name]
-    assert (await owner.post("/sign-out", {})).url.path == "/"
-    owner.client.cookies[name] = old
-    assert (await owner.get("/models")).url.path == "/sign-in"
-
-
-@pytest.mark.parametrize("cookie", ["x", "é", "InRva2VuIg.forged", ""])
-async def test_a_made_up_session_is_nobody(stranger: Visitor, cookie: str) -> None:
-    name = stranger.services.session_cookie.name
-    answer = await stranger.get("/models", headers={"Cookie": f"{name}={cookie}".encode("latin-1")})  # type: ignore[dict-item]
-    assert answer.url.path == "/sign-in"
-
-
-async def test_a_session_cookie_is_out_of_reach_of_scripts(stranger: Visitor) -> None:
-    async with stranger.database.writing() as session:
-        token = await users.create_signin_link(session, minutes=5)
-    stranger.client.follow_redirects = False
-    cookie = (await stranger.get(f"/sign-in?token={token}")).headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-
-
-async def test_every_answer_carries_the_security_headers(owner: Visitor) -> None:
-    for path in ("/", "/models", "/nowhere", "/static/scv.css", "/static/nowhere.css", "/health"):
-        headers = (await owner.get(path)).headers
-        assert "default-src 'self'" in headers["content-security-policy"], path
-        assert "unsafe" not in headers["content-security-policy"]
-        assert headers["x-content-type-options"] == "nosniff", path
-        assert headers["referrer-policy"] == "same-origin"
-    assert (await owner.get("/models")).headers["cache-control"] == "no-store"
-    assert "immutable" in (await owner.get("/static/scv.css")).headers["cache-control"]
-
-
-async def test_no_page_needs_inline_styles_or_scripts(owner: Visitor) -> None:
-    version = await add_version(owner)
-    run = await add_run(owner, version)
-    for path in ("/models", "/models/new", f"/models/{version.model_id}", f"/runs/{run.id}"):
-        html = (await owner.get(path)).text
-        assert " style=" not in html, path
-        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|javascript:", html), path
+@pytest.mark.parametrize(("route", "case"), OF_DATASETS)
+async def test_a_published_dataset_is_seen_by_others_and_changed_by_its_owner_alone(
+    world: World, route: str, case: Case
+) -> None:
+    method, _, path = route.partition(" ")
+    ids = await case.of(world)
+    await world.publish(ids["dataset_id"], published=True)
+    given = await world.request(world.mallory, method, case.address(path, ids), case.fields, case.files)
+    await world.publish(ids["dataset_id"], published=False)
+    if route in SEEN_WHEN_PUBLISHED or "{name:str}" in route:
+        assert given.status_code == case.answer
+    else:
+        assert given.status_code == 403
+        assert "make a dataset of your own" in given.text

@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name all of torch's own texts use
 
-from scv.training.recipe import SCHEDULES, augmentation, optimizer_arguments
+from scv.training.optimizers import OPTIMIZERS
+from scv.training.recipe import augmentation, optimizer_arguments
+from scv.training.schedules import SCHEDULES
 from scv.training.settings import TrainingSettings
-
-_FUSED = ("Adam", "AdamW", "SGD")
-"""Optimizers that torch can carry out in one pass over all weights."""
 
 
 def make_optimizer(settings: TrainingSettings, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """The optimizer of the settings, fused where torch can."""
     arguments = optimizer_arguments(settings)
-    if settings.optimizer in _FUSED:
+    if OPTIMIZERS[settings.optimizer].fused:
         arguments["fused"] = True
     made: torch.optim.Optimizer = getattr(torch.optim, settings.optimizer)(
         parameters, lr=settings.learning_rate, **arguments
@@ -29,7 +28,7 @@ def make_optimizer(settings: TrainingSettings, parameters: Iterable[Tensor]) -> 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     """The rate of a step, counted from 0, of all `steps` of a run."""
-    source = SCHEDULES[settings.schedule]
+    source = SCHEDULES[settings.schedule].source
     if not source:
         return settings.learning_rate
     return float(_defined("learning_rate", source)(settings.learning_rate, step, steps))

@@ -1,22 +1,22 @@
-"""The workers, what they do and what waits for them: the owner's page."""
+"""The workers, what they do and what waits for them: a page for the owner of the instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
 from scv.db import admin, runs
+from scv.db.access import owns
 from scv.db.tables import Run, Task, User
 from scv.files import weights_key
 from scv.jobs.events import BrokerAwayError
 from scv.jobs.presence import WorkerState
 from scv.message import Message
-from scv.training.settings import TrainingSettings
 from scv.web.http.context import AppServices, Context, SignedIn
+from scv.web.http.guards import requires_owner
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
 from scv.web.runs.enqueue import publish_stopped
@@ -30,8 +30,8 @@ SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Work:
-    """A run of anybody's as the owner sees it: it is a link where it is his own.
+class ListedRun:
+    """A run of any user as the owner of the instance sees it; `mine` says that it is their own, and a link.
 
     `epoch` counts from 1 and is the one at hand; `place` says which worker has the run, None where none says so.
     """
@@ -65,8 +65,8 @@ class WorkersPage:
     """`workers` is None while the broker, which they announce themselves to, is away; `total` counts all that wait."""
 
     workers: Sequence[WorkerState] | None
-    training: Sequence[Work]
-    waiting: Sequence[Work]
+    training: Sequence[ListedRun]
+    waiting: Sequence[ListedRun]
     total: int
     tasks: Sequence[OtherWork]
 
@@ -78,23 +78,24 @@ class WorkersPage:
 
 class WorkersController(Controller):
     path = "/workers"
+    guards = (requires_owner,)
 
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
-        block = "workers" if request.headers.get("hx-target") == "workers" else None
+        block = "workers" if request.htmx.target == "workers" else None
         return await _respond(services, context, user, block)
 
     @post("/runs/{run_id:int}/stop", status_code=200)
     async def stop(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, run_id: FromPath[int]
     ) -> Response[Any]:
-        """Ask anybody's run to stop, exactly as its user could."""
+        """Ask the run of any user to stop, exactly as that user could."""
         async with services.database.writing() as session:
-            run = await admin.get_any_run_for_owner(session, user, run_id)
+            run = await admin.get_any_run(session, run_id)
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
             await publish_stopped(services, run)
-        if request.headers.get("hx-request") != "true":
+        if not request.htmx:
             return Redirect("/workers", status_code=303)
         return await _respond(services, context, user, "workers")
 
@@ -102,16 +103,16 @@ class WorkersController(Controller):
     async def stop_task(self, user: SignedIn, services: AppServices, task_id: FromPath[int]) -> Redirect:
         """Have anybody's task end, exactly as its user could."""
         async with services.database.writing() as session:
-            task = await admin.get_any_task_for_owner(session, user, task_id)
+            task = await admin.get_any_task(session, task_id)
             await kind_of(task).stop(session, task)
         return Redirect("/workers", status_code=303)
 
 
 async def _respond(services: Services, context: RequestContext, user: User, block: str | None) -> Response[str]:
     async with services.database.reading() as session:
-        training = await admin.list_training_for_owner(session, user)
-        line = await admin.list_waiting_for_owner(session, user, SHOWN)
-        tasks = await admin.list_tasks_for_owner(session, user, SHOWN)
+        training = await admin.list_all_training(session)
+        line = await admin.list_all_waiting(session, SHOWN)
+        tasks = await admin.list_all_tasks(session, SHOWN)
     workers: list[WorkerState] | None
     try:
         workers = await services.queue.list_workers()
@@ -122,17 +123,17 @@ async def _respond(services: Services, context: RequestContext, user: User, bloc
     }
     page = WorkersPage(
         workers,
-        [_work(run, user, done, places.get(run.id)) for run, done in training],
-        [_work(run, user) for run in line.runs],
+        [_listed(run, user, done, places.get(run.id)) for run, done in training],
+        [_listed(run, user) for run in line.runs],
         line.total,
         [_other_work(task) for task in tasks],
     )
     return services.renderer.respond(context, TEMPLATE, page, block=block)
 
 
-def _work(run: Run, owner: User, done: int = 0, place: str | None = None) -> Work:
-    epochs = msgspec.json.decode(run.settings, type=TrainingSettings).epochs
-    return Work(run, epochs, run.version.model.user_id == owner.id, min(done + 1, epochs), place)
+def _listed(run: Run, owner: User, done: int = 0, place: str | None = None) -> ListedRun:
+    epochs = run.settings.epochs
+    return ListedRun(run, epochs, owns(owner, run.version.model), min(done + 1, epochs), place)
 
 
 def _other_work(task: Task) -> OtherWork:

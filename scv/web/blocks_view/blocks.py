@@ -3,27 +3,20 @@
 Pieces that can be edited have an address to choose them by; those that are only shown have none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from scv.blocks.block import BlockType, Container
-from scv.blocks.catalogue.all import CATALOGUE
-from scv.blocks.check import check
-from scv.blocks.document import MAX_DEPTH, Block, Document
-from scv.blocks.findings import BlockCheck, Check, Problem
-from scv.blocks.operations import AddBranch, Duplicate, Move, Operation, Remove, RemoveBranch
+from scv.blocks.block import BlockType
+from scv.blocks.document import Block
+from scv.blocks.findings import BlockCheck, Problem
+from scv.blocks.operations import Operation
 from scv.blocks.params import Choice, Flag, Numbers, Param
-from scv.blocks.shapes import Shape
-from scv.blocks.tree import Chain, Spot, depth_of
 from scv.message import Message
-from scv.web.blocks_view.form_fields import param_field, shown_value
-from scv.web.blocks_view.place import Place
-
-Around = tuple[tuple[Block, Spot, int], ...]
-"""The containers that a chain is in, from the outermost on, with their places."""
+from scv.web.blocks_view.form_fields import shown_value
+from scv.web.http.render import Rendered
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,11 @@ class Tools:
 
 @dataclass(frozen=True)
 class Piece:
-    """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields."""
+    """One block as it stands in its chain. Of those to edit only the chosen one has tools and `further` fields.
+
+    A piece with `rendered` is the same object in every request that shows its block in the same way, and what is
+    rendered of it is kept there. Nothing of its place in the chain is shown.
+    """
 
     block: Block
     kind: BlockType | None
@@ -131,9 +128,10 @@ class Piece:
     further: tuple[Field, ...]
     mends_above: tuple[Mend, ...]
     mends_below: tuple[Mend, ...]
-    tools: Tools | None
-    arms: tuple[Arm, ...]
-    add_branch: str | None
+    tools: Tools | None = None
+    arms: tuple[Arm, ...] = ()
+    add_branch: str | None = None
+    rendered: Rendered | None = field(default=None, compare=False)
 
     @property
     def category(self) -> str:
@@ -170,23 +168,6 @@ def every(pieces: Sequence[Piece]) -> Iterator[Piece]:
             yield from every(arm.pieces)
 
 
-def pieces_to_edit(
-    document: Document,
-    checked: Check,
-    place: Place,
-    href: Callable[[str, int | None], str],
-    refusal: Refusal | None = None,
-) -> tuple[Piece, ...]:
-    """The pieces of a checked document; `href(block, branch)` is the address that chooses."""
-    return _Pieces(checked, place, href, refusal).trunk(document) if checked.blocks else ()
-
-
-def pieces_to_show(document: Document, input_shape: Shape, classes: int) -> tuple[Piece, ...]:
-    """The pieces of a document that is only looked at, here, for pictures of this shape."""
-    checked = check(document, input_shape, classes)
-    return _Pieces(checked, Place(), lambda block, branch: None, None).trunk(document) if checked.blocks else ()
-
-
 def form_field(name: str, param: Param, value: Any, refusal: Refusal | None) -> Field:
     """The field of a stored value, or of what was typed into it and refused."""
     text = shown_value(param, value)
@@ -195,115 +176,11 @@ def form_field(name: str, param: Param, value: Any, refusal: Refusal | None) -> 
     return Field(name, param, refusal.typed.get(name, text), refusal.fields.get(name))
 
 
+def as_json(operations: Operation | tuple[Operation, ...]) -> str:
+    """Operations as the value of a button."""
+    return msgspec.json.encode(operations).decode()
+
+
 def mend_of(problem: Problem) -> Mend:
     """A problem with its repairs as buttons."""
-    return Mend(problem, tuple(FixButton(fix.label, _json(fix.operations)) for fix in problem.fixes))
-
-
-class _Pieces:
-    """Makes the pieces in the order of the check, which lists a container before what it holds."""
-
-    def __init__(
-        self,
-        checked: Check,
-        place: Place,
-        href: Callable[[str, int | None], str | None],
-        refusal: Refusal | None,
-    ) -> None:
-        self._checks = iter(checked.blocks)
-        self._place = place
-        self._href = href
-        self._refusal = refusal
-
-    def trunk(self, document: Document) -> tuple[Piece, ...]:
-        return self._chain(document.blocks, Spot(), (), 0)
-
-    def _chain(self, chain: Chain, spot: Spot, around: Around, depth: int) -> tuple[Piece, ...]:
-        return tuple(self._piece(chain, index, spot, around, depth) for index in range(len(chain)))
-
-    def _piece(self, chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Piece:
-        block, checked = chain[index], next(self._checks)
-        kind = CATALOGUE.get(block.type)
-        chosen, href = block.id == self._place.block, self._href(block.id, None)
-        told = chosen or href is None  # the further parameters stand beside the chosen one, and where nothing is chosen
-        fields = [
-            form_field(
-                param_field(block.id, param.name), param, block.params.get(param.name, param.default), self._refusal
-            )
-            for param in (kind.params if kind else ())
-            if param.main or told
-        ]
-        container = kind if isinstance(kind, Container) and depth < MAX_DEPTH else None
-        return Piece(
-            block=block,
-            kind=kind,
-            check=checked,
-            chosen=chosen,
-            href=href,
-            fields=tuple(field for field in fields if field.param.main),
-            further=tuple(field for field in fields if not field.param.main),
-            mends_above=tuple(mend_of(problem) for problem in checked.problems if not _after(problem, checked)),
-            mends_below=tuple(mend_of(problem) for problem in checked.problems if _after(problem, checked)),
-            tools=_tools(chain, index, spot, around, depth) if chosen else None,
-            arms=self._arms(container, block, (*around, (block, spot, index)), depth) if container else (),
-            add_branch=(
-                _json(AddBranch(block.id)) if container and len(block.branches or ()) < container.most else None
-            ),
-        )
-
-    def _arms(self, kind: Container, block: Block, around: Around, depth: int) -> tuple[Arm, ...]:
-        branches = block.branches or ()
-        return tuple(
-            Arm(
-                into=block.id,
-                branch=number,
-                title=kind.branch_title(number),
-                chosen=block.id == self._place.block and number == self._place.branch,
-                href=self._href(block.id, number),
-                pieces=self._chain(branch, Spot(block.id, number), around, depth + 1),
-                remove=_json(RemoveBranch(block.id, number)) if len(branches) > kind.fewest else None,
-            )
-            for number, branch in enumerate(branches)
-        )
-
-
-def _tools(chain: Chain, index: int, spot: Spot, around: Around, depth: int) -> Tools:
-    block = chain[index]
-    return Tools(
-        up=_move(block, index - 1, spot) if index > 0 else None,
-        down=_move(block, index + 1, spot) if index < len(chain) - 1 else None,
-        inside=_inside(block, chain[index - 1] if index else None, depth),
-        outside=_move(block, around[-1][2] + 1, around[-1][1]) if around else None,
-        neighbour=_beside(block, around[-1][0], spot) if around else None,
-        duplicate=_json(Duplicate(block.id)),
-        remove=_json(Remove(block.id)),
-    )
-
-
-def _move(block: Block, position: int, spot: Spot) -> str:
-    return _json(Move(block.id, position, spot.into, spot.branch))
-
-
-def _inside(block: Block, above: Block | None, depth: int) -> str | None:
-    """Into the first branch of the container above, at its end."""
-    if above is None or not above.branches or not isinstance(CATALOGUE.get(above.type), Container):
-        return None
-    if depth + 1 + depth_of(block) > MAX_DEPTH:
-        return None
-    return _move(block, len(above.branches[0]), Spot(above.id, 0))
-
-
-def _beside(block: Block, container: Block, spot: Spot) -> str | None:
-    """To the end of the next branch; from the last one to the first."""
-    branches = container.branches or ()
-    neighbour = (spot.branch + 1) % len(branches)
-    return None if neighbour == spot.branch else _move(block, len(branches[neighbour]), Spot(container.id, neighbour))
-
-
-def _after(problem: Problem, checked: BlockCheck) -> bool:
-    """Whether a problem is about what leaves the block: then it stands below, else where its input arrives."""
-    return checked.output is not None and problem.code in ("wrong_output", "softmax_before_loss")
-
-
-def _json(operations: Operation | tuple[Operation, ...]) -> str:
-    return msgspec.json.encode(operations).decode()
+    return Mend(problem, tuple(FixButton(fix.label, as_json(fix.operations)) for fix in problem.fixes))

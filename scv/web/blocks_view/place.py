@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -49,3 +49,12 @@ def version_path(model_id: int, number: int, place: Place | None = None) -> str:
         "search": place.search or None,
     }
     return f"{path}?{urlencode({name: value for name, value in query.items() if value is not None})}"
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """The editor's addresses that choose a block, or a branch of it; they begin with `start`."""
+
+    start: str
+
+    def of(self, block: str, branch: int | None) -> str:
+        return f"{self.start}&block={quote(block)}{'' if branch is None else f'&branch={branch}'}"

@@ -10,7 +10,7 @@ from scv.web.blocks_view.drawings import silhouette
 
 
 @dataclass(frozen=True)
-class Score:
+class MeasuredScore:
     """A measured test accuracy, of 1, after so many epochs on a dataset, by its title."""
 
     dataset: str
@@ -26,7 +26,7 @@ class StarterCard:
     silhouette: tuple[str, ...]
     blocks: int
     parameters: int
-    scores: tuple[Score, ...]
+    scores: tuple[MeasuredScore, ...]
 
 
 def starter_cards(dataset: DatasetInfo) -> tuple[StarterCard, ...]:
@@ -44,6 +44,8 @@ def _card(starter: Starter, dataset: DatasetInfo) -> StarterCard:
         blocks=len(checked.blocks),
         parameters=checked.parameters,
         scores=tuple(
-            Score(DATASETS[row.dataset].title, row.epochs, row.accuracy) for row in rows if row.dataset in DATASETS
+            MeasuredScore(DATASETS[row.dataset].title, row.epochs, row.accuracy)
+            for row in rows
+            if row.dataset in DATASETS
         ),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import Reswap, Retarget, TriggerEvent
 
 from scv.data.images.decode import RefusedError as PictureRefusedError
 from scv.data.own.changes import Changes
@@ -22,13 +23,14 @@ from scv.errors import ConflictError, NotFoundError, RefusedError, SCVError, Too
 from scv.jobs.own_datasets import draft_of
 from scv.message import Message, foreign, say
 from scv.web.datasets.collect_view import ClassCard, CollectPage, collect_page, read_options
-from scv.web.datasets.drafts import collect_address, is_htmx, on_disk, on_to, received, the_file
+from scv.web.datasets.drafts import collect_address, on_disk, received, the_file
 from scv.web.datasets.images import side_by_side
 from scv.web.datasets.own_task import pending_version, work_on
 from scv.web.datasets.quota import room_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.errors import status_of
 from scv.web.http.forms import Form, read_form
+from scv.web.http.htmx import redirect, with_effects
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.security import STREAMED
 from scv.web.http.services import Services
@@ -90,10 +92,10 @@ class CollectController(Controller):
                 archive, newest = the_file(sent), dataset.newest
                 await on_disk(lambda: draft.take_zip(archive, newest.class_names if newest else ()))
         except SCVError as error:
-            if is_htmx(request):
+            if request.htmx:
                 raise
             return await _refused(services, context, user, dataset_id, error)
-        return on_to(request, collect_address(dataset_id))
+        return redirect(request, collect_address(dataset_id))
 
     @post("/pictures", status_code=200, opt=STREAMED, request_max_body_size=None)
     async def add_pictures(
@@ -109,7 +111,7 @@ class CollectController(Controller):
                     raise RefusedError(say("Choose a picture first."))
                 count, refused = await on_disk(lambda: _add(draft, name, sent))
         except SCVError as error:
-            if is_htmx(request):
+            if request.htmx:
                 raise
             return await _refused(services, context, user, dataset_id, error)
         told = (say("Pictures added to {name}: {count}.", name=name, count=count), *left_out(refused))
@@ -163,7 +165,7 @@ class CollectController(Controller):
         try:
             chosen = await on_disk(lambda: EDITS[path](draft, form))
         except RefusedError as error:
-            if is_htmx(request):
+            if request.htmx:
                 raise
             return await _refused(services, context, user, dataset_id, error)
         one = path == "pictures/remove"
@@ -178,9 +180,9 @@ class CollectController(Controller):
             await _set_options(services, user, dataset_id, await read_form(request))
         except RefusedError as error:
             page = await _page(services, user, dataset_id, problem=error.message)
-            block = "preview" if is_htmx(request) else None
+            block = "preview" if request.htmx else None
             return services.renderer.respond(context, "datasets/collect.html", page, block=block, status=422)
-        if not is_htmx(request):
+        if not request.htmx:
             return Redirect(collect_address(dataset_id), status_code=303)
         page = await _page(services, user, dataset_id)
         return services.renderer.respond(context, "datasets/collect.html", page, block="preview")
@@ -199,7 +201,7 @@ class CollectController(Controller):
             if page.too_much:
                 raise TooLargeError(page.room.too_large)
             async with services.database.writing() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
                 changes = msgspec.json.encode(Changes(draft=True)).decode()
                 await datasets.begin_version(session, dataset, changes)
         except (RefusedError, ConflictError) as error:
@@ -210,10 +212,11 @@ class CollectController(Controller):
     @post("/discard", status_code=200)
     async def discard(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Throw the draft away, and the dataset as well where there is nothing else of it."""
-        dataset, draft = await _changeable(services, user, dataset_id)
-        if not dataset.versions:
-            async with services.database.writing() as session:
-                await datasets.delete_dataset(session, await datasets.get_own_dataset_for(session, user, dataset_id))
+        _, draft = await _changeable(services, user, dataset_id)
+        async with services.database.writing() as session:
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
+            if not dataset.versions:
+                await datasets.delete_dataset(session, dataset)
         await asyncio.to_thread(draft.discard)
         return Redirect(f"/datasets/own/{dataset_id}" if dataset.versions else "/datasets", status_code=303)
 
@@ -221,7 +224,7 @@ class CollectController(Controller):
 async def _mine(services: Services, user: User, dataset_id: int) -> tuple[Dataset, Draft]:
     """The user's own dataset with its versions, and its draft. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset_id)
     return dataset, draft_of(services.files, dataset_id)
 
 
@@ -254,14 +257,14 @@ def _add(draft: Draft, name: str, sent: Sent) -> tuple[int, dict[str, Names]]:
     return count, refused
 
 
-async def _set_options(services: Services, user: User, dataset_id: int, form: Any) -> None:
+async def _set_options(services: Services, user: User, dataset_id: int, form: Form) -> None:
     """Keep the chosen size, colour and fit; those of a dataset with versions stay. Raises `RefusedError`."""
     dataset, _ = await _changeable(services, user, dataset_id)
     if dataset.versions:
         return
     options = read_options(form)
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         await datasets.set_options(session, dataset, image_size=options.size, color=options.color, fit=options.fit)
 
 
@@ -280,15 +283,18 @@ async def _changed(
     """The fragments that changed: the card of the one class whose pictures did, or all of them."""
     status = 422 if failed else 200
     page = await _page(services, user, dataset_id, chosen=chosen, told=told)
-    if not is_htmx(request):
+    if not request.htmx:
         if status == 200 and len(told) < 2:
             return Redirect(f"{collect_address(dataset_id)}?{urlencode({'class': chosen})}", status_code=303)
         return services.renderer.respond(context, "datasets/collect.html", page, status=status)
     card = next((card for card in page.classes if card.name == chosen), None) if one else None
-    target = {"HX-Retarget": f"#card-{card.key}" if card else "#cards", "HX-Reswap": "outerHTML"}
-    headers = {**target, "HX-Trigger": "collected"}
     template = "datasets/collected.html"
-    return services.renderer.respond(context, template, CollectedPage(page, card), status=status, headers=headers)
+    return with_effects(
+        services.renderer.respond(context, template, CollectedPage(page, card), status=status),
+        Retarget(None, f"#card-{card.key}" if card else "#cards"),
+        Reswap(None, "outerHTML"),
+        TriggerEvent(None, "collected", "receive"),
+    )
 
 
 async def _refused(

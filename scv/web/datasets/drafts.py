@@ -1,13 +1,10 @@
-"""What the pages of drafts share: files that are sent to them, work on the disk, and the way on."""
+"""What the pages of drafts share: files that are sent to them, work on the disk."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-from litestar import Response
-from litestar.response import Redirect
+from typing import TypeVar
 
 from scv.data.own.archives import PicturesError
 from scv.db.tables import User
@@ -24,16 +21,6 @@ T = TypeVar("T")
 def collect_address(dataset_id: int) -> str:
     """Where the draft's page is."""
     return f"/datasets/own/{dataset_id}/collect"
-
-
-def is_htmx(request: AnyRequest) -> bool:
-    """Whether htmx asks, which takes fragments."""
-    return request.headers.get("hx-request") == "true"
-
-
-def on_to(request: AnyRequest, path: str) -> Response[Any]:
-    """On to a page, after a form that htmx may have sent."""
-    return Response("", headers={"HX-Redirect": path}) if is_htmx(request) else Redirect(path, status_code=303)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import msgspec
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.own.description import default_epochs, loader_of
 from scv.db import datasets
+from scv.db.access import sees
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User
 from scv.errors import RefusedError
 from scv.jobs.own_datasets import options_of
@@ -24,7 +25,7 @@ async def find_for(services: Services, user: User, name: str) -> DatasetInfo:
     if (official := DATASETS.get(name)) is not None:
         return official
     async with services.database.reading() as session:
-        return own_info(await datasets.find_version_for(session, user, name))
+        return own_info(await datasets.get_visible_dataset_version(session, user, name))
 
 
 async def states_for(services: Services, user: User, also: str = "") -> tuple[DatasetState, ...]:
@@ -33,7 +34,7 @@ async def states_for(services: Services, user: User, also: str = "") -> tuple[Da
     `also` is the name of a version that is among them even if it is not the newest.
     """
     async with services.database.reading() as session:
-        found = await datasets.list_datasets_for(session, user)
+        found = await datasets.list_visible_datasets(session, user)
     versions = [
         version
         for dataset in found
@@ -93,7 +94,7 @@ def may_train(user: User, thing: Model | Run) -> bool:
     if thing.own is None:
         return True
     dataset = thing.own.dataset
-    return dataset.deleted_at is None and (dataset.user_id == user.id or dataset.published_at is not None)
+    return sees(user, dataset)
 
 
 def refuse_without_pictures(user: User, thing: Model | Run) -> None:

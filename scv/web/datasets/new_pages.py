@@ -14,11 +14,12 @@ from scv.db.tables import User
 from scv.errors import RefusedError, SCVError
 from scv.jobs.own_datasets import draft_of
 from scv.message import Message, foreign
-from scv.web.datasets.drafts import collect_address, is_htmx, on_disk, on_to, received, the_file
+from scv.web.datasets.drafts import collect_address, on_disk, received, the_file
 from scv.web.datasets.quota import Room, room_of
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.errors import status_of
 from scv.web.http.forms import read_form
+from scv.web.http.htmx import redirect
 from scv.web.http.render import AnyRequest
 from scv.web.http.security import STREAMED
 from scv.web.http.services import Services
@@ -68,11 +69,11 @@ class NewDatasetController(Controller):
                 name = sent.fields.get("name", "").strip() or foreign(Path(sent.files[0].name).stem, NAME_LENGTH)
                 dataset_id = await _create_with(services, user, name, archive)
         except SCVError as error:
-            if is_htmx(request):
+            if request.htmx:
                 raise
             page = NewDatasetPage(name, NAME_LENGTH, await room_of(services, user), error.message)
             return services.renderer.respond(context, "datasets/new.html", page, status=status_of(error))
-        return on_to(request, collect_address(dataset_id))
+        return redirect(request, collect_address(dataset_id))
 
 
 async def _create_with(services: Services, user: User, name: str, archive: Path) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from scv.data.official.catalogue import DatasetInfo
 from scv.db import datasets
+from scv.db.access import owns
 from scv.db.tables import Dataset, DatasetVersion, User
 from scv.web.datasets.lookup import own_info
 from scv.web.http.services import Services
@@ -43,15 +44,15 @@ def version_page(version: DatasetVersion) -> str:
 async def own_page_for(services: Services, user: User, name: str) -> str:
     """The address of a version's page, by its name. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        return version_page(await datasets.find_version_for(session, user, name))
+        return version_page(await datasets.get_visible_dataset_version(session, user, name))
 
 
 async def dropping_address(services: Services, user: User, name: str) -> str | None:
     """Where pictures of the version can be dropped: its owner may do so while it is the newest."""
     async with services.database.reading() as session:
-        version = await datasets.find_version_for(session, user, name)
-        dataset = await datasets.get_dataset_for(session, user, version.dataset_id)
+        version = await datasets.get_visible_dataset_version(session, user, name)
+        dataset = await datasets.get_visible_dataset(session, user, version.dataset_id)
     newest = dataset.newest
-    if dataset.user_id != user.id or newest is None or newest.name != name:
+    if not owns(user, dataset) or newest is None or newest.name != name:
         return None
     return f"/datasets/own/{dataset.id}/drop"

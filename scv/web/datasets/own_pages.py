@@ -8,6 +8,7 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
+from litestar_htmx import ClientRedirect
 
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import PicturesError
@@ -17,6 +18,7 @@ from scv.data.own.summary import Summary, taken, warnings_of
 from scv.data.resident import Resident
 from scv.data.resident_writer import remove_resident
 from scv.db import datasets, tasks
+from scv.db.access import owns
 from scv.db.tables import Dataset, DatasetVersion, Model, User
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.files import report_folder
@@ -87,8 +89,8 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
-        if not dataset.versions and dataset.user_id == user.id:
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
+        if not dataset.versions and owns(user, dataset):
             return Redirect(page_of(dataset), status_code=303)
         return await _respond(services, context, user, dataset, dataset.newest)
 
@@ -102,7 +104,7 @@ class OwnDatasetController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         return await _respond(services, context, user, dataset, _version(dataset, number))
 
     @get("/state")
@@ -112,19 +114,21 @@ class OwnDatasetController(Controller):
         """How far the making is, for the page to ask again and again; then the page is loaded anew."""
         try:
             async with services.database.reading() as session:
-                dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+                dataset = await datasets.get_editable_dataset(session, user, dataset_id)
         except NotFoundError:  # refused, and nothing of it is left: the list says why
-            return Response(None, status_code=404, headers={"HX-Redirect": "/datasets"})
+            gone = ClientRedirect("/datasets")
+            gone.status_code = 404
+            return gone
         task = await work_on(services, dataset)
         if task is None or not task.working:
-            return Response(None, headers={"HX-Redirect": page_of(dataset)})
+            return ClientRedirect(page_of(dataset))
         return services.renderer.respond(context, "components/task.html", task)
 
     @post("/stop")
     async def stop(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Give up the version that is being made; what it was to be made of is still there."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             version = pending_version(dataset)
             if version is not None:
                 await datasets.stop_version(session, version)
@@ -134,7 +138,7 @@ class OwnDatasetController(Controller):
     async def try_again(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Try once more to make the version that was given up last."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             given_up = await tasks.find(session, "version", datasets.resident_name(dataset.id, dataset.last_number))
             if given_up is None or not kind_of(given_up).can_try_again(services.files, given_up):
                 raise RefusedError(NOTHING_TO_TRY)
@@ -149,7 +153,7 @@ class OwnDatasetController(Controller):
         form = await read_form(request)
         problem: Message | None = None
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             try:
                 await datasets.rename_dataset(session, dataset, form.get("name", ""))
             except RefusedError as error:
@@ -202,7 +206,7 @@ class OwnDatasetController(Controller):
         """Show it to everybody on this server, or to nobody else any more."""
         form = await read_form(request)
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
@@ -212,7 +216,7 @@ class OwnDatasetController(Controller):
     ) -> Stream:
         """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
         async with services.database.reading() as session:
-            dataset = await datasets.get_dataset_for(session, user, dataset_id)
+            dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         version = _version(dataset, number)
         resident = opened(services.settings.data_dir, version.name)
         if resident is None:
@@ -230,7 +234,7 @@ class OwnDatasetController(Controller):
     ) -> Redirect:
         """Delete an older version that nothing uses."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
             name = await datasets.delete_version(session, dataset, number)
         remove_resident(services.settings.data_dir, name)
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
@@ -240,15 +244,15 @@ class OwnDatasetController(Controller):
         self, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[str]:
         async with services.database.reading() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
-            page = DeletePage(dataset, tuple(await datasets.models_on(session, dataset)))
+            dataset = await datasets.get_owned_dataset(session, user, dataset_id)
+            page = DeletePage(dataset, tuple(await datasets.models_on(session, user, dataset)))
         return services.renderer.respond(context, "datasets/delete.html", page)
 
     @post("/delete")
     async def delete(self, user: SignedIn, services: AppServices, dataset_id: FromPath[int]) -> Redirect:
         """Delete it for good, then every file of it."""
         async with services.database.writing() as session:
-            dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+            dataset = await datasets.lock_owned_dataset(session, user, dataset_id)
             reports = await datasets.runs_on(session, dataset)
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
@@ -277,7 +281,7 @@ async def _change(
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
     refusal: ConflictError | PicturesError | RefusedError | None = None
     async with services.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, user, dataset_id)
+        dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         newest = dataset.newest
         try:
             if newest is None or seen != str(newest.number):
@@ -305,9 +309,9 @@ async def _respond(
     *,
     status: int = 422,
 ) -> Response[str]:
-    mine = dataset.user_id == user.id
+    mine = owns(user, dataset)
     async with services.database.reading() as session:
-        using = await datasets.models_on(session, dataset)
+        using = await datasets.models_on(session, user, dataset)
     resident = None if version is None else opened(services.settings.data_dir, version.name)
     summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
     page = OwnPage(
@@ -321,7 +325,7 @@ async def _respond(
         warnings=tuple(warnings_of(summary)) if summary else (),
         pending=pending_version(dataset) if mine else None,
         task=await work_on(services, dataset) if mine else None,
-        models=tuple((model, name) for model, name in using if mine or model.user_id == user.id),
+        models=tuple(using),
         problem=problem,
     )
     return services.renderer.respond(context, "datasets/own.html", page, status=status if problem else 200)

@@ -9,10 +9,12 @@ from typing import Any
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from litestar_htmx import ClientRefresh
 
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.resident import Resident, ResidentError, is_prepared
 from scv.db import datasets, models, tasks
+from scv.db.access import owns
 from scv.db.models import ModelPage
 from scv.errors import NotFoundError
 from scv.message import Message, say
@@ -76,7 +78,7 @@ class DatasetController(Controller):
     @get()
     async def index(self, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
         async with services.database.reading() as session:
-            found = await datasets.list_datasets_for(session, user)
+            found = await datasets.list_visible_datasets(session, user)
             told = await datasets.has_notices(session, user)
         notices: list[Message] = []
         if told:
@@ -85,8 +87,8 @@ class DatasetController(Controller):
         cards = [own_card(dataset) for dataset in found]
         page = DatasetsPage(
             states=await states_of(services, DATASETS.values()),
-            mine=tuple(card for card in cards if card.dataset.user_id == user.id),
-            shared=tuple(card for card in cards if card.dataset.user_id != user.id),
+            mine=tuple(card for card in cards if owns(user, card.dataset)),
+            shared=tuple(card for card in cards if not owns(user, card.dataset)),
             notices=tuple(notices),
         )
         return services.renderer.respond(context, "datasets/datasets.html", page)
@@ -98,7 +100,7 @@ class DatasetController(Controller):
         dataset = _official(name)
         state = await look_at(services, user, dataset)
         async with services.database.reading() as session:
-            listed = await models.list_models_for(session, user, dataset=name)
+            listed = await models.list_owned_models(session, user, dataset=name)
         resident = opened(services.settings.data_dir, name) if state.kind == "ready" else None
         page = DatasetPage(
             state=state,
@@ -113,11 +115,11 @@ class DatasetController(Controller):
     @get("/{name:str}/state")
     async def state(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
-    ) -> Response[str]:
+    ) -> Response[Any]:
         """How far it is, for the page to ask again and again; once that has ended the page is loaded anew."""
         state = await look_at(services, user, _official(name))
         if state.task is None or not state.task.working:
-            return Response("", headers={"HX-Refresh": "true"})
+            return ClientRefresh()
         return services.renderer.respond(context, "components/task.html", state.task)
 
     @post("/{name:str}/stop")

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.params import FromPath
@@ -22,8 +21,8 @@ from scv.db import versions
 from scv.db.tables import Version
 from scv.errors import ConflictError, RefusedError
 from scv.message import Message, say
-from scv.training.settings import TrainingSettings
-from scv.web.blocks_view.blocks import Piece, pieces_to_show
+from scv.web.blocks_view.blocks import Piece
+from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.blocks_view.starter_cards import StarterCard, starter_cards
 from scv.web.datasets.lookup import dataset_of
@@ -86,8 +85,8 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The block document, which another SCV can read."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
-        return as_document(version.model.name, decode(version.document))
+            version = await versions.get_visible_version(session, user, model_id, number)
+        return as_document(version.model.name, version.document)
 
     @get("/script.py")
     async def script(
@@ -95,9 +94,8 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The program that trains this network by itself."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
-        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_script(version.model.name, dataset_of(version.model), decode(version.document), settings)
+            version = await versions.get_visible_version(session, user, model_id, number)
+        return as_script(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/notebook.ipynb")
     async def notebook(
@@ -105,9 +103,8 @@ class DocumentController(Controller):
     ) -> Response[bytes]:
         """The same as a Jupyter notebook."""
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
-        settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-        return as_notebook(version.model.name, dataset_of(version.model), decode(version.document), settings)
+            version = await versions.get_visible_version(session, user, model_id, number)
+        return as_notebook(version.model.name, dataset_of(version.model), version.document, version.settings)
 
     @get("/import")
     async def ask(
@@ -120,7 +117,7 @@ class DocumentController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         page = _import_page(version, Place.read(request.query_params))
         return services.renderer.respond(context, "editor/import.html", page)
 
@@ -144,13 +141,13 @@ class DocumentController(Controller):
             text = form.get("document", "")
             try:
                 async with services.database.writing() as session:
-                    version = await versions.get_editable_version_for(session, user, model_id, number)
-                    await _save(session, version, form, _taken(form, decode(text), decode(version.document), place))
+                    version = await versions.get_editable_version(session, user, model_id, number)
+                    await _save(session, version, form, _taken(form, decode(text), version.document, place))
                 return Redirect(version_path(model_id, number, place), status_code=303)
             except (OperationError, ConflictError, DocumentError) as error:
                 problem, status = error.message, 409 if isinstance(error, ConflictError) else 422
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         try:
             text = await _uploaded(request) or text
             found = await asyncio.to_thread(_finding, text, version)  # long code takes a second to read
@@ -172,7 +169,7 @@ class DocumentController(Controller):
         number: FromPath[int],
     ) -> Response[str]:
         async with services.database.reading() as session:
-            version = await versions.get_version_for(session, user, model_id, number)
+            version = await versions.get_visible_version(session, user, model_id, number)
         page = _starters_page(version, Place.read(request.query_params))
         return services.renderer.respond(context, "editor/starters.html", page)
 
@@ -190,7 +187,7 @@ class DocumentController(Controller):
         form = await read_form(request)
         refusal: ConflictError | RefusedError | None = None
         async with services.database.writing() as session:
-            version = await versions.get_editable_version_for(session, user, model_id, number)
+            version = await versions.get_editable_version(session, user, model_id, number)
             dataset = dataset_of(version.model)
             try:
                 if form.get("starter") not in STARTERS:
@@ -225,8 +222,8 @@ def _taken(form: Form, read: Document, present: Document, place: Place) -> Docum
 async def _save(session: AsyncSession, version: Version, form: Form, document: Document) -> None:
     """Store a document over the revision that the form shows, as one step that undo takes back."""
     versions.refuse_stale(version, form.get("revision"))
-    if document != decode(version.document):
-        await versions.save_document(session, version, encode(document).decode(), version.revision)
+    if document != version.document:
+        await versions.save_document(session, version, document, version.revision)
 
 
 def _import_page(
@@ -254,6 +251,6 @@ def _starters_page(version: Version, place: Place, problem: Message | None = Non
         dataset=dataset,
         place=place,
         cards=starter_cards(dataset),
-        replaces=len(decode(version.document).blocks),
+        replaces=len(version.document.blocks),
         problem=problem,
     )

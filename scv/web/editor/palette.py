@@ -1,7 +1,8 @@
 """The palette: every kind of block by category, or those that a search finds, the best first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -11,6 +12,7 @@ from scv.blocks.document import Document
 from scv.blocks.operations import Add
 from scv.blocks.tree import Spot, find, taken
 from scv.web.blocks_view.place import Place
+from scv.web.http.render import Rendered
 
 Read = Callable[[str], str]
 """Gives a text of the catalogue in the reader's language."""
@@ -25,12 +27,20 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Chips under a title, a gettext id; `category` is empty for what a search found."""
+class PaletteSection:
+    """Chips under a title, a gettext id."""
 
     category: str
     title: str
     chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """All kinds of blocks, by category. What is rendered of it is kept with it."""
+
+    sections: tuple[PaletteSection, ...]
+    rendered: Rendered = field(default_factory=dict, compare=False)
 
 
 def next_spot(document: Document, place: Place) -> tuple[Spot, int | None]:
@@ -46,11 +56,16 @@ def next_spot(document: Document, place: Place) -> tuple[Spot, int | None]:
     return where[0], where[1] + 1
 
 
-def palette(spot: Spot, position: int | None) -> tuple[Section, ...]:
+@lru_cache(100)  # the places where somebody may go on; rendered, one takes 10 KB in each language
+def palette(spot: Spot, position: int | None) -> Palette:
     """All kinds, whose chips add at this place."""
-    return tuple(
-        Section(key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key))
-        for key, title in CATEGORIES
+    return Palette(
+        tuple(
+            PaletteSection(
+                key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key)
+            )
+            for key, title in CATEGORIES
+        )
     )
 
 

@@ -1,49 +1,84 @@
 """What the editor page shows, worked out from a version: palette, pieces, side pane, problems and totals."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import msgspec
 
 from scv.blocks.check import check
-from scv.blocks.codegen import module_lines
-from scv.blocks.document import Block, Document, decode
+from scv.blocks.codegen import block_lines, module_lines
+from scv.blocks.document import Document
 from scv.blocks.findings import Check, errors
 from scv.blocks.shapes import Shape, is_tensor, written
 from scv.blocks.tree import taken
 from scv.data.official.catalogue import DatasetInfo
 from scv.db.tables import Model, Run, Version
+from scv.db.versions import Surroundings
 from scv.message import Message, say
 from scv.training.recommend import Recommendation, network_facts, recommended
-from scv.training.settings import FIELDS, TrainingSettings
-from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of, pieces_to_edit
+from scv.training.settings import FIELDS
+from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of
 from scv.web.blocks_view.form_fields import setting_field
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
-from scv.web.blocks_view.place import Place, version_path
+from scv.web.blocks_view.pieces import pieces_to_edit
+from scv.web.blocks_view.place import Addresses, Place, version_path
 from scv.web.datasets.lookup import dataset_of
-from scv.web.editor.palette import Chip, Read, Section, found, next_spot, palette
+from scv.web.editor.palette import Chip, Palette, Read, found, next_spot, palette
 from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
 
 
-@dataclass(frozen=True)
-class EditorPage:
-    """The whole editor. `result` is what leaves the last block, None where an error hides it.
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the editor shows that was loaded, and what came of a form.
 
-    `found` is what the palette's search found, None while nothing is searched for; `clipboard` are the types of the
-    blocks that Paste would put in; `gone` says that its reader cannot train on the pictures any more, `newer` names a
-    version of them that is newer than the model's; `settings` are the fields of the training pane while that is open,
-    `memory` are the bytes that a batch needs while training, `time` is what the training will take, None where nothing
-    was measured.
+    `gone` says that its reader cannot train on the pictures any more.
     """
 
-    model: Model
     version: Version
-    dataset: DatasetInfo
+    runs: Sequence[Run]
+    around: Surroundings
     samples_ready: bool
     samples_failure: Message | None
+    gone: bool
+    refusal: Refusal | None = None
+    announcement: Message | None = None
+
+    @property
+    def model(self) -> Model:
+        return self.version.model
+
+    @property
+    def can_undo(self) -> bool:
+        return self.around.history.can_undo(self.version)
+
+    @property
+    def can_redo(self) -> bool:
+        return self.around.history.can_redo(self.version)
+
+    @property
+    def clipboard(self) -> tuple[str, ...]:
+        """The types of the blocks that Paste would put in."""
+        return tuple(block.type for block in self.around.clipboard)
+
+    @property
+    def newer(self) -> str | None:
+        """The name of a version of the pictures that is newer than the model's."""
+        return self.around.newer_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorPage(Shown):
+    """The whole editor. `result` is what leaves the last block, None where an error hides it.
+
+    `found` is what the palette's search found, None while nothing is searched for; `settings` are the fields of the
+    training pane while that is open, `code` the lines that the open pane shows, `memory` are the bytes that a batch
+    needs while training, `time` is what the training will take, None where nothing was measured.
+    """
+
+    dataset: DatasetInfo
     place: Place
-    palette: tuple[Section, ...]
+    palette: Palette
     found: tuple[Chip, ...] | None
     pieces: tuple[Piece, ...]
     mends: tuple[Mend, ...]
@@ -53,16 +88,8 @@ class EditorPage:
     recommendation: Recommendation
     as_recommended: bool
     code: tuple[HighlightedLine, ...]
-    runs: Sequence[Run]
-    can_undo: bool
-    can_redo: bool
-    clipboard: tuple[str, ...]
-    gone: bool
-    newer: str | None
     memory: int
     time: Estimate | None
-    refusal: Refusal | None
-    announcement: Message | None
 
     @property
     def href(self) -> str:
@@ -71,12 +98,6 @@ class EditorPage:
     @property
     def chosen(self) -> Piece | None:
         return next((piece for piece in every(self.pieces) if piece.chosen), None)
-
-    @property
-    def chosen_code(self) -> tuple[HighlightedLine, ...]:
-        """The lines of the chosen block and of all that it holds."""
-        held = {piece.block.id for piece in every((self.chosen,))} if self.chosen else set()
-        return tuple(line for line in self.code if line.block in held)
 
     @property
     def fits(self) -> bool:
@@ -141,67 +162,50 @@ def outputs(checked: Check) -> dict[str, Message | None]:
     }
 
 
-def build_editor(
-    version: Version,
-    runs: Sequence[Run],
-    place: Place,
-    read: Read,
-    *,
-    samples_ready: bool,
-    samples_failure: Message | None,
-    history: tuple[bool, bool] = (False, False),
-    clipboard: tuple[Block, ...] = (),
-    gone: bool = False,
-    newer: str | None = None,
-    refusal: Refusal | None = None,
-    announcement: Message | None = None,
-) -> EditorPage:
-    """The page of a version; `read` gives texts in the reader's language, for the search."""
-    dataset = dataset_of(version.model)
-    document = decode(version.document)
-    settings = msgspec.json.decode(version.settings, type=TrainingSettings)
-    checked = check(document, dataset.shape, dataset.classes)
+def build_editor(shown: Shown, place: Place, read: Read, checked: Check | None = None) -> EditorPage:
+    """The page of a version at a place.
+
+    `read` gives texts in the reader's language, for the search; `checked` is the check of the version's document, where
+    it was made already.
+    """
+    version, refusal = shown.version, shown.refusal
+    dataset, document, settings = dataset_of(version.model), version.document, version.settings
+    checked = checked or check(document, dataset.shape, dataset.classes)
     place = _settled(place, document)
-    code = module_lines(document, dataset.shape, dataset.classes, checked) if place.pane in ("block", "code") else ()
     spot, position = next_spot(document, place)
     recommendation = recommended(dataset, network_facts(document, checked))
-
+    fields = FIELDS if place.pane == "training" else ()
     elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
-
-    def href(block: str, branch: int | None) -> str:
-        return f"{elsewhere}&block={quote(block)}{'' if branch is None else f'&branch={branch}'}"
-
     return EditorPage(
-        model=version.model,
-        version=version,
+        **{field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)},
         dataset=dataset,
-        samples_ready=samples_ready,
-        samples_failure=samples_failure,
         place=place,
         palette=palette(spot, position),
         found=found(place.search, read, spot, position) if place.search else None,
-        pieces=pieces_to_edit(document, checked, place, href, refusal),
+        pieces=pieces_to_edit(document, checked, place, Addresses(elsewhere), refusal),
         mends=tuple(map(mend_of, checked.problems)),
         check=checked,
         result=checked.trunk[-1].output if checked.blocks else dataset.shape,
         settings=tuple(
-            form_field(setting_field(param.name), param, getattr(settings, param.name), refusal)
-            for param in (FIELDS if place.pane == "training" else ())
+            form_field(setting_field(param.name), param, getattr(settings, param.name), refusal) for param in fields
         ),
         recommendation=recommendation,
         as_recommended=settings == recommendation.settings,
-        code=highlight_module(code, document),
-        runs=runs,
-        can_undo=history[0],
-        can_redo=history[1],
-        clipboard=tuple(block.type for block in clipboard),
-        gone=gone,
-        newer=newer,
+        code=_code(document, checked, place, dataset),
         memory=batch_memory(checked, settings.batch_size),
-        time=estimate_time(runs, checked, version.document, settings, dataset) if checked.ok else None,
-        refusal=refusal,
-        announcement=announcement,
+        time=estimate_time(shown.runs, checked, document, settings, dataset) if checked.ok else None,
     )
+
+
+def _code(document: Document, checked: Check, place: Place, dataset: DatasetInfo) -> tuple[HighlightedLine, ...]:
+    """The code that the open pane shows: that of the chosen block, or all of it."""
+    match place.pane:
+        case "block" if place.block is not None:
+            return highlight_module(block_lines(document, checked, place.block), document)
+        case "code":
+            return highlight_module(module_lines(document, dataset.shape, dataset.classes, checked), document)
+        case _:
+            return ()
 
 
 def _settled(place: Place, document: Document) -> Place:

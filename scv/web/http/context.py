@@ -1,5 +1,9 @@
-"""What handlers ask for by name: the house, the visit, and the signed-in user."""
+"""What handlers ask for by name: the services, the request's context, and the signed-in user."""
 
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
@@ -26,12 +30,22 @@ def provide_services(state: State) -> Services:
     return services
 
 
+async def signed_in_user(connection: ASGIConnection[Any, Any, Any, Any]) -> User | None:
+    """The user whose browser sends this; None for a visitor. Looked up once a request, in one statement."""
+    if not hasattr(connection.state, "user"):
+        services: Services = connection.app.state.services
+        user = None
+        if token := services.session_cookie.read(connection):
+            async with services.database.reading() as session:
+                user = await users.user_of_session(session, token)
+        connection.state.user = user
+    found: User | None = connection.state.user
+    return found
+
+
 async def provide_context(request: AnyRequest, services: AppServices) -> RequestContext:
-    """One statement for a signed-in browser, none for others. Kept on the request for the error pages."""
-    user: User | None = None
-    if token := services.session_cookie.read(request):
-        async with services.database.reading() as session:
-            user = await users.user_of_session(session, token)
+    """Who asks, and in which language. Kept with the request for the error pages."""
+    user = await signed_in_user(request)
     code = language_of(request, user.language if user else None)
     context = RequestContext(user=user, language=services.languages[code], request=request)
     request.state.context = context
@@ -44,7 +58,7 @@ def provide_user(context: Context) -> User:
     return context.user
 
 
-async def refuse_impossible_paths(request: AnyRequest) -> None:
+async def refuse_impossible_paths(request: Request[Any, Any, Any]) -> None:
     """No database column holds such a number and no file has such a name, so there is no such thing."""
     values = request.path_params.values()
     if any(value > LARGEST_ID if isinstance(value, int) else not _possible(str(value)) for value in values):

@@ -1,6 +1,9 @@
 """Who is asking: the signed session cookie, the user behind it, and the language they read."""
 
+from typing import Any
+
 from itsdangerous import BadSignature, URLSafeSerializer
+from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
 from scv.errors import SCVError
@@ -27,7 +30,7 @@ class SessionCookie:
         self._days = days
         self._signer = URLSafeSerializer(secret, salt="session")
 
-    def read(self, request: AnyRequest) -> str | None:
+    def read(self, request: ASGIConnection[Any, Any, Any, Any]) -> str | None:
         """The token that the browser presents, None where it is missing or not signed by us."""
         try:
             token = self._signer.loads(request.cookies.get(self.name, ""))

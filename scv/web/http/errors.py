@@ -3,25 +3,34 @@
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
 from litestar import Response
-from litestar.exceptions import HTTPException
-from litestar.response import Redirect
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.response.base import ASGIResponse
 from litestar.types import ExceptionHandlersMap, Receive, Scope, Send
+from litestar_htmx import Reswap, Retarget
 
 from scv.blocks.document import DocumentError
 from scv.data.official.catalogue import UnknownDatasetError
-from scv.errors import ConflictError, DiskFullError, NotFoundError, RefusedError, SCVError, TooLargeError
+from scv.errors import (
+    ConflictError,
+    DiskFullError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    SCVError,
+    TooLargeError,
+)
 from scv.message import Message, say
 from scv.web.http.context import provide_context
 from scv.web.http.cookies import SignInRequiredError, language_of
-from scv.web.http.render import AnyRequest, RequestContext
+from scv.web.http.htmx import redirect, with_effects
+from scv.web.http.render import AnyRequest, Renderer, RequestContext
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
+log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ def status_of(error: SCVError) -> int:
     match error:
         case NotFoundError():
             return 404
+        case NotAllowedError():
+            return 403
         case ConflictError():
             return 409
         case TooLargeError():
@@ -121,17 +132,12 @@ class _LateAnswer(ASGIResponse):
 
 
 def _page(request: AnyRequest, context: RequestContext, page: ErrorPage) -> Response[Any]:
-    renderer, status = request.app.state.renderer, page.status
-    if request.headers.get("hx-request") == "true":
-        return renderer.respond(  # type: ignore[no-any-return]  # the state is untyped
-            context,
-            "site/error.html",
-            page,
-            block="notice",
-            status=status,
-            headers={"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"},
-        )
-    return renderer.respond(context, "site/error.html", page, status=status)  # type: ignore[no-any-return]
+    renderer: Renderer = request.app.state.renderer
+    status = page.status
+    if request.htmx:
+        notice = renderer.respond(context, "site/error.html", page, block="notice", status=status)
+        return with_effects(notice, Retarget(None, "#notices"), Reswap(None, "innerHTML"))
+    return renderer.respond(context, "site/error.html", page, status=status)
 
 
 def on_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
@@ -163,10 +169,12 @@ def on_refused(request: AnyRequest, error: SCVError) -> Response[Any]:
     return _respond(request, status_of(error), error.message)
 
 
+def on_not_allowed(request: AnyRequest, error: NotAllowedError) -> Response[Any]:
+    return _show(request, ErrorPage(403, say("Only its owner can do this"), error.message))
+
+
 def on_signed_out(request: AnyRequest, error: SignInRequiredError) -> Response[Any]:
-    if request.headers.get("hx-request") == "true":
-        return Response(None, status_code=200, headers={"HX-Redirect": "/sign-in"})
-    return Redirect("/sign-in", status_code=303)
+    return redirect(request, "/sign-in")
 
 
 def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
@@ -175,15 +183,23 @@ def on_defect(request: AnyRequest, error: Exception) -> Response[Any]:
     return _respond(request, 500)
 
 
-HANDLERS: ExceptionHandlersMap = {
-    HTTPException: on_http,
-    NotFoundError: on_not_found,
-    UnknownDatasetError: on_unreadable,
-    DocumentError: on_unreadable,
-    msgspec.DecodeError: on_unreadable,
-    ConflictError: on_refused,
-    RefusedError: on_refused,
-    DiskFullError: on_refused,
-    SignInRequiredError: on_signed_out,
-    Exception: on_defect,
-}
+# A cast, since Litestar's type has its plain request; HTMXPlugin makes every request of the app an HTMXRequest.
+HANDLERS = cast(
+    "ExceptionHandlersMap",
+    {
+        HTTPException: on_http,
+        NotFoundError: on_not_found,
+        UnknownDatasetError: on_unreadable,
+        DocumentError: on_unreadable,
+        msgspec.DecodeError: on_unreadable,
+        NotAllowedError: on_not_allowed,
+        ConflictError: on_refused,
+        RefusedError: on_refused,
+        DiskFullError: on_refused,
+        SignInRequiredError: on_signed_out,
+        Exception: on_defect,
+    },
+)
+
+STATIC_HANDLERS = cast("ExceptionHandlersMap", {InternalServerException: on_no_file})
+"""For the files below /static."""

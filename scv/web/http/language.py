@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from babel import Locale
+from babel import Locale, negotiate_locale
 from babel.dates import format_datetime, format_timedelta, get_datetime_format
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import Translations
 from babel.units import format_unit
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from scv.message import Message, mark
 
@@ -23,6 +25,9 @@ NAMES = {"en": "English", "ko": "한국어"}
 """The languages there are, each by its own name."""
 
 DEFAULT = "en"
+
+LONGEST_ACCEPT = 1000
+"""Characters of an Accept-Language header that are read; browsers send less than a hundred."""
 
 _UNITS = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3), ("byte", 1))
 MILLISECONDS = mark("{ms} ms")
@@ -129,16 +134,14 @@ def load_languages(translations: Path) -> Mapping[str, Language]:
 
 
 def choose(wanted: Sequence[str | None], accept: str) -> str:
-    """The first wanted language there is, else the best of an Accept-Language header, else English."""
+    """The first wanted language there is, else the best of an Accept-Language header, else English.
+
+    A tag with subtags, such as `ko-KR`, stands for its language. As in the lookup of RFC 4647 `*` decides nothing.
+    """
     for code in wanted:
         if code in NAMES:
             return code
-    weighted: list[tuple[float, str]] = []
-    for part in accept[:200].split(","):
-        tag, _, weight = part.strip().partition(";q=")
-        try:
-            weighted.append((float(weight or 1), tag[:2].lower()))
-        except ValueError:
-            continue
-    weighted.sort(key=lambda pair: -pair[0])
-    return next((code for _, code in weighted if code in NAMES), DEFAULT)
+    # The best first; what is malformed is left out.
+    accepted = parse_accept_header(accept[:LONGEST_ACCEPT], LanguageAccept)
+    tags = [tag.lower() for tag, weight in accepted if weight > 0]
+    return negotiate_locale(tags, NAMES, sep="-") or DEFAULT

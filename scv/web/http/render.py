@@ -6,19 +6,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2_fragments import render_block
-from litestar import Request, Response
+from litestar import Response
 from litestar.enums import MediaType
 from litestar.template.base import csrf_token
+from litestar_htmx import HTMXRequest
 from markupsafe import Markup, escape
 
 from scv.db.tables import User
 from scv.web.http.language import NAMES, Language
 
-AnyRequest = Request[Any, Any, Any]
+AnyRequest = HTMXRequest
+"""The request that handlers get: `request.htmx` says what htmx sent, and is false where it sent nothing."""
+
+Rendered = dict[tuple[str, str], Markup]
+"""What came of an object, by language and macro."""
+
+
+class Renderable(Protocol):
+    """What a macro renders. Where there is `rendered`, the object never changes and what came of it is kept there."""
+
+    @property
+    def rendered(self) -> Rendered | None: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,16 @@ class Renderer:
             arithmetic=arithmetic,
             hint=lru_cache(1000)(lambda param: f"{language.text(param.help)} ({language.text(param.range)})"),
         )
-        environment.globals.update(asset=self.asset, languages=NAMES)
+
+        def fragment(template: str, name: str, thing: Renderable) -> Markup:
+            kept = thing.rendered
+            if kept is None:
+                return self.macro(language.code, template, name, thing)
+            if (language.code, name) not in kept:
+                kept[language.code, name] = self.macro(language.code, template, name, thing)
+            return kept[language.code, name]
+
+        environment.globals.update(asset=self.asset, languages=NAMES, fragment=fragment)
         return environment
 
     def asset(self, path: str) -> str:

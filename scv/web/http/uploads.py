@@ -61,13 +61,13 @@ class Sent:
 
 
 @asynccontextmanager
-async def sent_by(request: AnyRequest, root: Path, user_id: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
+async def sent_by(request: AnyRequest, root: Path, sender: int, most: int, too_large: Message) -> AsyncIterator[Sent]:
     """Read the form of a request to a handler that is `STREAMED`; what is not moved away is deleted at the end.
 
     `most` are the bytes that may come, `too_large` says why it is not more. Raises `ConflictError` while the same user
     sends something else, `TooLargeError`, `DiskFullError`, and `RefusedError` for what is cut off or no such form.
     """
-    with _alone(root, user_id) as folder:
+    with _alone(root, sender) as folder:
         try:
             yield (await _read(request, _Writer(folder), most, too_large)).sent
         finally:
@@ -90,22 +90,22 @@ class Held:
     files: tuple[HeldFile, ...]
 
 
-async def held_by(request: AnyRequest, user_id: int, most: int, too_large: Message) -> Held:
+async def held_by(request: AnyRequest, sender: int, most: int, too_large: Message) -> Held:
     """Read a form of a request to a handler that is `STREAMED`; nothing of it is written anywhere.
 
     `most` and `too_large` are as in `sent_by`, and what it raises as well. Small forms may come beside others.
     """
     size = request.content_length
     alone = size is None or size > _SMALL
-    if alone and user_id in _holding:
+    if alone and sender in _holding:
         raise ConflictError(_ANOTHER)
     if alone:
-        _holding.add(user_id)
+        _holding.add(sender)
     try:
         writer = await _read(request, _Holder(), most, too_large)
     finally:
         if alone:
-            _holding.discard(user_id)
+            _holding.discard(sender)
     pairs = zip(writer.sent.files, writer.held, strict=True)
     return Held(writer.sent.fields, tuple(HeldFile(file.name, content.getvalue()) for file, content in pairs))
 
@@ -132,17 +132,17 @@ def disk_needed() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(root: Path, user_id: int) -> Iterator[Path]:
+def _alone(root: Path, sender: int) -> Iterator[Path]:
     """An empty folder that nobody else works in."""
     with disk_needed():
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / f".{user_id}.lock").open("w")
+        lock = (root / f".{sender}.lock").open("w")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConflictError(_ANOTHER) from error
-        folder = root / str(user_id)
+        folder = root / str(sender)
         shutil.rmtree(folder, ignore_errors=True)
         with disk_needed():
             folder.mkdir()

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from scv.blocks.document import Document, DocumentError, decode, encode
+from scv.blocks.document import Document, DocumentError
 from scv.blocks.starters import STARTERS
 from scv.data.official.catalogue import DATASETS, DatasetInfo
 from scv.db import datasets, models, versions
 from scv.db.models import NAME_LENGTH, ModelCard, ModelPage, Order, Sort
-from scv.db.tables import Model, User
+from scv.db.tables import Model, User, Version
 from scv.errors import NotFoundError, RefusedError
 from scv.files import run_folder
 from scv.message import Message, say
@@ -143,7 +142,7 @@ class ModelController(Controller):
         services: AppServices,
     ) -> Response[str]:
         page = await _models_page(services, user, Filter.read(request.query_params))
-        block = "list" if request.headers.get("hx-target") == "list" else None
+        block = "list" if request.htmx.target == "list" else None
         return services.renderer.respond(context, "models/models.html", page, block=block)
 
     @get("/new")
@@ -166,9 +165,8 @@ class ModelController(Controller):
             if starter and starter not in STARTERS:
                 raise RefusedError(say("There is no such network to start from."))
             document = STARTERS[starter].build(info.shape, info.classes) if starter else Document()
-            settings = msgspec.json.encode(defaults(info)).decode()
             async with services.database.writing() as session:
-                model = await models.create_model(session, user, name, dataset, encode(document).decode(), settings)
+                model = await models.create_model(session, user, name, dataset, document, defaults(info))
         except RefusedError as error:
             page = await _new_page(services, user, name, dataset, starter, error.message)
             return services.renderer.respond(context, "models/new.html", page, status=422)
@@ -178,7 +176,7 @@ class ModelController(Controller):
     async def newest(self, user: SignedIn, services: AppServices, model_id: FromPath[int]) -> Redirect:
         """On to the newest version."""
         async with services.database.reading() as session:
-            version = await versions.get_newest_version_for(session, user, model_id)
+            version = await versions.get_newest_visible_version(session, user, model_id)
         return Redirect(version_path(model_id, version.number), status_code=303)
 
     @get("/{model_id:int}/dataset")
@@ -234,7 +232,7 @@ class ModelController(Controller):
 
 async def _models_page(services: Services, user: User, wanted: Filter, problem: Message | None = None) -> ModelsPage:
     async with services.database.reading() as session:
-        listed = await models.list_models_for(
+        listed = await models.list_owned_models(
             session,
             user,
             search=wanted.search,
@@ -243,15 +241,15 @@ async def _models_page(services: Services, user: User, wanted: Filter, problem: 
             order=wanted.order,
             page=wanted.page,
         )
-        own = await datasets.list_datasets_for(session, user)
-    cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version.document)) for card in listed.cards)
+        own = await datasets.list_visible_datasets(session, user)
+    cards = tuple(Card(card, title_if_known(card.model), _silhouette(card.version)) for card in listed.cards)
     known = [*((f"own-{one.id}", one.name) for one in own), *((info.name, info.title) for info in DATASETS.values())]
     return ModelsPage(wanted, listed, cards, tuple(known), problem)
 
 
-def _silhouette(document: str) -> tuple[str, ...]:
+def _silhouette(version: Version) -> tuple[str, ...]:
     try:
-        return silhouette(decode(document).blocks)
+        return silhouette(version.document.blocks)
     except DocumentError:  # its page says so; here it can still be deleted
         return ()
 
@@ -273,7 +271,7 @@ async def _dataset_page(
     services: Services, user: User, model_id: int, dataset: str, problem: Message | None = None
 ) -> ModelDatasetPage:
     async with services.database.reading() as session:
-        model = await models.get_model_for(session, user, model_id)
+        model = await models.get_editable_model(session, user, model_id)
     states = await states_for(services, user, also=dataset or model.dataset)
     return ModelDatasetPage(model, dataset or model.dataset, states, problem)
 

@@ -4,7 +4,6 @@ from asyncio import to_thread
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import File, Redirect
@@ -24,9 +23,9 @@ from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import file_name, read_form
 from scv.web.http.render import AnyRequest, RequestContext
 from scv.web.http.services import Services
-from scv.web.reports.file import report_html
-from scv.web.reports.links import Link, PictureAddresses, choices_of, query_of
-from scv.web.reports.parts import Part, show_part, states_of, told_settings
+from scv.web.reports.addresses import ImageAddresses, SectionLink, choices_of, query_of
+from scv.web.reports.html_file import report_html
+from scv.web.reports.render_sections import RenderedSection, planned_sections, render_section, written_settings
 from scv.web.reports.state import (
     NO_PICTURES,
     NO_WEIGHTS,
@@ -51,7 +50,7 @@ _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 class ContentsEntry:
     """A line of the table of contents: a section and, where it is not there yet, how far it is."""
 
-    part: Part
+    part: RenderedSection
     share: float | None = None
     note: Message | None = None
 
@@ -70,8 +69,8 @@ class ReportPage:
     settings: TrainingSettings
     live: LiveRun
     state: ReportState
-    parts: tuple[Part, ...]
-    fresh: tuple[Part, ...]
+    parts: tuple[RenderedSection, ...]
+    fresh: tuple[RenderedSection, ...]
     state_address: str
     offers: tuple[Offer, ...]
     unplanned: bool = False
@@ -127,15 +126,20 @@ class ReportPage:
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
         """All training settings as they are written."""
-        return told_settings(self.settings)
+        return written_settings(self.settings)
 
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
-def _entry(part: Part, state: ReportState) -> ContentsEntry:
+async def _editable_run_for(services: Services, user: User, run_id: int) -> Run:
+    async with services.database.reading() as session:
+        return await runs.get_editable_run(session, user, run_id)
+
+
+def _entry(part: RenderedSection, state: ReportState) -> ContentsEntry:
     match part.state:
         case "failed":
             return ContentsEntry(part, note=say("failed"))
@@ -154,8 +158,7 @@ async def _page(
     """The page of the user's run; sections that the reader has already are not rendered again."""
     run = await _run_for(services, user, run_id)
     dataset = dataset_of(run)
-    settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-    live = live_run(run, settings.epochs)
+    live = live_run(run, run.settings.epochs)
     state = await look_at_report(services, run)
     parts = await to_thread(_parts, services, context, run, have)
     ended = ".".join(part.name for part in parts if part.ended)
@@ -165,7 +168,7 @@ async def _page(
         model=run.version.model,
         version=run.version,
         dataset=dataset,
-        settings=settings,
+        settings=run.settings,
         live=live,
         state=state,
         parts=parts,
@@ -175,16 +178,16 @@ async def _page(
     )
 
 
-def _parts(services: Services, context: RequestContext, run: Run, have: Collection[str]) -> tuple[Part, ...]:
+def _parts(services: Services, context: RequestContext, run: Run, have: Collection[str]) -> tuple[RenderedSection, ...]:
     folder, page = folder_for(services, run), f"/runs/{run.id}/report"
-    picture, choices = PictureAddresses(page, folder), choices_of(context.request.query_params)
+    picture, choices = ImageAddresses(page, folder), choices_of(context.request.query_params)
     return tuple(
-        Part(state.name, state.title, state.state)
+        RenderedSection(state.name, state.title, state.state)
         if state.name in have
-        else show_part(
-            services.renderer, context.language.code, folder, state, picture, Link(page, state.name, choices)
+        else render_section(
+            services.renderer, context.language.code, folder, state, picture, SectionLink(page, state.name, choices)
         )
-        for state in states_of(folder)
+        for state in planned_sections(folder)
     )
 
 
@@ -211,7 +214,7 @@ class ReportController(Controller):
     async def make(self, request: AnyRequest, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have it made: what is missing or failed, or with `anew` all of it."""
         form = await read_form(request)
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         state = await state_of_report(services, run)
         if state.kind == "impossible":
             raise RefusedError(state.problem or NO_WEIGHTS)
@@ -227,7 +230,7 @@ class ReportController(Controller):
     @post("/report/stop", status_code=200)
     async def stop(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have the work on it end; what is there stays."""
-        run = await _run_for(services, user, run_id)
+        run = await _editable_run_for(services, user, run_id)
         async with services.database.writing() as session:
             task = await tasks.find(session, "report", str(run.id))
             if task is not None:
@@ -259,10 +262,9 @@ class ReportController(Controller):
         """All that there is of it as one file that needs no server."""
         run = await _run_for(services, user, run_id)
         folder = folder_for(services, run)
-        if not any(state.state == "done" for state in states_of(folder)):
+        if not any(state.state == "done" for state in planned_sections(folder)):
             raise NotFoundError(say("There is no report of this run yet."))
-        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        live = live_run(run, settings.epochs)
+        live = live_run(run, run.settings.epochs)
         name = f"{run.version.model.name} run {run.id}"
         text = await to_thread(report_html, services.renderer, context.language.code, folder, name, live)
         return Response(

@@ -10,7 +10,7 @@ from scv.files import report_folder, weights_key
 from scv.message import Message, say
 from scv.web.datasets.lookup import is_gone
 from scv.web.http.services import Services
-from scv.web.reports.parts import states_of
+from scv.web.reports.render_sections import planned_sections
 from scv.web.tasks.view import TaskButton, TaskView, progress_view, stop_button, wake_worker_for
 
 Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
@@ -59,7 +59,7 @@ async def state_of_report(services: Services, run: Run) -> ReportState:
 
 
 def _state_of(services: Services, run: Run, task: Task | None) -> ReportState:
-    states = states_of(folder_for(services, run))
+    states = planned_sections(folder_for(services, run))
     active = task is not None and task.active
     if not active and states and all(state.state in ("done", "failed") for state in states):
         return ReportState("complete")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from scv.blocks.check import check
-from scv.blocks.document import DocumentError, decode
+from scv.blocks.document import Document, DocumentError
 from scv.blocks.findings import Check
 from scv.data.official.catalogue import DatasetInfo
 from scv.db.tables import Run
@@ -35,17 +35,17 @@ def batch_memory(checked: Check, batch_size: int) -> int:
     return batch_size * image_bytes(checked) + fixed_bytes(checked)
 
 
-class Images(NamedTuple):
+class ImageCounts(NamedTuple):
     """How many images serve for what; classes of odd sizes may make it a few more or fewer."""
 
     train: int
     validation: int
 
 
-def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> Images:
+def images_of(settings: TrainingSettings, dataset: DatasetInfo) -> ImageCounts:
     """The parts into which `data.splits` takes the dataset's training images."""
     validation = dataset.validation_size or dataset.train_size * settings.validation_percent // 100
-    return Images(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
+    return ImageCounts(-(-(dataset.train_size - validation) * settings.train_percent // 100), validation)
 
 
 class Estimate(NamedTuple):
@@ -66,11 +66,11 @@ class Estimate(NamedTuple):
 
 
 def estimate_time(
-    runs: Sequence[Run], checked: Check, document: str, settings: TrainingSettings, dataset: DatasetInfo
+    runs: Sequence[Run], checked: Check, document: Document, settings: TrainingSettings, dataset: DatasetInfo
 ) -> Estimate | None:
     """By the newest finished run that was measured on the same device, in proportion to the work; else None.
 
-    `runs` have their metrics and begin with the newest; `document` is the JSON that `checked` comes from. Work is
+    `runs` have their metrics and begin with the newest; `document` is what `checked` is the check of. Work is
     multiply-adds times images, epochs and seeds.
     """
     for run in runs:
@@ -78,10 +78,9 @@ def estimate_time(
         if run.status != "finished" or not paces:
             continue
         try:
-            then = msgspec.json.decode(run.settings, type=TrainingSettings)
-            measured = (
-                checked if run.document == document else check(decode(run.document), dataset.shape, dataset.classes)
-            )
+            then = run.settings
+            same = run.document == document
+            measured = checked if same else check(run.document, dataset.shape, dataset.classes)
         except (DocumentError, msgspec.DecodeError):  # made by another version of SCV
             continue
         same_place = (then.device, then.precision) == (settings.device, settings.precision)

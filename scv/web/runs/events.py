@@ -72,7 +72,7 @@ async def _on_record(services: Services, user: User, live: LiveRun) -> LiveRun:
     """
     try:
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, live.run_id)
+            run = await runs.get_visible_run(session, user, live.run_id)
             position = await position_of(session, run.id)
     except NotFoundError:
         return replace(live, ended=True)

@@ -2,18 +2,15 @@
 
 from asyncio import to_thread
 
-import msgspec
 from litestar import Controller, Response, get
 from litestar.params import FromPath
 from litestar.response import File
 
-from scv.blocks.document import decode
 from scv.db import runs
 from scv.db.tables import Run, User
 from scv.errors import NotFoundError
 from scv.files import report_folder
 from scv.message import say
-from scv.training.settings import TrainingSettings
 from scv.web.datasets.lookup import dataset_of
 from scv.web.http.context import AppServices, SignedIn
 from scv.web.http.forms import file_name
@@ -26,10 +23,10 @@ MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
 
 async def _run_for(services: Services, user: User, run_id: int) -> Run:
     async with services.database.reading() as session:
-        return await runs.get_run_for(session, user, run_id)
+        return await runs.get_visible_run(session, user, run_id)
 
 
-class TakeAwayController(Controller):
+class ExportController(Controller):
     path = "/runs/{run_id:int}/files"
 
     @get(f"/{ONNX}")
@@ -45,8 +42,7 @@ class TakeAwayController(Controller):
     async def notebook(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
         """The notebook that trains the same network with the same settings by itself."""
         run = await _run_for(services, user, run_id)
-        settings = msgspec.json.decode(run.settings, type=TrainingSettings)
-        return as_notebook(run.version.model.name, dataset_of(run), decode(run.document), settings)
+        return as_notebook(run.version.model.name, dataset_of(run), run.document, run.settings)
 
     @get("/{name:str}")
     async def figures(

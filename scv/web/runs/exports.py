@@ -1,6 +1,6 @@
-"""What can be taken away from a run: the network in several forms, its figures as tables, and the certificate."""
+"""What can be downloaded of a run: the network in several forms, its figures as tables, and the certificate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +31,14 @@ from scv.web.runs.live import metrics_of
 S = TypeVar("S", bound=msgspec.Struct)
 
 ONNX = "network.onnx"
-"""In a report's folder, and in the address."""
+"""The name of the file in the report's folder and in the address."""
 
 CERTIFICATE = "certificate.json"
 
 
 @dataclass(frozen=True)
-class Link:
-    """One file: the word on its button, its address, and its bytes where they are known."""
+class DownloadLink:
+    """One file: the text of its button, its address, and its size in bytes where that is known."""
 
     label: str
     href: str
@@ -47,89 +47,117 @@ class Link:
 
 @dataclass(frozen=True)
 class Offer:
-    """A thing in all the forms that it can be taken away in; where there is none, `absent` says why. Gettext ids."""
+    """Something to download in one or more forms. `title` and `text` are gettext ids.
+
+    `absent` says why there is no link, where there is none.
+    """
 
     title: str
     text: str
-    links: tuple[Link, ...] = ()
+    links: tuple[DownloadLink, ...] = ()
     absent: Message | None = None
 
 
 def offers(run: Run, files: Files) -> tuple[Offer, ...]:
-    """What a page offers of an ended run, which is loaded with its metrics."""
-    base = f"/runs/{run.id}"
+    """All that a page offers of an ended run. The run must be loaded with its metrics."""
     folder = files.path(report_folder(run.id))
     weights = _weights(run, files)
+    with_report = say("It is made together with the report.") if weights else say("This run has no weights.")
     done = _done(folder)
-    later = say("It is made together with the report.") if weights else say("This run has no weights.")
+    return (
+        *_network_offers(run, folder, weights, done, with_report),
+        *_table_offers(run, done, with_report),
+        Offer(
+            mark("Certificate"),
+            mark("How exactly script and ONNX file answer as the network does, with versions and date."),
+            (DownloadLink("JSON", f"{_files_of(run)}/{CERTIFICATE}"),) if "parity" in done else (),
+            None if "parity" in done else with_report,
+        ),
+    )
 
-    def pair(name: str, there: bool, absent: Message) -> tuple[tuple[Link, ...], Message | None]:
-        both = tuple(Link(form.upper(), f"{base}/files/{name}.{form}") for form in ("csv", "json"))
-        return (both, None) if there else ((), absent)
 
+def _files_of(run: Run) -> str:
+    return f"/runs/{run.id}/files"
+
+
+def _network_offers(
+    run: Run, folder: Path, weights: int | None, done: Collection[str], with_report: Message
+) -> tuple[Offer, ...]:
+    """The network as weights, as ONNX and as a program."""
     onnx = folder / ONNX
     problem = _problem(folder) if weights and "parity" in done else None
+    has_onnx = bool(weights) and onnx.is_file()
     return (
         Offer(
             mark("Weights"),
             mark("What it learned, for PyTorch: safetensors, which runs no code when it is read."),
-            (Link("safetensors", f"{base}/weights.safetensors", weights),) if weights else (),
-            None if weights else later,
+            (DownloadLink("safetensors", f"/runs/{run.id}/weights.safetensors", weights),) if weights else (),
+            None if weights else with_report,
         ),
         Offer(
             mark("ONNX"),
             mark(
                 "The whole network in one file for other programs, phones and browsers; it takes pixels from 0 to 255."
             ),
-            (Link("ONNX", f"{base}/files/{ONNX}", onnx.stat().st_size),) if weights and onnx.is_file() else (),
-            None if weights and onnx.is_file() else problem or later,
+            (DownloadLink("ONNX", f"{_files_of(run)}/{ONNX}", onnx.stat().st_size),) if has_onnx else (),
+            None if has_onnx else problem or with_report,
         ),
         Offer(
             mark("Program"),
             mark("PyTorch code that trains the same network by itself, without SCV."),
             (
-                Link(mark("Script"), f"{base}/script.py"),
-                Link(mark("Notebook"), f"{base}/files/notebook.ipynb"),
+                DownloadLink(mark("Script"), f"/runs/{run.id}/script.py"),
+                DownloadLink(mark("Notebook"), f"{_files_of(run)}/notebook.ipynb"),
             ),
         ),
-        Offer(
+    )
+
+
+def _table_offers(run: Run, done: Collection[str], with_report: Message) -> tuple[Offer, ...]:
+    """The figures of the run, each table as CSV and as JSON."""
+
+    def offer(title: str, text: str, name: str, exists: bool, absent: Message) -> Offer:
+        both = tuple(DownloadLink(form.upper(), f"{_files_of(run)}/{name}.{form}") for form in ("csv", "json"))
+        return Offer(title, text, both) if exists else Offer(title, text, absent=absent)
+
+    finished, reported = result_of(run) is not None, "metrics" in done
+    return (
+        offer(
             mark("Epochs"),
             mark("Loss and accuracy of every epoch."),
-            *pair("epochs", bool(run.metrics), say("No epoch was finished.")),
+            "epochs",
+            bool(run.metrics),
+            say("No epoch was finished."),
         ),
-        Offer(
+        offer(
             mark("Result"),
             mark("Test accuracy, time, device and versions."),
-            *pair("result", result_of(run) is not None, say("The run did not finish.")),
+            "result",
+            finished,
+            say("The run did not finish."),
         ),
-        Offer(
+        offer(
             mark("Figures of each class"),
             mark("How many pictures, precision, recall and F1."),
-            *pair("classes", "metrics" in done, later),
+            "classes",
+            reported,
+            with_report,
         ),
-        Offer(
-            mark("Confusions"),
-            mark("How often each class was taken for which."),
-            *pair("confusion", "metrics" in done, later),
-        ),
-        Offer(
-            mark("Certificate"),
-            mark("How exactly script and ONNX file answer as the network does, with versions and date."),
-            (Link("JSON", f"{base}/files/{CERTIFICATE}"),) if "parity" in done else (),
-            None if "parity" in done else later,
+        offer(
+            mark("Confusions"), mark("How often each class was taken for which."), "confusion", reported, with_report
         ),
     )
 
 
 def _weights(run: Run, files: Files) -> int | None:
-    """The bytes of the run's weights; None where it has none."""
+    """The size of the run's weights in bytes; None where it has none."""
     with suppress(ValueError, OSError):  # no key of ours; no such file
         return files.path(run.weights).stat().st_size if run.weights else None
     return None
 
 
 def _done(folder: Path) -> frozenset[str]:
-    """The sections that the report has."""
+    """The names of the finished sections of the report."""
     with suppress(OSError, msgspec.DecodeError):
         contents = msgspec.json.decode((folder / CONTENTS).read_bytes(), type=Contents)
         return frozenset(section.name for section in contents.sections if section.state == "done")
@@ -137,7 +165,7 @@ def _done(folder: Path) -> frozenset[str]:
 
 
 def _problem(folder: Path) -> Message | None:
-    """Why there is no ONNX file, where the certificate says so."""
+    """The reason why there is no ONNX file, from the certificate; None where it names none."""
     certificate = read_section(folder, "parity", Parity)
     return None if certificate is None else certificate.problem
 
@@ -156,7 +184,7 @@ def _confusion(write: Callable[..., bytes], figures: Metrics) -> bytes:
 
 
 def table(name: str, run: Run, files: Files) -> bytes | None:
-    """The file of figures that is called so, None where there is none; the run is loaded with its metrics."""
+    """The file of figures of this name; None where there is none. The run must be loaded with its metrics."""
     folder = files.path(report_folder(run.id))
     kind, _, form = name.partition(".")
     if form not in ("csv", "json"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.blocks.check import check
-from scv.blocks.document import decode
+from scv.blocks.document import Document
 from scv.blocks.findings import Check
 from scv.data.official.catalogue import DatasetInfo
 from scv.db.runs import list_runs_for_version
@@ -25,14 +25,14 @@ async def refuse_too_much(
     limits: Settings,
     version: Version,
     dataset: DatasetInfo,
-    document: str,
+    document: Document,
     settings: TrainingSettings,
 ) -> None:
-    """Raise `RefusedError` where a training of the document (JSON without errors) would break a limit.
+    """Raise `RefusedError` where a training of the document, which has no errors, would break a limit.
 
     `version` is the one that it belongs to, with its model; earlier runs of it tell how long it will take.
     """
-    checked = check(decode(document), dataset.shape, dataset.classes)
+    checked = check(document, dataset.shape, dataset.classes)
     refuse_memory(limits, checked, settings)
     refuse_work(limits, checked, settings, dataset)
     # An estimate from another network may be wrong by several times: it is shown, but refuses nothing.
@@ -91,7 +91,7 @@ def refuse_time(
     limits: Settings,
     runs: Sequence[Run],
     checked: Check,
-    document: str,
+    document: Document,
     settings: TrainingSettings,
     dataset: DatasetInfo,
 ) -> None:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 from litestar.response import File, Redirect, ServerSentEvent
@@ -13,7 +12,7 @@ from litestar.response.sse import ServerSentEventMessage
 
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.codegen import module_lines
-from scv.blocks.document import Document, decode
+from scv.blocks.document import Document
 from scv.blocks.params import Param
 from scv.data.official.catalogue import DatasetInfo
 from scv.db import runs
@@ -26,9 +25,10 @@ from scv.message import Message, say
 from scv.training.diagnosis import Diagnosis
 from scv.training.progress import Paused
 from scv.training.settings import FIELDS, TrainingSettings, lower_rate
-from scv.web.blocks_view.blocks import Field, Piece, pieces_to_show
+from scv.web.blocks_view.blocks import Field, Piece
 from scv.web.blocks_view.form_fields import setting_field, shown_value, typed_settings
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
+from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import version_path
 from scv.web.datasets.lookup import dataset_of, is_gone, refuse_without_pictures
 from scv.web.http.context import AppServices, Context, SignedIn
@@ -96,6 +96,11 @@ class RunPage:
         return tuple((name, kind.category if kind else "structure") for name, kind in kinds)
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is to come of it any more: no worker has it, and it does not wait or pause."""
+        return not self.run.active and not self.run.held
+
+    @property
     def remedy(self) -> Mapping[str, float]:
         """What to change where the run failed by its settings."""
         rate = lower_rate(self.settings)
@@ -120,10 +125,6 @@ class RunPage:
         return version_path(self.model.id, self.version.number)
 
 
-def _settings(run: Run) -> TrainingSettings:
-    return msgspec.json.decode(run.settings, type=TrainingSettings)
-
-
 def _fields(settings: TrainingSettings, form: Form, refused: Mapping[str, Message]) -> tuple[Field, ...]:
     """The fields to train again with: what was typed, else what the run had."""
     named = [(setting_field(param.name), param) for param in FIELDS]
@@ -137,13 +138,12 @@ def _page(
     services: Services,
     run: Run,
     position: int | None = None,
-    sisters: Sequence[Run] = (),
+    series_runs: Sequence[Run] = (),
     form: Form | None = None,
     refused: Mapping[str, Message] | None = None,
 ) -> RunPage:
     dataset = dataset_of(run)
-    document = decode(run.document)
-    settings = _settings(run)
+    document, settings = run.document, run.settings
     live = live_run(run, settings.epochs, position)
     return RunPage(
         run=run,
@@ -156,8 +156,8 @@ def _page(
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
         fields=_fields(settings, form or {}, refused or {}),
         diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
-        plot=plot_data(live, accuracies_of(run, sisters)),
-        series=series_of(sisters),
+        plot=plot_data(live, accuracies_of(run, series_runs)),
+        series=series_of(series_runs),
         offers=() if run.active or run.held else offers(run, services.files),
     )
 
@@ -165,7 +165,7 @@ def _page(
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, int | None, list[Run]]:
     """The user's run, its place among the runs that wait if it is one of them, and its series."""
     async with services.database.reading() as session:
-        run = await runs.get_run_for(session, user, run_id)
+        run = await runs.get_visible_run(session, user, run_id)
         position = await position_of(session, run_id) if run.status == "queued" else None
         return run, position, await runs.list_series(session, run)
 
@@ -175,7 +175,7 @@ async def _controls(
 ) -> Response[Any]:
     """After a button of the page: to htmx what the buttons are now, to a plain form the page."""
     run, _, _ = await _load(services, user, run_id)
-    if request.headers.get("hx-request") != "true":
+    if not request.htmx:
         return Redirect(f"/runs/{run_id}", status_code=303)
     return services.renderer.respond(context, "runs/controls.html", _page(services, run))
 
@@ -192,9 +192,9 @@ class RunController(Controller):
         services: AppServices,
         run_id: FromPath[int],
     ) -> Response[str]:
-        run, position, sisters = await _load(services, user, run_id)
-        block = "ended" if request.headers.get("hx-target") == "run" else None
-        return services.renderer.respond(context, TEMPLATE, _page(services, run, position, sisters), block=block)
+        run, position, series_runs = await _load(services, user, run_id)
+        block = "ended" if request.htmx.target == "run" else None
+        return services.renderer.respond(context, TEMPLATE, _page(services, run, position, series_runs), block=block)
 
     @get("/events")
     async def events(
@@ -206,12 +206,12 @@ class RunController(Controller):
         run_id: FromPath[int],
     ) -> ServerSentEvent:
         """The run as server-sent events; `?view=foot` for the short form below the editor."""
-        run, position, sisters = await _load(services, user, run_id)
-        others = accuracies_of(run, sisters)
+        run, position, series_runs = await _load(services, user, run_id)
+        others = accuracies_of(run, series_runs)
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
-        settings, classes = _settings(run), dataset_of(run).classes
+        settings, classes = run.settings, dataset_of(run).classes
 
         def render(live: LiveRun) -> str:
             page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
@@ -233,7 +233,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for an end; the worker sees to it within a second or two."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             # A queued run may have been trained for a while: by a worker that was lost, or before a pause.
             at_once = await runs.request_stop(session, run, services.files.existing(weights_key(run_id)))
         if at_once:
@@ -251,7 +251,7 @@ class RunController(Controller):
     ) -> Response[Any]:
         """Ask for a pause; the worker keeps the state and turns to other runs."""
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_editable_run(session, user, run_id)
             at_once = await runs.request_pause(session, run)
         if at_once:
             with suppress(BrokerAwayError):
@@ -262,7 +262,7 @@ class RunController(Controller):
     async def resume(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Have a paused run wait for its turn, and go on exactly where it was."""
         async with services.database.writing() as session:
-            attempt = await runs.resume_run(session, await runs.get_run_for(session, user, run_id))
+            attempt = await runs.resume_run(session, await runs.get_editable_run(session, user, run_id))
         if attempt is not None:
             await enqueue_runs(services, [(run_id, attempt)])
         return Redirect(f"/runs/{run_id}", status_code=303)
@@ -271,14 +271,14 @@ class RunController(Controller):
     async def stop_series(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Redirect:
         """Ask all runs of the series that have not ended to stop."""
         async with services.database.writing() as session:
-            sisters = await runs.list_series(session, await runs.get_run_for(session, user, run_id))
+            series_runs = await runs.list_series(session, await runs.get_editable_run(session, user, run_id))
             stopped = [
-                sister
-                for sister in sisters
-                if await runs.request_stop(session, sister, services.files.existing(weights_key(sister.id)))
+                one
+                for one in series_runs
+                if await runs.request_stop(session, one, services.files.existing(weights_key(one.id)))
             ]
-        for sister in stopped:
-            await publish_stopped(services, sister)
+        for one in stopped:
+            await publish_stopped(services, one)
         return Redirect(f"/runs/{run_id}", status_code=303)
 
     @post("/again", status_code=200)
@@ -294,13 +294,12 @@ class RunController(Controller):
         form = await read_form(request)
         refused: dict[str, Message] = {}
         async with services.database.writing() as session:
-            run = await runs.get_run_for(session, user, run_id)
-            settings = typed_settings(form, _settings(run), refused)
+            run = await runs.get_editable_run(session, user, run_id)
+            settings = typed_settings(form, run.settings, refused)
             if not refused:
                 refuse_without_pictures(user, run)
                 await refuse_too_much(session, services.settings, run.version, dataset_of(run), run.document, settings)
-                text = msgspec.json.encode(settings).decode()
-                new = await runs.repeat_run(session, run, text, services.settings.queued_per_user)
+                new = await runs.repeat_run(session, run, settings, services.settings.queued_per_user)
         if refused:
             return services.renderer.respond(
                 context, TEMPLATE, _page(services, run, form=form, refused=refused), status=422
@@ -312,14 +311,14 @@ class RunController(Controller):
     async def script(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> Response[bytes]:
         """The program that trains the same network with the same settings by itself."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
-        return as_script(run.version.model.name, dataset_of(run), decode(run.document), _settings(run))
+            run = await runs.get_visible_run(session, user, run_id)
+        return as_script(run.version.model.name, dataset_of(run), run.document, run.settings)
 
     @get("/weights.safetensors")
     async def weights(self, user: SignedIn, services: AppServices, run_id: FromPath[int]) -> File:
         """The best weights, where the run has any."""
         async with services.database.reading() as session:
-            run = await runs.get_run_for(session, user, run_id)
+            run = await runs.get_visible_run(session, user, run_id)
         try:
             path = services.files.path(run.weights) if run.weights else None
         except ValueError:  # no key of ours

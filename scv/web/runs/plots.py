@@ -16,7 +16,7 @@ SERIES = (
 
 
 def plot_data(live: LiveRun, others: Sequence[Sequence[float]] = ()) -> str:
-    """JSON: `x` in epochs, a list a series, and `others`, the validation accuracies of sister runs.
+    """JSON: `x` in epochs, a list a series, and `others`, the validation accuracies of the other runs of the series.
 
     While an epoch goes on its training figures so far are a last point between two epochs.
     """

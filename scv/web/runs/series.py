@@ -1,17 +1,14 @@
-"""Runs of one network from several seeds: what they reached together."""
+"""Runs of one network from several seeds: mean and spread of their test accuracies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-import msgspec
-
 from scv.db.tables import Run
-from scv.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Sister:
+class SeriesRun:
     """One run of a series."""
 
     run: Run
@@ -22,33 +19,34 @@ class Sister:
 class Series:
     """All runs of a series in the order of their seeds.
 
-    `mean` and `spread`, the sample standard deviation, are of the test accuracies, shares from 0 to 1; they are None
-    while fewer than one and two runs are finished.
+    `mean` is the mean test accuracy, a share from 0 to 1; None while no run is finished. `spread` is the sample
+    standard deviation; None while fewer than two runs are finished.
     """
 
-    sisters: tuple[Sister, ...]
+    runs: tuple[SeriesRun, ...]
     mean: float | None
     spread: float | None
 
     @property
     def finished(self) -> int:
-        return sum(1 for sister in self.sisters if sister.run.test_accuracy is not None)
+        """The number of finished runs."""
+        return sum(1 for one in self.runs if one.run.test_accuracy is not None)
 
     @property
     def active(self) -> bool:
-        """Whether one of them goes on or waits."""
-        return any(sister.run.active for sister in self.sisters)
+        """Whether any run is training or waiting."""
+        return any(one.run.active for one in self.runs)
 
 
 def series_of(runs: Sequence[Run]) -> Series | None:
-    """The series that the runs are; None for none."""
+    """The series of these runs; None where there are none."""
     if not runs:
         return None
     reached = [run.test_accuracy for run in runs if run.test_accuracy is not None]
-    sisters = (Sister(run, msgspec.json.decode(run.settings, type=TrainingSettings).seed) for run in runs)
-    return Series(tuple(sisters), fmean(reached) if reached else None, stdev(reached) if len(reached) > 1 else None)
+    numbered = (SeriesRun(run, run.settings.seed) for run in runs)
+    return Series(tuple(numbered), fmean(reached) if reached else None, stdev(reached) if len(reached) > 1 else None)
 
 
-def accuracies_of(run: Run, sisters: Sequence[Run]) -> list[list[float]]:
-    """The validation accuracies, epoch by epoch, of the other runs of a run's series."""
-    return [[epoch.validation_accuracy for epoch in sister.metrics] for sister in sisters if sister.id != run.id]
+def accuracies_of(run: Run, runs: Sequence[Run]) -> list[list[float]]:
+    """The validation accuracies of the other runs of the series, epoch by epoch."""
+    return [[epoch.validation_accuracy for epoch in one.metrics] for one in runs if one.id != run.id]

@@ -135,7 +135,6 @@ class TryController(Controller):
             raise RefusedError(NO_WEIGHTS)
         sent = await held_by(request, user.id, MOST_BYTES, _TOO_LARGE)
         live = bool(sent.fields.get("live"))
-        htmx = request.headers.get("hx-request") == "true"
         problem = None if sent.files else say("Choose a picture first.")
         outcomes = await _unless_gone(request, _ask(services, weights, sent))
         page = _page(run, outcomes=outcomes, problem=problem, more=max(0, len(sent.files) - MOST_PICTURES), live=live)
@@ -144,7 +143,9 @@ class TryController(Controller):
             status = 503
         elif not live and all(outcome.answer.prediction is None for outcome in outcomes):
             status = 422
-        return services.renderer.respond(context, TEMPLATE, page, block="answers" if htmx else None, status=status)
+        return services.renderer.respond(
+            context, TEMPLATE, page, block="answers" if request.htmx else None, status=status
+        )
 
 
 def _page(run: Run, **told: Any) -> TryPage:
@@ -154,7 +155,7 @@ def _page(run: Run, **told: Any) -> TryPage:
 async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str | None]:
     """The user's run and the key of its weights, where it has any. Raises `NotFoundError`."""
     async with services.database.reading() as session:
-        run = await runs.get_run_for(session, user, run_id)
+        run = await runs.get_visible_run(session, user, run_id)
     with suppress(ValueError):  # no key of ours
         return run, services.files.existing(run.weights) if run.weights else None
     return run, None

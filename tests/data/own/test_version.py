@@ -12,6 +12,7 @@ from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import open_resident
 from tests.data.own.versions import SMALL, Services, check_invariants, contents, parted, run
 from tests.data.pictures import classes, noise, saved
+from tests.examples import examples
 
 
 def test_the_first_version_is_what_an_import_gives(house: Services) -> None:
@@ -186,7 +187,8 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
     code = (
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
-        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=PictureOptions(size=224), source=sys.argv[2])\n"
+        "options = PictureOptions(size=224)\n"
+        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
         "s = make_version(Path(sys.argv[1]), plan)\n"
         "print(json.dumps([sum(s.train) + sum(s.test), peak() - before]))"
     )
@@ -198,7 +200,7 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
 POOL = [saved(noise(seed, (16, 16))) for seed in range(60)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.data())
 def test_any_chain_of_versions_keeps_the_invariants(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

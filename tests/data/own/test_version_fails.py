@@ -102,7 +102,8 @@ def test_a_full_disk_is_said_and_nothing_is_left(limit: int, house: Services) ->
     write_zip(house.folder / "z.zip", classes(2, 100, start=300))
     code = (
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=PictureOptions(size=28), source=sys.argv[2])\n"
+        "options = PictureOptions(size=28)\n"
+        "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
         "try: make_version(Path(sys.argv[1]), plan)\n"
         "except PicturesError as error: print(error)"
     )

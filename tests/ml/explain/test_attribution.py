@@ -26,6 +26,7 @@ from scv.ml.scores import background, score_layers, scores
 from scv.ml.trained import Trained
 from scv.report.attribution import Attribution
 from tests.blocks.generate import nested_documents
+from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.explaining import NETWORKS, Told, answers, learned, pictures, sample, unlearned
 
@@ -172,7 +173,7 @@ def test_the_background_is_what_is_usual_in_the_dataset(mean: float, expected: i
     assert background(trained).flatten().tolist() == [expected] * 3
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_network_that_can_be_trained_can_be_explained(data: st.DataObject) -> None:
     shape = data.draw(st.sampled_from([(1, 8, 8), (3, 9, 12), (2, 16, 11)]))

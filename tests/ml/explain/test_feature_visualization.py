@@ -13,10 +13,12 @@ from scv.data.resident import Arrays, Resident
 from scv.data.resident_writer import write_resident
 from scv.ml.explain.feature_visualization import maximize
 from scv.ml.hooks import layers_of, watching
+from scv.ml.report import feature_visualization as section
 from scv.ml.report.feature_visualization import make_maximization
 from scv.ml.scores import scores
 from scv.report.feature_visualization import Maximization
 from tests.blocks.generate import nested_documents
+from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.explaining import Told, learned, pictures, unlearned
 
@@ -47,7 +49,10 @@ def coloured(mnist: Resident, tmp_path_factory: pytest.TempPathFactory) -> Resid
 
 
 @pytest.mark.parametrize("name", ["lenet", "perceptron", "pooled"])
-def test_classes_are_answered_more_than_to_any_test_picture(name: str, mnist: Resident, tmp_path: Path) -> None:
+def test_classes_are_answered_more_than_to_any_test_picture(
+    name: str, mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(section, "_CHANNELS", 1)  # they have a test of their own
     trained, told = learned(name, mnist), Told()
 
     made = make_maximization(trained, mnist, tmp_path, told)
@@ -69,7 +74,10 @@ def test_classes_are_answered_more_than_to_any_test_picture(name: str, mnist: Re
     assert made.tiles.count == 10 * made.seeds
 
 
-def test_what_is_made_is_in_colour_where_the_pictures_are(coloured: Resident, tmp_path: Path) -> None:
+def test_what_is_made_is_in_colour_where_the_pictures_are(
+    coloured: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(section, "_CHANNELS", 1)
     trained = learned("pooled", coloured, train_percent=100, epochs=2)
 
     made = make_maximization(trained, coloured, tmp_path, Told())
@@ -121,7 +129,10 @@ def test_the_same_is_made_again_and_no_generator_is_touched(mnist: Resident) -> 
 
 
 @pytest.mark.parametrize("name", ["lenet", "residual"])
-def test_channels_are_answered_more_than_to_any_test_picture(name: str, mnist: Resident, tmp_path: Path) -> None:
+def test_channels_are_answered_more_than_to_any_test_picture(
+    name: str, mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(section, "_SEEDS", 1)  # of the classes, which have a test of their own
     trained = learned(name, mnist)
 
     made = make_maximization(trained, mnist, tmp_path, Told())
@@ -176,9 +187,10 @@ def test_layers_that_mix_no_channels_have_no_pictures_of_their_own(digits: Resid
     assert [layer.type for layer in made.layers] == ["Conv2d"]
 
 
-def test_of_very_many_classes_some_are_shown(tmp_path: Path) -> None:
+def test_of_very_many_classes_some_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(section, "_BUDGET", section._BUDGET / 8)  # for a network of an eighth of the cost
     resident = pictures(tmp_path, (3, 24, 25), 200, 400)
-    blocks = [("Conv2d", {"out_channels": 64, "kernel_size": 5, "padding": 2})] * 3
+    blocks = [("Conv2d", {"out_channels": 22, "kernel_size": 5, "padding": 2})] * 3
     network = document(*blocks, "AdaptiveAvgPool2d", "Flatten", ("Linear", {"out_features": 200}))
 
     made = make_maximization(unlearned(network, (3, 24, 25), 200), resident, tmp_path, Told())
@@ -189,10 +201,10 @@ def test_of_very_many_classes_some_are_shown(tmp_path: Path) -> None:
     assert [len(layer.answers) for layer in made.layers] == sorted(
         (len(layer.answers) for layer in made.layers), reverse=True
     ), "where not all can be made, the first layers have the most"
-    assert 0 < sum(len(layer.answers) for layer in made.layers) < 3 * 64
+    assert 0 < sum(len(layer.answers) for layer in made.layers) < 3 * 22
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_network_that_can_be_trained_makes_pictures(data: st.DataObject) -> None:
     shape = data.draw(st.sampled_from([(1, 8, 8), (3, 9, 12), (2, 16, 11)]))

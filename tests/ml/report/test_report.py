@@ -32,6 +32,7 @@ from scv.report.robustness import Robustness
 from scv.report.summary import Summary
 from scv.report.validity import Validity
 from tests.blocks.generate import nested_documents, sound_documents
+from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.report.test_summary import RESULT
 from tests.ml.reporting import learned, pictures, ruin, ruin_in_part, unlearned
@@ -344,7 +345,7 @@ def test_large_pictures_and_many_classes_are_reported_on(
 
 
 @settings(
-    max_examples=10,
+    max_examples=examples(4),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from scv.db.migrate import migrate
 from scv.db.tables import EpochMetric, Run, User, now
 from scv.jobs.broker import Broker
 from scv.jobs.presence import Seat, announce_for_ever, look
 from scv.jobs.queue import Queue
 from scv.settings import Settings
 from tests.jobs.conftest import until
+from tests.migrated import place_database
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
 
@@ -27,7 +27,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
 @pytest.fixture
 async def settings(tmp_path: Path, broker: Broker) -> Settings:
     settings = Settings(data_dir=tmp_path, redis_url=broker.url).resolved()
-    await migrate(settings)
+    await place_database(settings)
     return settings
 
 

@@ -22,7 +22,7 @@ from tests.web.conftest import Visitor
 async def begin(visitor: Visitor, user: User, name: str, *, size: int = 28, changes: Changes) -> Dataset:
     async with visitor.database.writing() as session:
         dataset = await datasets.create_dataset(session, user, name, image_size=size)
-        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        dataset = await datasets.get_editable_dataset(session, user, dataset.id)
         await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
     return dataset
 

@@ -1,5 +1,6 @@
 """The page of a draft: classes, pictures, what the network will see of them, and how they become a version."""
 
+import json
 import re
 from io import BytesIO
 
@@ -25,7 +26,7 @@ def pictures(count: int, start: int = 0) -> list[tuple[str, tuple[str, bytes]]]:
 
 async def the_dataset(visitor: Visitor) -> Dataset:
     async with visitor.database.reading() as session:
-        return await datasets.get_own_dataset_for(session, await visitor.user(), 1)
+        return await datasets.get_editable_dataset(session, await visitor.user(), 1)
 
 
 async def test_both_ways_to_a_dataset_are_offered(owner: Visitor) -> None:
@@ -77,7 +78,7 @@ async def test_under_htmx_only_what_changed_is_sent(owner: Visitor) -> None:
     here = await begin(owner, "cat", "dog")
     answer = await send(owner, f"{here}/pictures", pictures(2), {"class": "dog"}, htmx=True)
     assert re.fullmatch(r"#card-\w+", answer.headers["hx-retarget"])
-    assert answer.headers["hx-trigger"] == "collected"
+    assert json.loads(answer.headers["hx-trigger"]) == {"collected": {}}
     assert answer.text.count('class="collected"') == 1
     assert "Pictures added to dog: 2." in answer.text
     answer = await owner.post(f"{here}/classes", {"name": "bird"}, htmx=True)
@@ -193,7 +194,7 @@ async def test_a_draft_on_top_of_a_version_keeps_its_form_and_needs_no_second_cl
 ) -> None:
     here = await begin(owner)
     async with owner.database.writing() as session:
-        dataset = await datasets.get_own_dataset_for(session, await owner.user(), 1)
+        dataset = await datasets.get_editable_dataset(session, await owner.user(), 1)
         version = await datasets.begin_version(session, dataset, "{}")
         await datasets.finish_version(session, version.name, class_names=["cat", "dog"])
     await owner.post(f"{here}/classes", {"name": "cat"})

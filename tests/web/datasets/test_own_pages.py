@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scv.blocks.document import Document
 from scv.data.own.importing import PictureOptions, import_pictures
 from scv.data.resident import open_resident
 from scv.db import datasets, models, versions
 from scv.db.tables import Run, User
 from scv.files import report_folder
 from scv.settings import Settings
+from scv.training.settings import TrainingSettings
 from tests.data.pictures import classes, noise, saved
 from tests.web.conftest import Visitor, add_run, path_of
 from tests.web.datasets.owning import add_dataset, draft, make_waiting, versions_of
@@ -64,8 +66,8 @@ async def test_dropped_pictures_are_gone_in_a_new_version_and_runs_keep_the_old_
     dataset = await add_dataset(owner, settings)
     before = open_resident(settings.data_dir, f"own-{dataset.id}-1")
     async with owner.database.writing() as session:
-        empty = '{"format":1,"blocks":[]}'
-        model = await models.create_model(session, await owner.user(), "Reader", f"own-{dataset.id}-1", empty, "{}")
+        name, user = f"own-{dataset.id}-1", await owner.user()
+        model = await models.create_model(session, user, "Reader", name, Document(), TrainingSettings())
     run = await add_run(owner, model.versions[0], dataset=f"own-{dataset.id}-1")
 
     answer = await owner.post(
@@ -124,7 +126,7 @@ async def test_classes_get_other_names_and_the_scripts_of_models_keep_up(owner: 
     await owner.post(f"/datasets/own/{dataset.id}/names", {"version": 1, "class:0": "고양이", "class:1": "a dog"})
     await make_waiting(owner, settings)
     async with owner.database.reading() as session:
-        version = await datasets.find_version_for(session, await owner.user(), f"own-{dataset.id}-2")
+        version = await datasets.get_visible_dataset_version(session, await owner.user(), f"own-{dataset.id}-2")
     assert version.class_names == ["a dog", "고양이"]
     created = await owner.post("/models/new", {"name": "Reader", "dataset": version.name, "starter": "lenet"})
     assert "고양이" in created.text
@@ -164,7 +166,7 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
 
     async def publish(published: bool) -> None:
         async with owner.database.writing() as session:
-            found = await datasets.get_own_dataset_for(session, ada, dataset.id)
+            found = await datasets.get_editable_dataset(session, ada, dataset.id)
             await datasets.publish_dataset(session, found, published=published)
 
     assert (await owner.get(path)).status_code == 404
@@ -176,7 +178,12 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     assert (await owner.get(f"/datasets/{name}/samples.png")).status_code == 200
     assert 'type="checkbox"' not in (await owner.get(f"/datasets/{name}/classes/0/pictures")).text
     for action in ("rename", "names", "drop", "publish", "delete", "stop", "versions/1/delete"):
-        assert (await owner.post(f"{path}/{action}", {"name": "x", "version": 1})).status_code == 404
+        refused = await owner.post(f"{path}/{action}", {"name": "x", "version": 1})
+        assert refused.status_code == 403, action
+        assert "Only its owner can do this" in refused.text
+        assert "You can train on it, or save it as a zip" in refused.text
+    notice = await owner.post(f"{path}/rename", {"name": "x"}, htmx=True)
+    assert (notice.status_code, notice.headers["hx-retarget"]) == (403, "#notices")
     created = await owner.post("/models/new", {"name": "R", "dataset": name, "starter": "lenet"})
     assert created.status_code == 200
 
@@ -213,7 +220,7 @@ async def test_of_a_deleted_dataset_nothing_is_left_and_its_models_stay(owner: V
     dataset = await add_dataset(owner, settings)
     created = await owner.post("/models/new", {"name": "Reader", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     async with owner.database.reading() as session:
-        version = await versions.get_version_for(session, await owner.user(), 1, 1)
+        version = await versions.get_visible_version(session, await owner.user(), 1, 1)
     run = await add_run(owner, version, dataset=f"own-{dataset.id}-1")
     report = settings.data_dir / "files" / report_folder(run.id)
     report.mkdir(parents=True)
@@ -240,7 +247,7 @@ async def test_a_runs_dataset_is_that_of_the_run(owner: Visitor, settings: Setti
     dataset = await add_dataset(owner, settings)
     await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     async with owner.database.reading() as session:
-        version = await versions.get_version_for(session, await owner.user(), 1, 1)
+        version = await versions.get_visible_version(session, await owner.user(), 1, 1)
     run = await add_run(owner, version, dataset=f"own-{dataset.id}-1")
     await owner.post("/models/1/dataset", {"dataset": "digits"})
     assert '<span class="chip">Pets</span>' in (await owner.get(f"/runs/{run.id}")).text

@@ -81,10 +81,10 @@ async def test_a_stopped_version_that_was_made_nevertheless_is_not_taken_for_the
     dataset, work, process = await begun(owner, settings)
     changes = msgspec.json.encode(Changes(draft=True)).decode()
     async with owner.database.writing() as session:
-        found = await datasets.get_own_dataset_for(session, await owner.user(), dataset.id)
+        found = await datasets.get_editable_dataset(session, await owner.user(), dataset.id)
         await datasets.give_up_version(session, found.versions[0], say("It was stopped."), forget=False)
     async with owner.database.writing() as session:
-        found = await datasets.get_own_dataset_for(session, await owner.user(), dataset.id)
+        found = await datasets.get_editable_dataset(session, await owner.user(), dataset.id)
         await datasets.begin_version(session, found, changes)
     os.kill(process, signal.SIGCONT)
     await work

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from scv.blocks.check import check
-from scv.blocks.document import MAX_DEPTH, Block, Document, decode
+from scv.blocks.document import MAX_DEPTH, Block, Document
 from scv.blocks.findings import errors
 from scv.blocks.starters import STARTERS
 from scv.db import clipboards
-from scv.db.tables import User, Version
+from scv.db.tables import Clipboard, User, Version
 from tests.web.conftest import BROKEN, GOOD, Visitor, add_version, path_of, reload
 
 RESIDUAL = Document(
@@ -25,10 +25,10 @@ RESIDUAL = Document(
 
 
 async def blocks(visitor: Visitor, version: Version) -> list[str]:
-    return [block.type for block in decode((await reload(visitor, version)).document).blocks]
+    return [block.type for block in (await reload(visitor, version)).document.blocks]
 
 
-async def clipboard(visitor: Visitor) -> str | None:
+async def clipboard(visitor: Visitor) -> tuple[Block, ...]:
     user = await visitor.user()
     async with visitor.database.reading() as session:
         return await clipboards.clipboard_of(session, user)
@@ -37,7 +37,7 @@ async def clipboard(visitor: Visitor) -> str | None:
 async def put_in_clipboard(visitor: Visitor, text: str, user: User | None = None) -> None:
     user = user or await visitor.user()
     async with visitor.database.writing() as session:
-        await clipboards.set_clipboard(session, user, text)
+        await session.merge(Clipboard(user_id=user.id, blocks_json=text))
 
 
 async def press(visitor: Visitor, version: Version, **fields: Any) -> httpx.Response:
@@ -69,7 +69,7 @@ async def test_a_copied_block_is_pasted_after_the_chosen_one(owner: Visitor) -> 
     assert "Paste Conv2d" in answer.text
     answer = await press(owner, version, action="paste", block="relu1")
     assert "Conv2d pasted at position 3." in answer.text
-    pasted = decode((await reload(owner, version)).document).blocks[2]
+    pasted = (await reload(owner, version)).document.blocks[2]
     assert pasted == Block("conv2", "Conv2d", {"out_channels": 4})
     await press(owner, version, action="paste")
     assert (await blocks(owner, version)).count("Conv2d") == 3
@@ -84,7 +84,7 @@ async def test_a_cut_block_is_gone_and_in_the_clipboard(owner: Visitor) -> None:
     assert await blocks(owner, version) == ["Conv2d", "ReLU", "Flatten", "Linear"]
     for _ in range(2):
         await press(owner, version, action="undo")
-    assert decode((await reload(owner, version)).document) == GOOD
+    assert (await reload(owner, version)).document == GOOD
 
 
 async def test_what_was_typed_is_copied_and_cut_with_it(owner: Visitor) -> None:
@@ -100,10 +100,10 @@ async def test_a_container_goes_to_another_model_with_all_that_it_holds(owner: V
     await owner.operate(source, action="copy", block="residual1")
     answer = await owner.operate(target, action="paste", block="conv1")
     assert "Residual pasted at position 2." in answer.text
-    pasted = decode((await reload(owner, target)).document).blocks[1]
+    pasted = (await reload(owner, target)).document.blocks[1]
     assert pasted.branches == ((Block("conv2", "Conv2d", {"out_channels": 4, "padding": 1}),), ())
     await press(owner, source, action="paste", block="residual1", branch="1")
-    residual = decode((await reload(owner, source)).document).blocks[0]
+    residual = (await reload(owner, source)).document.blocks[0]
     assert residual.branches is not None
     assert [block.type for block in residual.branches[1]] == ["Residual"]
 
@@ -208,18 +208,18 @@ async def test_repairing_all_says_how_much_and_is_one_step(owner: Visitor) -> No
     said = re.search(r"(\d+) repairs made, (\d+) errors left\.", answer.text)
     assert said is not None
     saved = await reload(owner, version)
-    left = len(errors(check(decode(saved.document), (1, 8, 8), 10)))
+    left = len(errors(check(saved.document, (1, 8, 8), 10)))
     assert (int(said[1]) >= 7, int(said[2]), left, saved.revision) == (True, 0, 0, 1)
     assert 'id="repair"' not in answer.text
     await press(owner, version, action="undo")
-    assert decode((await reload(owner, version)).document) == broken
+    assert (await reload(owner, version)).document == broken
 
 
 async def test_what_was_typed_is_repaired_as_well(owner: Visitor) -> None:
     version = await add_version(owner, BROKEN)
     await owner.operate(version, action="repair", param__conv1__out_channels="6")
     assert await blocks(owner, version) == ["Conv2d", "Flatten", "Linear"]
-    assert decode((await reload(owner, version)).document).blocks[0].params["out_channels"] == 6
+    assert (await reload(owner, version)).document.blocks[0].params["out_channels"] == 6
 
 
 async def test_after_a_conflict_typed_texts_stay_and_can_be_saved(owner: Visitor) -> None:

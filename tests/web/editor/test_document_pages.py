@@ -204,18 +204,18 @@ async def test_replacing_is_one_step_that_undo_takes_back(owner: Visitor) -> Non
     saved = await reload(owner, version)
     assert (types(saved.document), saved.revision) == (TAKEN, 1)
     await owner.operate(saved, action="undo")
-    assert decode((await reload(owner, version)).document) == GOOD
+    assert (await reload(owner, version)).document == GOOD
 
 
 async def test_inserted_blocks_come_after_the_chosen_one_as_one_step(owner: Visitor) -> None:
     version = await add_version(owner)
     await take(owner, version, encode(GOOD).decode(), "insert", block="relu1")
     saved = await reload(owner, version)
-    blocks = decode(saved.document).blocks
+    blocks = saved.document.blocks
     assert [block.type for block in blocks[:4]] == ["Conv2d", "ReLU", "Conv2d", "ReLU"]
     assert len({block.id for block in blocks}) == 8
     await owner.operate(saved, action="undo")
-    assert decode((await reload(owner, version)).document) == GOOD
+    assert (await reload(owner, version)).document == GOOD
 
 
 async def test_a_stale_import_overwrites_nothing_and_is_offered_again(owner: Visitor) -> None:
@@ -270,9 +270,9 @@ async def test_a_starter_takes_the_place_of_the_network_as_one_step(owner: Visit
         assert f'id="start-{name}"' in page.text
     await owner.post(f"{path_of(version)}/starters", {"revision": 0, "starter": "lenet"})
     saved = await reload(owner, version)
-    assert decode(saved.document) == STARTERS["lenet"].build(digits.shape, digits.classes)
+    assert saved.document == STARTERS["lenet"].build(digits.shape, digits.classes)
     await owner.operate(saved, action="undo")
-    assert decode((await reload(owner, version)).document) == GOOD
+    assert (await reload(owner, version)).document == GOOD
 
 
 async def test_a_stale_or_unknown_starter_changes_nothing(owner: Visitor) -> None:

@@ -3,6 +3,7 @@
 import random
 import re
 import string
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from litestar import Litestar
 from scv.blocks.document import Block, Document
 from scv.db.tables import Model, Run, Version
 from tests.web.conftest import Visitor, add_run, add_version, path_of
-from tests.web.test_access import filled, routes
+from tests.web.routes import filled, routes
 
 ABSURD = [
     "", "0", "-1", "1",
@@ -62,22 +63,23 @@ async def test_a_form_that_is_too_large_is_refused(owner: Visitor) -> None:
 
 
 async def test_a_defect_says_nothing_technical_and_logs_no_values(
-    owner: Visitor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    owner: Visitor, logged: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(session: object, user: object, **options: object) -> None:
         secret = "pass" + "word"
         raise LookupError(len(secret))
 
-    monkeypatch.setattr("scv.db.models.list_models_for", broken)
+    monkeypatch.setattr("scv.db.models.list_owned_models", broken)
     answer = await owner.get("/models")
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
     assert "Traceback" not in answer.text
     assert "LookupError" not in answer.text
-    logged = capsys.readouterr().out
-    assert "LookupError: 8" in logged
-    assert "password" not in logged
-    assert owner.client.cookies[owner.services.session_cookie.name][:12] not in logged
+    (line,) = logged()
+    assert (line["event"], line["path"]) == ("request failed", "/models")
+    assert "LookupError: 8" in line["exception"]
+    assert "password" not in str(line)
+    assert owner.client.cookies[owner.services.session_cookie.name][:12] not in str(line)
 
 
 GARBAGE = ["", "not json", "[]", "{}", '{"format":2,"blocks":[]}', '{"blocks":' + "[" * 3000, "stars"]
@@ -121,7 +123,8 @@ async def test_a_position_beyond_all_measure_is_refused(owner: Visitor) -> None:
 
 
 async def test_names_that_no_file_can_have_are_not_found(owner: Visitor) -> None:
-    for path in ("/static/scv.css/x", "/static/" + "x" * 300, "/static/" + "\uac00" * 90, "/static/" + "y/" * 3000):
+    for name in ("css/base.css/x", "x" * 300, "\uac00" * 90, "y/" * 3000):
+        path = f"/static/{name}"
         assert (await owner.get(path)).status_code == 404, path[:40]
 
 
@@ -154,7 +157,7 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     run = await add_run(owner, version, status="stopped")
     ids: dict[str, object] = {
         **{"model_id": version.model_id, "number": 1, "run_id": run.id, "name": "digits"},
-        **{"dataset_id": 1, "part": "train", "index": 0},
+        **{"dataset_id": 1, "part": "train", "index": 0, "file_path": "fold.js"},
     }
     for method, path in routes(app):
         if path in ("/sign-out", "/models/{model_id:int}/delete"):

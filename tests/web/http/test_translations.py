@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from io import BytesIO
 from string import Formatter
 
-import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
@@ -14,7 +13,7 @@ from babel.messages.pofile import read_po
 
 from scv.settings import ROOT
 from scv.training.diagnosis import percent
-from scv.web.http.language import choose, load_languages
+from scv.web.http.language import load_languages
 from tests.web.conftest import BROKEN, Visitor, add_version, path_of
 
 PO = ROOT / "translations" / "ko" / "LC_MESSAGES" / "scv.po"
@@ -80,23 +79,6 @@ def test_the_compiled_catalogue_is_up_to_date() -> None:
     for message in translated():
         strings = compiled[message.id].string
         assert (strings if isinstance(strings, str) else strings[0]) == msgstr(message), msgid(message)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "accept", "expected"),
-    [
-        (["ko", "en"], "", "ko"),
-        ([None, "en"], "ko", "en"),
-        ([None, None], "ko-KR,ko;q=0.9,en;q=0.8", "ko"),
-        ([None, None], "fr;q=0.9, en-GB;q=0.5, ko;q=0.7", "ko"),
-        (["xx", None], "de, *;q=0.1", "en"),
-        ([None, None], ";q=;q=,,;;;q=x", "en"),
-    ],
-)
-def test_the_language_is_the_users_the_browsers_or_english(
-    wanted: list[str | None], accept: str, expected: str
-) -> None:
-    assert choose(wanted, accept) == expected
 
 
 def test_figures_are_written_as_the_locale_does() -> None:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from scv.message import say
 from scv.ml.prepare_official import prepare
-from scv.ml.report.report import SECTIONS, make_report
+from scv.ml.report.report import SECTIONS as MADE
+from scv.ml.report.report import make_report
 from scv.report.activation import Activation
 from scv.report.contents import decode_section, file_of
 from scv.report.layer_similarity import ComparedLayer, Similarity
@@ -26,16 +27,18 @@ from scv.settings import ROOT
 from scv.web.http.language import load_languages
 from scv.web.http.render import Renderer
 from scv.web.renderer import make_renderer
-from scv.web.reports.channels import IN_FILE, PAGE
-from scv.web.reports.context import Around
-from scv.web.reports.drawings import alike, line, randomization_floor, randomization_line, shade
-from scv.web.reports.explanation_views import EXPLAINED
+from scv.web.reports.sections.activation import IN_FILE, PAGE
+from scv.web.reports.sections.context import SectionContext
+from scv.web.reports.sections.curves import band, line
+from scv.web.reports.sections.order import SECTIONS
+from scv.web.reports.sections.similarity import read_similarity, shade
+from scv.web.reports.sections.validity import randomization_floor, randomization_line
 from tests.ml.conftest import document
 from tests.ml.reporting import learned, pictures, unlearned
 from tests.ml.test_hooks import NESTED
 
 VOID = {"meta", "link", "img", "br", "input", "rect", "use", "path", "line", "image"}
-NAMES = tuple(EXPLAINED)
+NAMES = ("activation", "attribution", "validity", "maximization", "robustness", "similarity", "parity")
 
 
 class Page(HTMLParser):
@@ -82,7 +85,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     many = pictures(folder / "many-data", (3, 8, 8), 200, 400, 400)
     narrow = document(("Conv2d", {"out_channels": 1}), "Flatten", ("Linear", {"out_features": 2}))
     wide = document(("Conv2d", {"out_channels": 60}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
-    wanted = tuple(section for section in SECTIONS if section.name in (*NAMES, "metrics"))
+    wanted = tuple(section for section in MADE if section.name in (*NAMES, "metrics"))
     for name, trained, resident in (
         ("nested", learned(NESTED, digits, folder / "run", epochs=2), digits),
         ("perceptron", unlearned(perceptron, digits), digits),
@@ -97,7 +100,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def figures_of(folder: Path, section: str) -> Any:
-    return decode_section((folder / file_of(section)).read_bytes(), EXPLAINED[section][0])
+    return decode_section((folder / file_of(section)).read_bytes(), SECTIONS[section].figures)
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
@@ -116,11 +119,11 @@ def rendered(
     **chosen: object,
 ) -> str:
     """The macro's HTML, for the page or for the file."""
-    around = Around(folder, class_names(folder), {name: str(value) for name, value in chosen.items()}, whole)
+    context = SectionContext(folder, class_names(folder), {name: str(value) for name, value in chosen.items()}, whole)
     environment = renderer._environments[language]
     macro = environment.get_template(f"reports/sections/{section}.html").module.section  # type: ignore[attr-defined]  # the macro
     link = None if whole else lambda **query: f"?{urlencode(query)}"
-    return str(macro(EXPLAINED[section][1](made, around), lambda name: f"/pictures/{name}", link))
+    return str(macro(SECTIONS[section].make(made, context), lambda name: f"/pictures/{name}", link))
 
 
 def pictures_in(page: Page) -> Iterator[str]:
@@ -185,13 +188,13 @@ def test_tiles_lie_within_their_pictures(reports: dict[str, Path], renderer: Ren
             sizes = {
                 name: (int(width), int(height))
                 for name, width, height in re.findall(
-                    r'<image id="([^"]+)" href="[^"]+" width="(\d+)" height="(\d+)"', text
+                    r'<image id="([^"]+)" href="[^"]+"\s+width="(\d+)" height="(\d+)"', text
                 )
             }
             for name, (width, height) in sizes.items():
                 with Image.open(folder / name.removeprefix("plate-").removeprefix("liked-")) as image:
                     assert image.size == (width, height), name
-            tiles = re.findall(r'viewBox="(\d+) (\d+) (\d+) (\d+)"><use href="#([^"]+)"', text)
+            tiles = re.findall(r'viewBox="(\d+) (\d+) (\d+) (\d+)">\s*<use href="#([^"]+)"', text)
             assert tiles
             for left, top, width, height, name in tiles:
                 assert int(left) + int(width) <= sizes[name][0]
@@ -247,7 +250,7 @@ def test_the_file_holds_the_first_channels_of_every_layer(reports: dict[str, Pat
     page = Page(text)
     assert len(page.all("details")) == len(made.layers)
     assert len(page.all("h4")) == sum(min(IN_FILE, layer.shown) for layer in made.layers)
-    view = EXPLAINED["activation"][1](made, Around(folder, (), {}, whole=True))
+    view = SECTIONS["activation"].make(made, SectionContext(folder, (), {}, whole=True))
     cut, whole = view.layers[0].maps, view.layers[0].details.maps
     with Image.open(BytesIO(_decoded(cut.data))) as part, Image.open(folder / whole.file) as image:
         assert part.tobytes() == image.crop((0, 0, *part.size)).tobytes()
@@ -323,7 +326,7 @@ def test_neighbours_are_those_of_the_trunk() -> None:
     inner = ComparedLayer("i", "Conv2d", "residual1.main.0", 1, (1, 2, 2))
     first, second, third = layers(3)
     cka = ((1.0, 0.1, 0.99, 0.5), (0.1, 1.0, 0.2, 0.2), (0.99, 0.2, 1.0, 0.6), (0.5, 0.2, 0.6, 1.0))
-    read = alike(Similarity(100, (first, inner, second, third), cka))
+    read = read_similarity(Similarity(100, (first, inner, second, third), cka))
     assert read is not None
     assert (read.largest_change.first, read.largest_change.second, read.largest_change.cka) == (3, 4, 0.6)
     assert [(pair.first, pair.second) for pair in read.same] == [(1, 3)]
@@ -338,4 +341,5 @@ def test_lines_go_from_the_left_to_the_right_and_from_the_foot_to_the_top() -> N
     assert randomization_floor(steps[1:]) == 0
     assert randomization_line(steps[1:], 0) == "M0 0L100 50"
     assert line([0.5]) == "M0 50"
+    assert band([0.0, 0.5], [0.5, 1.0]) == "M0 50L100 0L100 50L0 100z"
     assert [shade(value) for value in (None, -0.1, 0.0, 0.54, 1.0)] == [None, 0, 0, 5, 10]

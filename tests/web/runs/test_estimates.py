@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from scv.blocks.check import check
-from scv.blocks.document import Block, Document, encode
+from scv.blocks.document import Block, Document
 from scv.data.official.catalogue import find
 from scv.db.tables import EpochMetric, Run
 from scv.training.settings import TrainingSettings
@@ -35,15 +35,15 @@ def epoch(number: int, pace: float) -> EpochMetric:
 
 
 def run_at(*paces: float, document: Document = GOOD, run_id: int = 1, status: str = "finished", **changes: Any) -> Run:
-    settings = msgspec.json.encode(msgspec.structs.replace(PLAIN, **changes)).decode()
+    settings = msgspec.structs.replace(PLAIN, **changes)
     metrics = [epoch(number, pace) for number, pace in enumerate(paces, 1)]
-    return Run(id=run_id, status=status, document=encode(document).decode(), settings=settings, metrics=metrics)
+    return Run(id=run_id, status=status, document=document, settings=settings, metrics=metrics)
 
 
 def estimate(*runs: Run, document: Document = GOOD, **changes: Any) -> Estimate | None:
     checked = check(document, DIGITS.shape, DIGITS.classes)
     settings = msgspec.structs.replace(PLAIN, **changes)
-    return estimate_time(runs, checked, encode(document).decode(), settings, DIGITS)
+    return estimate_time(runs, checked, document, settings, DIGITS)
 
 
 def seconds(*runs: Run, document: Document = GOOD, **changes: Any) -> float:
@@ -99,10 +99,10 @@ def test_another_device_or_precision_tells_nothing(changes: dict[str, Any]) -> N
 def test_nothing_is_said_where_nothing_was_measured_or_can_be_read() -> None:
     assert estimate() is None
     strange = run_at(100)
-    strange.document = "{"
+    strange.document_json = "{"
     assert estimate(strange) is None
     strange = run_at(100)
-    strange.settings = '{"of": "later"}'
+    strange.settings_json = '{"of": "later"}'
     assert estimate(strange) is None
 
 

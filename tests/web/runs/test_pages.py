@@ -3,13 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import msgspec
 import pytest
 import uvicorn
+from litestar import Litestar
 
-from scv.db.migrate import migrate
 from scv.db.tables import EpochMetric, Run, now
 from scv.jobs.broker import Broker
 from scv.jobs.events import Queued, Retrying
@@ -17,7 +18,6 @@ from scv.message import say
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Paused, Progress, Result, Started, Stopped
 from scv.training.progress import Testing as Measuring
-from scv.web.app import create_app
 from scv.web.runs.live import fold, live_run
 from tests.web.conftest import Visitor, add_run, add_version
 
@@ -78,14 +78,12 @@ def test_an_epoch_that_is_repeated_after_an_interruption_counts_once() -> None:
 
 
 @pytest.fixture
-async def served(settings: Settings) -> AsyncIterator[Visitor]:
+async def served(wired: Litestar, settings: Settings) -> AsyncIterator[Visitor]:
     """A signed-in visitor of a real server with a real broker: endless answers hang the test client."""
     (settings.data_dir / "logs").mkdir()
     async with Broker(settings.data_dir, settings.data_dir / "logs" / "broker.log") as broker:
-        settings = Settings(data_dir=settings.data_dir, redis_url=broker.url).resolved()
-        await migrate(settings)
-        app = create_app(settings)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
+        wired.state.settings = replace(settings, redis_url=broker.url)
+        server = uvicorn.Server(uvicorn.Config(wired, log_level="error", timeout_graceful_shutdown=1, ws="none"))
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -93,7 +91,7 @@ async def served(settings: Settings) -> AsyncIterator[Visitor]:
                 await asyncio.sleep(0.01)
             base = f"http://127.0.0.1:{listener.getsockname()[1]}"
             async with httpx.AsyncClient(base_url=base, follow_redirects=True) as client:
-                visitor = Visitor(client, app.state.services)
+                visitor = Visitor(client, wired.state.services)
                 await visitor.sign_in()
                 yield visitor
             server.should_exit = True

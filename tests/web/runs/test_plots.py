@@ -89,7 +89,7 @@ def test_the_last_step_of_an_epoch_comes_where_the_epoch_will_stand() -> None:
     assert read(plot_data(live(epoch(1), progress=amid(2, 8))))["x"] == [1.0, 2.0]
 
 
-def test_sisters_are_drawn_beside_it_however_far_they_are() -> None:
+def test_other_runs_of_a_series_are_drawn_too_however_far_they_are() -> None:
     assert read(plot_data(live(epoch(1)), [[0.5, 0.75], []]))["others"] == [[0.5, 0.75], []]
 
 

@@ -12,8 +12,8 @@ from tests.web.conftest import Visitor, add_run, add_version
 from tests.web.runs.test_controls import load, path
 
 
-def sister(number: int, reached: float | None = None, **columns: Any) -> Run:
-    settings = msgspec.json.encode(TrainingSettings(seed=10 + number)).decode()
+def run_of(number: int, reached: float | None = None, **columns: Any) -> Run:
+    settings = TrainingSettings(seed=10 + number)
     status = "queued" if reached is None else "finished"
     return Run(**{"id": number, "settings": settings, "status": status, "test_accuracy": reached} | columns)
 
@@ -23,9 +23,9 @@ def test_a_run_that_stands_alone_is_no_series() -> None:
 
 
 def test_mean_and_spread_are_those_of_the_finished_runs() -> None:
-    series = series_of([sister(1, 0.9), sister(2, 0.92), sister(3, 0.97), sister(4)])
+    series = series_of([run_of(1, 0.9), run_of(2, 0.92), run_of(3, 0.97), run_of(4)])
     assert series is not None
-    assert [one.seed for one in series.sisters] == [11, 12, 13, 14]
+    assert [one.seed for one in series.runs] == [11, 12, 13, 14]
     assert (series.finished, series.active) == (3, True)
     assert series.mean == pytest.approx(0.93)
     # The sample standard deviation: sqrt((0.03² + 0.01² + 0.04²) / 2).
@@ -33,8 +33,8 @@ def test_mean_and_spread_are_those_of_the_finished_runs() -> None:
 
 
 def test_one_finished_run_has_no_spread_and_none_has_no_mean() -> None:
-    one = series_of([sister(1, 0.9), sister(2, status="failed")])
-    none = series_of([sister(1, status="stopped"), sister(2, status="failed")])
+    one = series_of([run_of(1, 0.9), run_of(2, status="failed")])
+    none = series_of([run_of(1, status="stopped"), run_of(2, status="failed")])
     assert one is not None
     assert none is not None
     assert (one.mean, one.spread, one.active) == (0.9, None, False)
@@ -44,7 +44,7 @@ def test_one_finished_run_has_no_spread_and_none_has_no_mean() -> None:
 def test_the_curves_of_the_others_are_in_the_order_of_the_runs() -> None:
     def learned(number: int, *accuracies: float) -> Run:
         metrics = [EpochMetric(epoch=epoch, validation_accuracy=one) for epoch, one in enumerate(accuracies, 1)]
-        return sister(number, metrics=metrics)
+        return run_of(number, metrics=metrics)
 
     runs = [learned(1, 0.5, 0.6), learned(2, 0.7), learned(3)]
     assert accuracies_of(runs[1], runs) == [[0.5, 0.6], []]
@@ -73,8 +73,7 @@ async def test_one_press_of_run_queues_a_run_for_each_seed(owner: Visitor) -> No
     assert "The same from 3 seeds" in answer.text
     made = [await load(owner, number) for number in (1, 2, 3)]
     assert [run.series for run in made] == [1, 1, 1]
-    read = [msgspec.json.decode(run.settings, type=TrainingSettings) for run in made]
-    assert [(settings.seed, settings.seeds) for settings in read] == [(5, 1), (6, 1), (7, 1)]
+    assert [(run.settings.seed, run.settings.seeds) for run in made] == [(5, 1), (6, 1), (7, 1)]
 
 
 async def test_the_page_shows_the_series_with_its_mean(owner: Visitor) -> None:

@@ -10,19 +10,17 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from litestar.testing import AsyncTestClient
 from PIL import Image, ImageDraw
 from sqlalchemy import func, select
 
-from scv.db.migrate import migrate
 from scv.db.tables import Base, Run
 from scv.jobs.broker import Broker
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.worker import end_task
 from scv.settings import Settings
-from scv.web.app import create_app
 from scv.web.runs.try_pages import MOST_BYTES, MOST_PICTURES
 from tests.jobs.trained import add_trained_run, digit
+from tests.migrated import place_database
 from tests.ml.reporting import ruin
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 from tests.web.datasets.sending import send
@@ -37,17 +35,8 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
 @pytest.fixture
 async def settings(tmp_path: Path, broker: Broker) -> Settings:
     settings = Settings(data_dir=tmp_path, redis_url=broker.url).resolved()
-    await migrate(settings)
+    await place_database(settings)
     return settings
-
-
-@pytest.fixture
-async def owner(settings: Settings) -> AsyncIterator[Visitor]:
-    async with AsyncTestClient(create_app(settings), raise_server_exceptions=False) as client:
-        client.follow_redirects = True
-        visitor = Visitor(client, client.app.state.services)  # type: ignore[attr-defined]  # the application is Litestar
-        await visitor.sign_in()
-        yield visitor
 
 
 @pytest.fixture

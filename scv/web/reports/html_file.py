@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs no server: its stylesheet and pictures are inside, and it has no script."""
+"""A report as one HTML file that needs no server: it holds its styles and images, and has no script."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,38 +13,39 @@ from scv.report.summary import Summary
 from scv.settings import ROOT
 from scv.training.settings import TrainingSettings
 from scv.web.http.render import Renderer
-from scv.web.reports.links import PicturesWithin
-from scv.web.reports.parts import Part, show_part, states_of, told_settings
+from scv.web.reports.addresses import EmbeddedImages
+from scv.web.reports.render_sections import RenderedSection, planned_sections, render_section, written_settings
 from scv.web.runs.live import LiveRun
 
-_STYLES = ("scv.css", "report.css")
+_SUBJECTS = ("tokens", "base", "components", "runs", "reports")
 
 
 @dataclass(frozen=True)
 class ReportFile:
-    """The file's page. `live` is the training as its run's page shows it, where that is known."""
+    """The values of the template. `live` is the training as the page of its run shows it; None where unknown."""
 
     name: str
     style: Markup
-    parts: tuple[Part, ...]
+    parts: tuple[RenderedSection, ...]
     live: LiveRun | None
     settings: TrainingSettings | None
     made_at: datetime
 
     @property
     def told(self) -> tuple[tuple[Param, str], ...]:
-        """All training settings as they are written; none where they are not known."""
-        return () if self.settings is None else told_settings(self.settings)
+        """All training settings with their values as text; empty where they are not known."""
+        return () if self.settings is None else written_settings(self.settings)
 
 
 def report_html(renderer: Renderer, language: str, folder: Path, name: str, live: LiveRun | None = None) -> bytes:
-    """The report in `folder`, as far as it is made, about the network of this name, in one of the languages."""
+    """The finished sections of the report in `folder`, about the network of this name, in one of the languages."""
     parts = tuple(
-        show_part(renderer, language, folder, state, PicturesWithin(folder), None)
-        for state in states_of(folder)
+        render_section(renderer, language, folder, state, EmbeddedImages(folder), None)
+        for state in planned_sections(folder)
         if state.state in ("done", "failed")
     )
-    style = Markup("\n".join((ROOT / "static" / file).read_text() for file in _STYLES))  # noqa: S704 - our own
+    sheets = (ROOT / "static" / "css" / f"{subject}.css" for subject in _SUBJECTS)
+    style = Markup("\n".join(sheet.read_text() for sheet in sheets))  # noqa: S704 - stylesheets of our own
     summary = read_section(folder, "summary", Summary)
     settings = None if summary is None else summary.provenance.settings
     page = ReportFile(name, style, parts, live, settings, now())

@@ -1,4 +1,4 @@
-"""The addresses within a report: of its pictures, and of the same page with other choices."""
+"""The addresses within a report: of its images, and of the same page with other choices."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -7,19 +7,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 LONGEST = 60
-"""Characters of a choice; whatever is longer was made by nobody's click."""
-
+"""The most characters of a choice. Longer ones come from no link of ours and are ignored."""
 
 OF_THE_PAGE = ("have", "planned")
-"""What the page says of itself when it asks for news: the sections that it shows, and that it has room for all."""
+"""Parameters in which the page says what it shows when it asks for new sections."""
 
 
 @dataclass(frozen=True)
-class Link:
-    """Makes addresses that lead to one section of a report's page; `chosen` is what the present address says.
+class SectionLink:
+    """Makes addresses of the page that lead to one of its sections. `chosen` are the choices of the present address.
 
-    `link(layer=2, channel=None)` keeps the other choices, sets one and takes one back. `at` is the id of the element in
-    the section to be seen then, where that is not its beginning.
+    `link(layer=2, channel=None)` sets one choice, takes one back and keeps the others. `at` is the id of the element
+    to scroll to, by default the section.
     """
 
     page: str
@@ -32,19 +31,19 @@ class Link:
 
 
 def query_of(choices: Mapping[str, object]) -> str:
-    """Choices as they stand in an address; None is none."""
+    """Choices as the query of an address; those that are None are left out."""
     return urlencode({name: str(value) for name, value in choices.items() if value is not None}, errors="replace")
 
 
 def choices_of(query: Mapping[str, str]) -> dict[str, str]:
-    """The choices that an address names, but for what the page itself says of its state."""
+    """The reader's choices in the query of an address."""
     named = ((name, value) for name, value in query.items() if name not in OF_THE_PAGE)
     return {name: value for name, value in named if len(name) <= LONGEST and len(value) <= LONGEST}
 
 
 @dataclass(frozen=True)
-class PictureAddresses:
-    """Where the pictures of a report lie on the server. One that is made anew has another address."""
+class ImageAddresses:
+    """The addresses of a report's images on the server. An image that is made again gets another address."""
 
     page: str
     folder: Path
@@ -58,8 +57,8 @@ class PictureAddresses:
 
 
 @dataclass(frozen=True)
-class PicturesWithin:
-    """The pictures themselves, as addresses that hold them."""
+class EmbeddedImages:
+    """The images themselves, as data URLs."""
 
     folder: Path
 

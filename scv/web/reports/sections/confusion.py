@@ -1,4 +1,4 @@
-"""The confusion matrix as it is drawn: a table of some classes, and a map of all where there are many."""
+"""The confusion matrix as it is shown: a table of some classes, and a map of all where there are many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +7,21 @@ from heapq import nlargest
 from scv.report.metrics import Cell, Metrics
 
 LARGEST = 24
-"""So many classes have a table of all of them; of more the most confused ones are shown, under a map of all."""
+"""With more classes than this the table shows only the most confused ones, under a map of all."""
 
 WINDOW = 12
+"""The number of classes in such a table."""
 
 MOST_POINTS = 4000
-"""Cells of the map: those of which there is more are drawn first."""
+"""The number of cells on the map; cells with more images are drawn first."""
 
 SHADES = (0.002, 0.01, 0.03, 0.1, 0.25, 0.5)
-"""Shares of a class from which on a cell is one shade darker: most mistakes are rare, and should be seen."""
+"""Shares of a class from which on a cell is one shade darker. The steps are uneven because most mistakes are rare."""
 
 
 @dataclass(frozen=True)
 class Square:
-    """Of the pictures of the class `label` so many, a share of them, were taken for `predicted`."""
+    """One cell: `count` images of the class `label`, a share of its images, were taken for `predicted`."""
 
     label: int
     predicted: int
@@ -29,22 +30,23 @@ class Square:
 
     @property
     def right(self) -> bool:
+        """Whether the cell lies on the diagonal."""
         return self.label == self.predicted
 
     @property
     def shade(self) -> int:
-        """0 where there is nothing, else 1 to 6."""
+        """0 where the cell is empty, else 1 to 6."""
         return max(1, sum(self.share >= least for least in SHADES)) if self.count else 0
 
     @property
     def key(self) -> str:
-        """What the cell is called in an address."""
+        """The name of the cell in an address."""
         return f"{self.label}-{self.predicted}"
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A table: `labels` are its rows and columns, `rows` the squares of each."""
+class ConfusionTable:
+    """`labels` are the classes of the rows and columns, `rows` the cells of each row."""
 
     labels: tuple[int, ...]
     rows: tuple[tuple[Square, ...], ...]
@@ -56,15 +58,15 @@ def square(figures: Metrics, label: int, predicted: int) -> Square:
     return Square(label, predicted, row[predicted], row[predicted] / max(1, sum(row)))
 
 
-def matrix_of(figures: Metrics) -> Matrix:
-    """All classes, or those that are confused most often where there are too many."""
+def confusion_table(figures: Metrics) -> ConfusionTable:
+    """All classes, or the most confused ones where there are too many."""
     classes = len(figures.classes)
     labels = tuple(range(classes)) if classes <= LARGEST else _most_confused(figures)
-    return Matrix(labels, tuple(tuple(square(figures, row, column) for column in labels) for row in labels))
+    return ConfusionTable(labels, tuple(tuple(square(figures, row, column) for column in labels) for row in labels))
 
 
 def _most_confused(figures: Metrics) -> tuple[int, ...]:
-    """The classes of the most frequent confusions, in their order among all."""
+    """The classes of the most frequent confusions, in the order of their numbers."""
     found: dict[int, None] = {}
     for cell in figures.confusion.cells:
         if cell.label != cell.predicted and len(found | {cell.label: None, cell.predicted: None}) <= WINDOW:
@@ -72,26 +74,26 @@ def _most_confused(figures: Metrics) -> tuple[int, ...]:
     return tuple(sorted(found)) or tuple(range(WINDOW))
 
 
-def confused(figures: Metrics, most: int) -> tuple[Square, ...]:
-    """The most frequent mistakes."""
+def most_frequent(figures: Metrics, most: int) -> tuple[Square, ...]:
+    """The most frequent confusions, at most `most` of them."""
     wrong = (cell for cell in figures.confusion.cells if cell.label != cell.predicted)
     return tuple(square(figures, cell.label, cell.predicted) for cell, _ in zip(wrong, range(most), strict=False))
 
 
-def about(figures: Metrics, label: int) -> tuple[tuple[Square, ...], tuple[Square, ...]]:
-    """What the class is taken for, and what else is taken for it, the most frequent first."""
+def confusions_of(figures: Metrics, label: int) -> tuple[tuple[Square, ...], tuple[Square, ...]]:
+    """The classes that the class is taken for, and the classes that are taken for it, the most frequent first."""
     others = [number for number in range(len(figures.classes)) if number != label]
     taken = [square(figures, label, other) for other in others]
     mistaken = [square(figures, other, label) for other in others]
-    return _frequent(taken), _frequent(mistaken)
+    return _sorted(taken), _sorted(mistaken)
 
 
-def _frequent(squares: Sequence[Square]) -> tuple[Square, ...]:
+def _sorted(squares: Sequence[Square]) -> tuple[Square, ...]:
     return tuple(sorted((one for one in squares if one.count), key=lambda one: -one.count))
 
 
-def map_of(figures: Metrics) -> tuple[tuple[str, int, str], ...]:
-    """All classes as SVG paths of unit squares: whether they are right or wrong, their shade, and the path."""
+def confusion_map(figures: Metrics) -> tuple[tuple[str, int, str], ...]:
+    """All classes as SVG paths of unit squares: `right` or `wrong`, the shade, and the path."""
     paths: dict[tuple[str, int], list[str]] = {}
     for cell in nlargest(MOST_POINTS, figures.confusion.cells, key=lambda cell: cell.count):
         one = square(figures, cell.label, cell.predicted)
@@ -101,7 +103,7 @@ def map_of(figures: Metrics) -> tuple[tuple[str, int, str], ...]:
 
 
 def cell_named(figures: Metrics, key: str) -> Cell | None:
-    """The cell that an address names; None where there is nothing in it."""
+    """The cell that an address names; None where the cell is empty."""
     label, _, predicted = key.partition("-")
     return next(
         (cell for cell in figures.confusion.cells if (str(cell.label), str(cell.predicted)) == (label, predicted)), None
