@@ -89,6 +89,15 @@ async def in_making(world: World) -> Ids:
     return {"dataset_id": (await world.new_dataset(making=True)).id}
 
 
+async def given_up(world: World) -> Ids:
+    dataset, task = await world.new_stopped_version()
+    return {"dataset_id": dataset.id, "task_id": task.id}
+
+
+async def task(world: World) -> Ids:
+    return {"task_id": (await world.new_task()).id}
+
+
 async def draft(world: World) -> Ids:
     return {"dataset_id": world.draft.id, "number": 0}
 
@@ -119,6 +128,11 @@ CASES: dict[str, tuple[Case, ...]] = {
     # The owner's of the instance
     "GET /workers": (Case(200, nothing, OWNER),),
     "POST /workers/runs/{run_id:int}/stop": (Case(303, waiting, OWNER),),
+    "POST /workers/tasks/{task_id:int}/stop": (Case(303, task, OWNER),),
+    # Tasks
+    "GET /tasks": (Case(200, nothing, EVERY),),
+    "POST /tasks/{task_id:int}/stop": (Case(303, task),),
+    "POST /tasks/{task_id:int}/again": (Case(303, given_up),),
     # Models
     "GET /models": (Case(200, nothing, EVERY),),
     "GET /models/new": (Case(200, nothing, EVERY),),
@@ -195,6 +209,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "GET /datasets/own/{dataset_id:int}/versions/{number:int}/pictures.zip": (Case(200, made()),),
     "GET /datasets/own/{dataset_id:int}/state": (Case(200, in_making),),
     "POST /datasets/own/{dataset_id:int}/stop": (Case(303, in_making),),
+    "POST /datasets/own/{dataset_id:int}/again": (Case(303, given_up),),
     "POST /datasets/own/{dataset_id:int}/rename": (Case(303, changeable, fields={"name": "New"}),),
     "POST /datasets/own/{dataset_id:int}/names": (Case(303, changeable, fields={"version": 2, "class:0": "cat"}),),
     "POST /datasets/own/{dataset_id:int}/drop": (Case(303, changeable, fields={"version": 2, "picture": "train-0"}),),

@@ -14,9 +14,10 @@ from litestar.testing import AsyncTestClient
 from scv.blocks.document import Block, Document, encode
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
-from scv.db import datasets, models, users
+from scv.db import datasets, models, tasks, users
 from scv.db.migrate import migrate
-from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, User, Version, now
+from scv.db.runs import request_report
+from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version, now
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
 from scv.jobs.open_dataset import pictures_of
@@ -30,7 +31,7 @@ from scv.web.app import create_app
 from tests.data.pictures import classes
 from tests.ml.conftest import Listener, never
 from tests.web.conftest import Visitor
-from tests.web.datasets.owning import add_dataset, make_next
+from tests.web.datasets.owning import add_dataset, make_waiting
 
 TINY = Document(blocks=(Block("flatten1", "Flatten"), Block("linear1", "Linear", {"out_features": 10})))
 """A network for Digits that is trained and explained within seconds."""
@@ -67,7 +68,7 @@ class World:
             dataset = await datasets.get_editable_dataset(session, self.ada, self.pets.id)
             changes = msgspec.json.encode(Changes(renamed={"b": "c"})).decode()
             await datasets.begin_version(session, dataset, changes)
-        await make_next(self.visitor, self.settings, self.pets, 2)
+        await make_waiting(self.visitor, self.settings)
         self.draft = await self.new_draft()
 
     async def _person(self, name: str, **columns: Any) -> User:
@@ -144,7 +145,28 @@ class World:
                         dataset_id=dataset.id, number=number, name=name, status=status, changes=changes, **figures
                     )
                 )
+            if making:
+                await tasks.request(session, "version", name, user_id=self.ada.id, title=NAMES[1], arguments="{}")
         return dataset
+
+    async def new_stopped_version(self) -> tuple[Dataset, Task]:
+        """A dataset whose second version was given up, and the task of that."""
+        dataset = await self.new_dataset(making=True)
+        name = datasets.resident_name(dataset.id, 2)
+        async with self.database.writing() as session:
+            version = await datasets.version_to_make(session, name)
+            assert version is not None
+            await datasets.stop_version(session, version)
+        async with self.database.reading() as session:
+            task = await tasks.find(session, "version", name)
+        assert task is not None
+        return dataset, task
+
+    async def new_task(self) -> Task:
+        """A report of Ada's that waits for a worker."""
+        run = await self.new_run(status="finished")
+        async with self.database.writing() as session:
+            return await request_report(session, run.id)
 
     async def publish(self, dataset_id: object, *, published: bool) -> None:
         """Let others see a dataset, also one that has nothing in it yet; or not any more."""
