@@ -70,3 +70,4 @@ node_modules/.installed-dev: package-lock.json | static/vendor/.installed
 
 tests-ready: setup .venv/.installed-dev node_modules/.installed-dev
 	@bash tools/setup.sh chromium
+	@bash tools/setup.sh postgres

@@ -64,5 +64,15 @@ case ${1:?} in
       run "installing Playwright's Chromium" "" .venv/bin/python -m playwright install chromium
     fi
     ;;
+  postgres)
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && exit 0
+    command -v initdb >/dev/null && exit 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+      run "updating the package lists" "" apt-get update -qq
+      run "installing PostgreSQL, for the tests" "" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql
+    else
+      echo "setup: PostgreSQL's server is missing, so the tests on it are skipped: install the package postgresql."
+    fi
+    ;;
   *) fail "unknown step $1" ;;
 esac

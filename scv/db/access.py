@@ -11,19 +11,8 @@ from typing import TypeVar
 from sqlalchemy import BindParameter, ColumnElement, Select, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from scv.db.tables import (
-    Base,
-    Clipboard,
-    Dataset,
-    DatasetVersion,
-    Identity,
-    Model,
-    Notice,
-    Run,
-    Task,
-    User,
-    Version,
-)
+from scv.db.base import Base
+from scv.db.tables import Clipboard, Dataset, DatasetVersion, Identity, Model, Notice, Run, Task, User, Version
 from scv.errors import NotAllowedError, NotFoundError
 from scv.message import Message, say
 

@@ -10,9 +10,10 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from scv.db import tasks
 from scv.db.access import Permission, editable_by, load, owned_by, owns, visible_to
+from scv.db.base import now
 from scv.db.locks import lock_dataset_of
 from scv.db.models import clean_name
-from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version, now
+from scv.db.tables import Dataset, DatasetVersion, Model, Notice, Run, Task, User, Version
 from scv.errors import ConflictError, NotFoundError, RefusedError
 from scv.message import Message, say
 

@@ -14,7 +14,8 @@ import msgspec
 from sqlalchemy import Update, and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from scv.db.tables import EpochMetric, Run, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric, Run
 from scv.training.progress import EpochMetrics, Failed, Result, Started
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import joinedload
 from scv.blocks.document import Document
 from scv.db import tasks
 from scv.db.access import Permission, editable_by, load, owned_by
+from scv.db.base import now
 from scv.db.locks import hold_dataset, lock_runs_of_model
-from scv.db.tables import DatasetVersion, Model, Run, User, Version, now
+from scv.db.tables import DatasetVersion, Model, Run, User, Version
 from scv.errors import RefusedError
 from scv.message import say
 from scv.training.settings import TrainingSettings

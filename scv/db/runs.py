@@ -7,9 +7,10 @@ from sqlalchemy.orm import contains_eager, selectinload
 
 from scv.db import tasks
 from scv.db.access import Permission, editable_by, load, owned_by, visible_to
+from scv.db.base import now
 from scv.db.locks import hold_dataset, lock_user, lock_version
 from scv.db.models import with_own
-from scv.db.tables import ACTIVE, Model, Run, Task, User, Version, now
+from scv.db.tables import ACTIVE, Model, Run, Task, User, Version
 from scv.errors import NotFoundError, RefusedError
 from scv.message import Message, say
 from scv.training.progress import Result

@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.access import owned_by
+from scv.db.base import now
 from scv.db.leases import LeaseLostError
-from scv.db.tables import Task, TaskState, User, now
+from scv.db.tables import Task, TaskState, User
 from scv.errors import NotFoundError
 from scv.message import Message, say
 from scv.stage import Stage

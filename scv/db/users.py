@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from scv.db.access import owned_by
+from scv.db.base import now
 from scv.db.locks import lock_name
-from scv.db.tables import Identity, Role, Session, SigninLink, User, now
+from scv.db.tables import Identity, Role, Session, SigninLink, User
 from scv.errors import RefusedError
 from scv.message import say
 

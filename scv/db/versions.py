@@ -10,8 +10,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from scv.blocks.document import Block, Document, encode
 from scv.db.access import Permission, editable_by, load, owned_by, visible_to
+from scv.db.base import now
 from scv.db.datasets import newest_name
-from scv.db.tables import Clipboard, DatasetVersion, DocumentState, Model, User, Version, now
+from scv.db.tables import Clipboard, DatasetVersion, DocumentState, Model, User, Version
 from scv.errors import ConflictError, RefusedError
 from scv.message import say
 from scv.training.settings import TrainingSettings

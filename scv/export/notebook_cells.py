@@ -27,7 +27,7 @@ from scv.training.schedules import SCHEDULES
 from scv.training.settings import TrainingSettings
 
 
-class Cell(msgspec.Struct, frozen=True):
+class NotebookCell(msgspec.Struct, frozen=True):
     """One cell. `id` is its name within the notebook, always the same, so that two exports can be compared."""
 
     id: str
@@ -37,7 +37,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 def cells(
     document: Document, dataset: ScriptDataset, settings: TrainingSettings, *, title: str = "A network"
-) -> tuple[Cell, ...]:
+) -> tuple[NotebookCell, ...]:
     """The cells in order, to be run from top to bottom. Raises `InvalidDocumentError`."""
     classes = len(dataset.class_names)
     module = module_code(document, dataset.shape, classes)
@@ -69,7 +69,9 @@ def cells(
         "learning_rate": repr(settings.learning_rate),
         "seed": settings.seed,
     }
-    return tuple(Cell(cell.id, cell.kind, Template(cell.source).substitute(values).strip("\n")) for cell in _CELLS)
+    return tuple(
+        NotebookCell(cell.id, cell.kind, Template(cell.source).substitute(values).strip("\n")) for cell in _CELLS
+    )
 
 
 def _as_markdown(text: str) -> str:
@@ -84,7 +86,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 _CELLS = (
-    Cell(
+    NotebookCell(
         "what",
         "markdown",
         """
@@ -97,7 +99,7 @@ Run the cells from top to bottom. They need `torch`, `torchvision` and `pillow` 
 dataset), and nothing of SCV.
 """,
     ),
-    Cell(
+    NotebookCell(
         "imports",
         "code",
         """
@@ -110,7 +112,7 @@ from PIL import Image, ImageOps
 from torch import nn
 """,
     ),
-    Cell(
+    NotebookCell(
         "about-settings",
         "markdown",
         """
@@ -120,7 +122,7 @@ Change them and run everything again. The same seed gives the same result.
 The learning rate $rate.
 """,
     ),
-    Cell(
+    NotebookCell(
         "settings",
         "code",
         """
@@ -133,7 +135,7 @@ DEVICE = $device
 CLASS_NAMES = $class_names
 """,
     ),
-    Cell(
+    NotebookCell(
         "about-network",
         "markdown",
         """
@@ -143,8 +145,8 @@ CLASS_NAMES = $class_names
 out of it, the batch first. The last line gives one number for each class; the largest wins.
 """,
     ),
-    Cell("network", "code", "$module"),
-    Cell(
+    NotebookCell("network", "code", "$module"),
+    NotebookCell(
         "about-data",
         "markdown",
         """
@@ -158,8 +160,8 @@ All images are normalized: from each channel its mean over the training images i
 divided by its spread. Networks learn faster from numbers around zero.
 """,
     ),
-    Cell("data-functions", "code", "$loader\n\n\n$data"),
-    Cell(
+    NotebookCell("data-functions", "code", "$loader\n\n\n$data"),
+    NotebookCell(
         "data",
         "code",
         """
@@ -172,7 +174,7 @@ test = test_images.to(DEVICE), test_labels.to(DEVICE)
 print(f"{len(labels):,} images to train, {held_out.sum():,} to validate, {len(test_labels):,} to test")
 """,
     ),
-    Cell(
+    NotebookCell(
         "about-training",
         "markdown",
         """
@@ -183,8 +185,8 @@ contributed to that, and the optimizer ($optimizer) moves every weight a little 
 images were shown once. The weights of the epoch that did best on the held-out images are kept.
 """,
     ),
-    Cell("training-functions", "code", "$training"),
-    Cell(
+    NotebookCell("training-functions", "code", "$training"),
+    NotebookCell(
         "training",
         "code",
         """
@@ -194,7 +196,7 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 weights = train(model, images, labels, validation, mean, std, EPOCHS, BATCH_SIZE, LEARNING_RATE, SEED)
 """,
     ),
-    Cell(
+    NotebookCell(
         "about-test",
         "markdown",
         """
@@ -204,7 +206,7 @@ The test images played no part so far, neither for the weights nor for the choic
 network does on pictures it never saw. Look once: whoever tries until this number is good fools themselves.
 """,
     ),
-    Cell(
+    NotebookCell(
         "test",
         "code",
         """
@@ -214,7 +216,7 @@ print(f"test loss {test_loss:.4f}, test accuracy {test_accuracy:.2%}")
 torch.save(weights, "model.pt")
 """,
     ),
-    Cell(
+    NotebookCell(
         "about-predictions",
         "markdown",
         """
@@ -224,7 +226,7 @@ Above the first eight test images, below the first eight that the network gets w
 shares of 100 %; a network can be sure and wrong all the same.
 """,
     ),
-    Cell(
+    NotebookCell(
         "predictions",
         "code",
         """

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 
 from scv.db import runs, tasks
+from scv.db.base import now
 from scv.db.engine import Database
-from scv.db.tables import TaskState, now
+from scv.db.tables import TaskState
 from scv.errors import NotFoundError
 from scv.jobs.report_task import ReportTask
 from scv.message import Message

@@ -50,7 +50,7 @@ class Asked(msgspec.Struct, frozen=True):
     weights: str
 
 
-class Ready(msgspec.Struct, tag="ready", frozen=True):
+class PredictorReady(msgspec.Struct, tag="ready", frozen=True):
     """The predictor that listens on this channel has claimed the question and wants the picture."""
 
     channel: str
@@ -64,7 +64,7 @@ class Picture(msgspec.Struct, frozen=True):
     height: int
 
 
-class Step(msgspec.Struct, frozen=True):
+class AnswerStep(msgspec.Struct, frozen=True):
     """What was done to the picture, and how it looked afterwards."""
 
     text: Message
@@ -79,7 +79,7 @@ class Answer(msgspec.Struct, tag="answer", frozen=True, kw_only=True):
     why there is none.
     """
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AnswerStep, ...] = ()
     notes: tuple[Message, ...] = ()
     prediction: Prediction | None = None
     problem: Message | None = None
@@ -88,7 +88,7 @@ class Answer(msgspec.Struct, tag="answer", frozen=True, kw_only=True):
 
 
 _read_asked = msgspec.msgpack.Decoder(Asked).decode
-_read_told = msgspec.msgpack.Decoder(Ready | Answer).decode
+_read_told = msgspec.msgpack.Decoder(PredictorReady | Answer).decode
 write = msgspec.msgpack.Encoder().encode
 
 
@@ -168,7 +168,7 @@ async def _claimed(redis: Redis, news: PubSub, asked: Asked, start_seconds: floa
             continue
         heard = loop.time()
         data = await _next(news)  # a predictor that was killed forgets what it was asked: so it is asked again
-        if data is not None and isinstance(told := _read_told(data), Ready):
+        if data is not None and isinstance(told := _read_told(data), PredictorReady):
             return told.channel
 
 

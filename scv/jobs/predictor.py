@@ -29,10 +29,10 @@ from scv.files import Files
 from scv.jobs.predict_client import (
     ASKED,
     Answer,
+    AnswerStep,
     Asked,
     Picture,
-    Ready,
-    Step,
+    PredictorReady,
     answer_channel,
     read_asked,
     without_number,
@@ -157,8 +157,8 @@ def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
     )
 
 
-def _drawn(steps: tuple[preprocess.Step, ...]) -> tuple[Step, ...]:
-    return tuple(Step(step.text, _png(step.image)) for step in steps)
+def _drawn(steps: tuple[preprocess.Step, ...]) -> tuple[AnswerStep, ...]:
+    return tuple(AnswerStep(step.text, _png(step.image)) for step in steps)
 
 
 def _png(image: Image.Image) -> Picture:
@@ -223,7 +223,7 @@ class Predictor:
         to = answer_channel(asked.number)
         self._pictures[asked.number] = asyncio.get_running_loop().create_future()
         try:
-            if not await self._redis.publish(to, write(Ready(self._channel))):
+            if not await self._redis.publish(to, write(PredictorReady(self._channel))):
                 return
             picture = await asyncio.wait_for(self._pictures[asked.number], _PICTURE_SECONDS)
         except TimeoutError:

@@ -28,7 +28,7 @@ Part = Literal["train", "test"]
 _PARTS: tuple[Part, Part] = ("train", "test")
 
 
-class Piece(NamedTuple):
+class DatasetPart(NamedTuple):
     """A part of a dataset as torchvision read it: images (n, C, H, W) and labels (n,) from 0."""
 
     part: Part
@@ -124,7 +124,7 @@ def _convert(data_dir: Path, info: DatasetInfo) -> Resident:
         ) from error
 
 
-def _read(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
+def _read(data_dir: Path, info: DatasetInfo) -> Iterator[DatasetPart]:
     seen: set[tuple[Part, int]] = set()
     for piece in _READERS[info.loader](data_dir, info):
         seen |= {(piece.part, int(label)) for label in np.unique(piece.labels)}
@@ -134,25 +134,25 @@ def _read(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
         raise ValueError("the labels are not those of the classes")
 
 
-def _mnist(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
+def _mnist(data_dir: Path, info: DatasetInfo) -> Iterator[DatasetPart]:
     from scv.ml import vision  # half a second of import, and only where there is something to convert
 
     loader = getattr(vision.datasets, info.loader)
     for part in _PARTS:
         read = loader(data_dir, train=part == "train")
-        yield Piece(part, read.data.numpy()[:, np.newaxis], read.targets.numpy())  # (N, 1, 28, 28), (N,)
+        yield DatasetPart(part, read.data.numpy()[:, np.newaxis], read.targets.numpy())  # (N, 1, 28, 28), (N,)
 
 
-def _emnist(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
+def _emnist(data_dir: Path, info: DatasetInfo) -> Iterator[DatasetPart]:
     """The images are stored with rows and columns exchanged, and the labels count from 1."""
     from scv.ml import vision
 
     for part in _PARTS:
         read = vision.datasets.EMNIST(data_dir, split="letters", train=part == "train")
-        yield Piece(part, read.data.numpy().transpose(0, 2, 1)[:, np.newaxis], read.targets.numpy() - 1)
+        yield DatasetPart(part, read.data.numpy().transpose(0, 2, 1)[:, np.newaxis], read.targets.numpy() - 1)
 
 
-def _cifar10(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
+def _cifar10(data_dir: Path, info: DatasetInfo) -> Iterator[DatasetPart]:
     """One batch at a time: torchvision would have all of them in memory, twice."""
     from scv.ml import vision
 
@@ -167,20 +167,20 @@ def _cifar10(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
         if tuple(read.classes) != info.class_names:
             raise ValueError("the classes have other names")
         part: Part = "test" if batch[0].startswith("test") else "train"
-        yield Piece(part, read.data.transpose(0, 3, 1, 2), np.asarray(read.targets, dtype=np.int64))
+        yield DatasetPart(part, read.data.transpose(0, 3, 1, 2), np.asarray(read.targets, dtype=np.int64))
         del read
 
 
-def _svhn(data_dir: Path, info: DatasetInfo) -> Iterator[Piece]:
+def _svhn(data_dir: Path, info: DatasetInfo) -> Iterator[DatasetPart]:
     from scv.ml import vision
 
     for part, original in zip(_PARTS, info.originals, strict=True):
         files = {"split_list": {part: ["", original.name, original.md5]}}
         read = type("SVHN", (vision.datasets.SVHN,), files)(data_dir / info.folder, split=part)
-        yield Piece(part, read.data, read.labels)  # (N, 3, 32, 32), (N,)
+        yield DatasetPart(part, read.data, read.labels)  # (N, 3, 32, 32), (N,)
 
 
-_READERS: dict[str, Callable[[Path, DatasetInfo], Iterator[Piece]]] = {
+_READERS: dict[str, Callable[[Path, DatasetInfo], Iterator[DatasetPart]]] = {
     "MNIST": _mnist,
     "FashionMNIST": _mnist,
     "EMNIST": _emnist,

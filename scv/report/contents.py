@@ -19,7 +19,7 @@ FORMAT = 1
 S = TypeVar("S")
 
 
-class Failed(msgspec.Struct, frozen=True, tag_field="state", tag="failed"):
+class FailedSection(msgspec.Struct, frozen=True, tag_field="state", tag="failed"):
     """Stands in a section's JSON where it could not be made. `reason` is for whoever runs the server."""
 
     message: Message
@@ -48,10 +48,10 @@ def file_of(section: str) -> str:
     return f"{section}.json"
 
 
-def decode_section(text: bytes, kind: type[S]) -> S | Failed:
+def decode_section(text: bytes, kind: type[S]) -> S | FailedSection:
     """Read a section's JSON: the section, or why there is none. Raises `msgspec.DecodeError`."""
     try:
-        return msgspec.json.decode(text, type=Failed)
+        return msgspec.json.decode(text, type=FailedSection)
     except msgspec.ValidationError:
         return msgspec.json.decode(text, type=kind)
 
@@ -60,5 +60,5 @@ def read_section(folder: Path, section: str, kind: type[S]) -> S | None:
     """A section of the report in a folder; None where it was not made, or cannot be read."""
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         found = decode_section((folder / file_of(section)).read_bytes(), kind)
-        return None if isinstance(found, Failed) else found
+        return None if isinstance(found, FailedSection) else found
     return None

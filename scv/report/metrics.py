@@ -60,7 +60,7 @@ class Calibration(msgspec.Struct, frozen=True):
     confidence: float
 
 
-class Cell(msgspec.Struct, frozen=True):
+class ConfusionCell(msgspec.Struct, frozen=True):
     """A cell of the confusion matrix that is not empty. `images` are test images in it, most confident first.
 
     The first `tiles` of them are shown, from the tile `first_tile` of the confusion's pictures on.
@@ -78,7 +78,7 @@ class Confusion(msgspec.Struct, frozen=True):
     """`counts[label][predicted]` are pictures; `cells` those that are not 0, the most frequent mistakes first."""
 
     counts: tuple[tuple[int, ...], ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[ConfusionCell, ...]
     pictures: Sprite | None
 
 

@@ -11,7 +11,7 @@ from scv.report.sprites import Sprite
 Grade = Literal["good", "fair", "poor"]
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class RandomizedStep(msgspec.Struct, frozen=True, kw_only=True):
     """After this trunk layer, and all above it, got random weights: mean similarity of the maps with the original.
 
     Spearman's rank correlation, −1 to 1: 1 is the same map, 0 an unrelated one.
@@ -25,7 +25,7 @@ class Randomization(msgspec.Struct, frozen=True, kw_only=True):
     """The weight-randomization test of one method. `tiles`: its map of one picture, before and after each step."""
 
     method: MethodName
-    steps: tuple[Step, ...]
+    steps: tuple[RandomizedStep, ...]
     grade: Grade
     verdict: Message
     tiles: Sprite

@@ -11,7 +11,7 @@ from PIL import Image
 from scv.__main__ import main
 from scv.data.resident import open_resident
 from tests.commands.test_documents import LENET
-from tests.ml.reporting import ruin
+from tests.ml.reported import ruin
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from scv.db.base import Base
 from scv.db.engine import Database
 from scv.db.tables import (
-    Base,
     Clipboard,
     Dataset,
     DatasetVersion,

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from scv.db import models, runs, versions
 from scv.db.access import editable_by, owned_by, owns, require_owner, sees, visible_to
+from scv.db.base import Base
 from scv.db.datasets import create_dataset, get_editable_dataset, get_owned_dataset, get_visible_dataset, resident_name
 from scv.db.engine import Database
-from scv.db.tables import Base, Dataset, DatasetVersion, Model, Run, User, Version
+from scv.db.tables import Dataset, DatasetVersion, Model, Run, User, Version
 from scv.errors import NotAllowedError, NotFoundError
 from scv.settings import ROOT
 from tests.db.conftest import add_model, add_run, add_user

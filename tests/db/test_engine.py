@@ -8,9 +8,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import InvalidRequestError, StatementError
 
+from scv.db.base import Base
 from scv.db.engine import Database
 from scv.db.migrate import migrate
-from scv.db.tables import Base, Model, Session, User
+from scv.db.tables import Model, Session, User
 from scv.errors import RefusedError
 from scv.settings import Settings
 from tests.db.conftest import add_model, add_user

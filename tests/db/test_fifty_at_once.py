@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
-import msgspec
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +18,7 @@ from scv.training.settings import TrainingSettings
 from tests.db.conftest import add_model, add_run, add_user
 
 FIFTY = 50
-SETTINGS = msgspec.json.encode(TrainingSettings()).decode()
+SETTINGS = TrainingSettings()
 
 T = TypeVar("T")
 Act = Callable[[AsyncSession, int], Awaitable[T]]

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from scv.db import datasets, tasks
+from scv.db.base import now
 from scv.db.engine import Database
 from scv.db.leases import LeaseLostError
 from scv.db.models import delete_model
 from scv.db.runs import request_report
-from scv.db.tables import DatasetVersion, Task, User, now
+from scv.db.tables import DatasetVersion, Task, User
 from scv.errors import ConflictError, NotFoundError
 from scv.message import say
 from scv.stage import Stage

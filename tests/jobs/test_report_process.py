@@ -36,7 +36,7 @@ from tests.jobs.conftest import (
     until_ended,
     until_task_ended,
 )
-from tests.ml.reporting import ruin
+from tests.ml.reported import ruin
 
 pytestmark = pytest.mark.engines("sqlite")
 

@@ -7,7 +7,7 @@ from scv.blocks.document import Block, Document
 from scv.blocks.starters import STARTERS
 from scv.data.resident import Resident
 from scv.ml.hooks import layers_of, watching
-from tests.ml.reporting import unlearned
+from tests.ml.reported import unlearned
 
 
 def conv(name: str, channels: int = 4) -> Block:

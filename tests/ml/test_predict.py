@@ -26,7 +26,7 @@ from scv.report.prediction import Prediction
 from tests.data.handwriting import KINDS, pictures
 from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never
 from tests.ml.explain.strangers import Strangers, auroc, clothes, letters, noise
-from tests.ml.reporting import ruin, ruin_in_part, unlearned
+from tests.ml.reported import ruin, ruin_in_part, unlearned
 
 FORM = form_of("mnist", (1, 28, 28))
 

@@ -9,7 +9,7 @@ from scv.ml.device import place
 from scv.ml.predictions import Outcomes, answers_to
 from scv.ml.train.evaluate import evaluate
 from tests.ml.conftest import FORGETFUL
-from tests.ml.reporting import learned, silence, unlearned
+from tests.ml.reported import learned, silence, unlearned
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from scv.data.resident import Resident
 from scv.ml import similarity
 from scv.ml.hooks import layers_of, watching
 from scv.ml.similarity import layer_vectors, vector_of
-from tests.ml.reporting import learned, unlearned
+from tests.ml.reported import learned, unlearned
 from tests.ml.test_hooks import NESTED
 
 Matrix = NDArray[np.float64]

@@ -15,9 +15,10 @@ from scv.blocks.document import Block, Document, encode
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
 from scv.db import datasets, models, tasks, users
+from scv.db.base import now
 from scv.db.migrate import migrate
 from scv.db.runs import request_report
-from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version, now
+from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
 from scv.jobs.open_dataset import pictures_of

@@ -16,7 +16,7 @@ from scv.blocks.reading.values import (
     External,
     Function,
     Instance,
-    Layer,
+    LayerValue,
     Modules,
     Partial,
     Scope,
@@ -62,7 +62,7 @@ class Calls(Expressions):
                 return self.call(node, function.function, [*function.args, *args], function.kwargs | kwargs)
             case Bound(target=target, name=name):
                 return self._method(node, target, name, args, kwargs)
-            case Layer() | Modules() if len(args) == 1 and isinstance(args[0], Tensor) and not kwargs:
+            case LayerValue() | Modules() if len(args) == 1 and isinstance(args[0], Tensor) and not kwargs:
                 return self.applied(node, function, args[0])
             case Instance() if function.cls.method("forward") is not None and self._tensors(args, kwargs):
                 return self.call(node, self.attribute(node, function, "forward"), args, kwargs)
@@ -98,7 +98,7 @@ class Calls(Expressions):
                 self._notes.spend()
                 tensor = self.applied(node, item, tensor)
             return tensor
-        if isinstance(module, Layer):
+        if isinstance(module, LayerValue):
             if isinstance(module.kind, Container):
                 return self._container(node, module, module.kind, tensor)
             return self._flow.layer(node, module, tensor)
@@ -118,7 +118,7 @@ class Calls(Expressions):
             self._notes.refuse(node)
         return Tensor(tensor.node, loose=True)
 
-    def _container(self, node: ast.AST, layer: Layer, kind: Container, tensor: Tensor) -> Tensor:
+    def _container(self, node: ast.AST, layer: LayerValue, kind: Container, tensor: Tensor) -> Tensor:
         try:
             branches, others = kind.unwrap(layer.args, layer.kwargs)
             params = self._flow.params(layer, kind, others)
@@ -133,7 +133,7 @@ class Calls(Expressions):
     def instance(self, node: ast.AST, cls: UserClass, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         """A new instance of a class of the code."""
         if cls.kind is not None:
-            return Layer(node, cls.kind, tuple(args), kwargs)
+            return LayerValue(node, cls.kind, tuple(args), kwargs)
         made = Instance(cls, node, tuple(args), kwargs, {})
         form = cls.holds()
         if form is not None:
@@ -220,12 +220,12 @@ class Calls(Expressions):
             return Modules("Sequential", node, {})
         kind: BlockType | None = CATALOGUE.get(name)
         if kind is not None and not kind.helper:
-            return Layer(node, kind, tuple(args), kwargs)
+            return LayerValue(node, kind, tuple(args), kwargs)
         lazy = CATALOGUE.get(name.removeprefix("Lazy"))
         if lazy is not None and lazy.inferred:
             known = dict(zip((word for word in lazy.signature if word not in lazy.inferred), args, strict=False))
-            return Layer(node, lazy, (), dict.fromkeys(lazy.inferred) | known | kwargs)
-        return Layer(node, None, tuple(args), kwargs)
+            return LayerValue(node, lazy, (), dict.fromkeys(lazy.inferred) | known | kwargs)
+        return LayerValue(node, None, tuple(args), kwargs)
 
     def _modules(self, node: ast.AST, form: str, args: Sequence[Value]) -> Modules:
         given = args[0] if len(args) == 1 else None
@@ -274,7 +274,7 @@ class Calls(Expressions):
             elif isinstance(kind, External):
                 name = kind.path.split(".")[-1]
                 made = value.form if isinstance(value, Modules) else "Tensor" if isinstance(value, Tensor) else None
-                if isinstance(value, Layer) and value.kind is not None:
+                if isinstance(value, LayerValue) and value.kind is not None:
                     made = value.kind.type
                 if name == made or (name == "Module" and is_module(value)):
                     return True

@@ -15,7 +15,7 @@ from scv.blocks.reading.values import (
     External,
     Function,
     Instance,
-    Layer,
+    LayerValue,
     Modules,
     Notes,
     Scope,
@@ -138,14 +138,14 @@ class Expressions(ABC):
                 return self._attribute_of_class(node, target, name)
             case Modules(items=items) if name in items:
                 return items[name]
-            case Layer(kind=kind) if kind is not None and name in kind.signature:
+            case LayerValue(kind=kind) if kind is not None and name in kind.signature:
                 bound = dict(zip(target.names or kind.signature, target.args, strict=False)) | target.kwargs
                 return bound.get(name, Unknown(node))
             case Tensor() if name == "shape":
                 return Dims()
             case Tensor() if name in ("ndim", "device", "dtype"):
                 return Unknown(node)
-            case Tensor() | Modules() | Layer() | Super() | list() | dict() | str() | Dims():
+            case Tensor() | Modules() | LayerValue() | Super() | list() | dict() | str() | Dims():
                 return Bound(target, name)
         return target if isinstance(target, Unknown) else Unknown(node)
 

@@ -10,7 +10,7 @@ from scv.blocks.params import ParamError, Values
 from scv.blocks.reading.chains import learns
 from scv.blocks.reading.constants import is_plain
 from scv.blocks.reading.graph import Graph, Node
-from scv.blocks.reading.values import Batch, Dims, Layer, Notes, Tensor, Unknown, Value
+from scv.blocks.reading.values import Batch, Dims, LayerValue, Notes, Tensor, Unknown, Value
 from scv.message import foreign, say
 
 FUNCTIONS: Mapping[str, BlockType] = {name: kind for kind in CATALOGUE.values() for name in kind.functions}
@@ -45,7 +45,7 @@ class Flow:
         self._notes.refuse(node)
         return Tensor(tensor.node, loose=True)
 
-    def params(self, layer: Layer, kind: BlockType, arguments: Values) -> dict[str, Any]:
+    def params(self, layer: LayerValue, kind: BlockType, arguments: Values) -> dict[str, Any]:
         """A layer's parameters, those left out that cannot be had. Raises `ParamError` where it is no such block."""
         if layer.params is not None:
             return layer.params
@@ -71,7 +71,7 @@ class Flow:
         layer.params = params
         return params
 
-    def layer(self, node: ast.AST, layer: Layer, tensor: Tensor) -> Tensor:
+    def layer(self, node: ast.AST, layer: LayerValue, tensor: Tensor) -> Tensor:
         """A tensor after a layer that holds no others."""
         kind = layer.kind
         if kind is None:
@@ -88,7 +88,7 @@ class Flow:
         layer.used = True
         return self._step("block", layer.node, [tensor], kind, params)
 
-    def container(self, layer: Layer, kind: BlockType, params: dict[str, Any], ends: Sequence[Tensor]) -> Tensor:
+    def container(self, layer: LayerValue, kind: BlockType, params: dict[str, Any], ends: Sequence[Tensor]) -> Tensor:
         """What a container gives whose branches end in these tensors."""
         return self._step("container", layer.node, ends, kind, params)
 
@@ -144,11 +144,11 @@ class Flow:
         others = list(args[1:])
         if name in FUNCTIONS:
             kind = FUNCTIONS[name]
-            return self.layer(node, Layer(node, kind, tuple(others), given, kind.functions[name]), tensor)
+            return self.layer(node, LayerValue(node, kind, tuple(others), given, kind.functions[name]), tensor)
         match name:
             case "flatten":
                 bound = dict(zip(("start_dim", "end_dim"), others, strict=False)) | given
-                return self.layer(node, Layer(node, CATALOGUE["Flatten"], (), {"start_dim": 0} | bound), tensor)
+                return self.layer(node, LayerValue(node, CATALOGUE["Flatten"], (), {"start_dim": 0} | bound), tensor)
             case "view" | "reshape":
                 return self._view(node, tensor, others or [given.get("shape")])
             case "pad":
@@ -205,7 +205,7 @@ class Flow:
             sizes = sizes[0]
         batch = bool(sizes) and (isinstance(sizes[0], Batch | Unknown) or sizes[0] == -1)
         if batch and len(sizes) == 2:
-            return self.layer(node, Layer(node, CATALOGUE["Flatten"]), tensor)
+            return self.layer(node, LayerValue(node, CATALOGUE["Flatten"]), tensor)
         if batch and len(sizes) == 4 and sizes[2] == sizes[3] == 1:
             return self._step("spread", node, [tensor])
         if batch and len(sizes) == 4 and tensor.node is self.input:
@@ -224,7 +224,7 @@ class Flow:
         if name == "ConstantPad2d" and (value is None or value == 0):
             name = "ZeroPad2d"
         arguments = {"padding": rim} | ({"value": value} if name == "ConstantPad2d" else {})
-        return self.layer(node, Layer(node, CATALOGUE[name], (), arguments), tensor)
+        return self.layer(node, LayerValue(node, CATALOGUE[name], (), arguments), tensor)
 
     def _mean(self, node: ast.AST, tensor: Tensor, args: Sequence[Value], kwargs: dict[str, Value]) -> Tensor:
         """The mean of every channel, as global pooling."""
@@ -233,8 +233,8 @@ class Flow:
         whole = [dim % 4 for dim in dims if isinstance(dim, int)] if isinstance(dims, list | tuple) else []
         if sorted(whole) != [2, 3] or not isinstance(keep, bool):
             return self.refuse(node, tensor)
-        pooled = self.layer(node, Layer(node, CATALOGUE["AdaptiveAvgPool2d"], (1,)), tensor)
-        return pooled if keep else self.layer(node, Layer(node, CATALOGUE["Flatten"]), pooled)
+        pooled = self.layer(node, LayerValue(node, CATALOGUE["AdaptiveAvgPool2d"], (1,)), tensor)
+        return pooled if keep else self.layer(node, LayerValue(node, CATALOGUE["Flatten"]), pooled)
 
     def _squeeze(self, node: ast.AST, tensor: Tensor) -> Tensor:
         """Dimensions of size 1 can be dropped where a global pool has just made them."""
@@ -242,5 +242,5 @@ class Flow:
         if kind is not None and kind.type == "Flatten":
             return tensor
         if kind is not None and kind.type.startswith("Adaptive") and kind.complete(params)[0]["output_size"] == 1:
-            return self.layer(node, Layer(node, CATALOGUE["Flatten"]), tensor)
+            return self.layer(node, LayerValue(node, CATALOGUE["Flatten"]), tensor)
         return self.refuse(node, tensor)

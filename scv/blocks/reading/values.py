@@ -151,7 +151,7 @@ class Super(msgspec.Struct, frozen=True, eq=False):
     owner: UserClass
 
 
-class Layer(msgspec.Struct, eq=False):
+class LayerValue(msgspec.Struct, eq=False):
     """A layer of torch as it is constructed, or a helper of our own code. `kind` is None where there is no such block.
 
     `names` are the names of the arguments that may be given without one; None for those of the class.
@@ -195,7 +195,7 @@ class Bound(msgspec.Struct, frozen=True, eq=False):
 
 def is_module(value: Value) -> bool:
     """Whether it can be called with a tensor and may hold weights."""
-    return isinstance(value, Layer | Modules) or (isinstance(value, Instance) and value.cls.is_module())
+    return isinstance(value, LayerValue | Modules) or (isinstance(value, Instance) and value.cls.is_module())
 
 
 class CodeProblem(msgspec.Struct, frozen=True):

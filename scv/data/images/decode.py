@@ -13,36 +13,36 @@ import numpy as np
 from PIL import Image, ImageOps
 
 
-class RefusedError(Exception):
+class ImageRefusedError(Exception):
     """A picture is left out; its text says why: "unreadable", "small", "large" or "empty"."""
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Whatever a spoilt file makes Pillow raise becomes a `RefusedError`."""
+    """Whatever a spoilt file makes Pillow raise becomes a `ImageRefusedError`."""
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RefusedError("large") from error
+        raise ImageRefusedError("large") from error
     except (
         *(OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, EOFError),
         *(MemoryError, RuntimeError, struct.error, zlib.error),  # what Pillow's readers raise on spoilt files
     ) as error:
-        raise RefusedError("unreadable") from error
+        raise ImageRefusedError("unreadable") from error
 
 
 def check_size(image: Image.Image) -> None:
     """Refuse what is smaller or larger than can be made sense of."""
     if min(image.size) < 8:
-        raise RefusedError("small")
+        raise ImageRefusedError("small")
     if max(image.size) > 20_000 or image.width * image.height > 50_000_000:
-        raise RefusedError("large")
+        raise ImageRefusedError("large")
 
 
 def decoded(data: bytes, mode: str, side: int) -> Image.Image:
     """The picture in a file as it lies there. A large JPEG is read at a fraction, `side` pixels or more."""
     if not data:
-        raise RefusedError("empty")
+        raise ImageRefusedError("empty")
     image: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
     check_size(image)
     image.draft(mode, (side, side))
@@ -55,7 +55,7 @@ def plain(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise RefusedError("unreadable")  # numbers without a known range
+        raise ImageRefusedError("unreadable")  # numbers without a known range
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -79,7 +79,7 @@ def pixels_of(image: Image.Image) -> bytes:
 
 
 def picture(data: bytes, size: int, channels: int, fit: str) -> bytes:
-    """The pixels of a picture file, uint8 (channels, size, size) as bytes. Raises `RefusedError`.
+    """The pixels of a picture file, uint8 (channels, size, size) as bytes. Raises `ImageRefusedError`.
 
     One channel is grey, three are red, green and blue. `fit` is as in `squared`. Turned as its EXIF says; of an
     animation the first picture.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from scv.data.images.decode import RefusedError, check_size, decoded, pixels_of, plain, refusing, squared
+from scv.data.images.decode import ImageRefusedError, check_size, decoded, pixels_of, plain, refusing, squared
 from scv.data.images.handwriting.ink import find_ink
 from scv.data.images.handwriting.strokes import fitted, placed, unslanted
 from scv.data.official.catalogue import DATASETS, Handwriting
@@ -39,7 +39,7 @@ _REASONS = {
         "This is not a picture that can be read: it must be a PNG, JPEG, WebP, BMP, GIF or TIFF, whole and undamaged."
     ),
 }
-"""What is said for each reason of a `RefusedError`."""
+"""What is said for each reason of a `ImageRefusedError`."""
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ def see(source: bytes | Image.Image, form: Form) -> Seen:
     try:
         with refusing():
             return _see(source, form, steps)
-    except RefusedError as error:
+    except ImageRefusedError as error:
         raise OwnPictureError(_REASONS[str(error)], tuple(steps)) from error
 
 
@@ -124,7 +124,7 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
     """The picture as it lies in its file, then turned as the camera noted."""
     if isinstance(source, bytes):
         if len(source) > MOST_BYTES_OF_A_FILE:
-            raise RefusedError("large")
+            raise ImageRefusedError("large")
         image = decoded(source, mode, side)
     else:
         check_size(source)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from scv.data.images.decode import RefusedError
+from scv.data.images.decode import ImageRefusedError
 from scv.data.own.layout import name_in_zip
 from scv.message import Message, foreign, say
 
@@ -56,13 +56,13 @@ class Archive(ABC):
     entries: list[Entry]
 
     def read(self, entry: Entry) -> bytes:
-        """The whole file. Raises `RefusedError` where it is larger than allowed, or cannot be read."""
+        """The whole file. Raises `ImageRefusedError` where it is larger than allowed, or cannot be read."""
         if entry.size > MOST_BYTES_OF_A_FILE:
-            raise RefusedError("large")
+            raise ImageRefusedError("large")
         try:
             return self._bytes(entry)
         except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise RefusedError("unreadable") from error
+            raise ImageRefusedError("unreadable") from error
 
     @abstractmethod
     def _bytes(self, entry: Entry) -> bytes:
@@ -145,7 +145,7 @@ class _Folder(Archive):
         with open(os.open(entry.place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # type: ignore[arg-type]  # noqa: PTH123
             data: bytes = file.read(MOST_BYTES_OF_A_FILE + 1)
         if len(data) > MOST_BYTES_OF_A_FILE:
-            raise RefusedError("large")
+            raise ImageRefusedError("large")
         return data
 
     def digest(self) -> str:
@@ -153,7 +153,7 @@ class _Folder(Archive):
         for entry in sorted(self.entries):
             try:
                 content = hashlib.sha256(self.read(entry)).hexdigest()
-            except RefusedError as error:
+            except ImageRefusedError as error:
                 content = str(error)
             digest.update(f"{os.fsencode(entry.name).hex()} {content}\n".encode())
         return digest.hexdigest()

@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 from string import Template
 
-from scv.data.images.decode import RefusedError, check_size, decoded, picture, pixels_of, plain, refusing, squared
+from scv.data.images.decode import ImageRefusedError, check_size, decoded, picture, pixels_of, plain, refusing, squared
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import MOST_BYTES_OF_A_FILE, opened
 from scv.data.own.importing import PictureOptions, plan, refuse_classes
@@ -134,7 +134,7 @@ def loader_of(options: PictureOptions, validates: bool) -> str:
     """
     rules = (
         *(name_in_zip, reason_by_name, arranged, by_class, Sorting),
-        *(RefusedError, refusing, check_size, decoded, plain, squared, pixels_of, picture),
+        *(ImageRefusedError, refusing, check_size, decoded, plain, squared, pixels_of, picture),
     )
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),

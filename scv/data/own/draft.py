@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from scv.data.images.decode import RefusedError, picture
+from scv.data.images.decode import ImageRefusedError, picture
 from scv.data.own.archives import MOST_BYTES_OF_A_FILE, Entry, PicturesError, opened
 from scv.data.own.class_names import class_name
 from scv.data.own.importing import MOST_CLASSES, PictureOptions, plan, refuse_classes
@@ -131,10 +131,10 @@ class Draft:
         shutil.rmtree(gone, ignore_errors=True)
 
     def add_picture(self, name: str, path: Path) -> None:
-        """Move a picture file into a class. Raises `RefusedError` with one of `summary.REASONS`; `KeyError`."""
+        """Move a picture file into a class. Raises `ImageRefusedError` with one of `summary.REASONS`; `KeyError`."""
         folder = self._existing(name)
         if path.stat().st_size > MOST_BYTES_OF_A_FILE:
-            raise RefusedError("large")
+            raise ImageRefusedError("large")
         data = path.read_bytes()
         picture(data, THUMBNAIL, 3, "crop")
         with Image.open(BytesIO(data)) as image:
@@ -147,7 +147,7 @@ class Draft:
         self._picture(name, file).unlink()
 
     def thumbnail(self, name: str, file: str) -> bytes:
-        """A collected picture as a small JPEG file; `KeyError`, and `RefusedError` where it cannot be read any more."""
+        """A collected image as a small JPEG file. Raises `KeyError`, and `ImageRefusedError` where it is unreadable."""
         pixels = picture(self._picture(name, file).read_bytes(), THUMBNAIL, 3, "crop")
         array = np.frombuffer(pixels, np.uint8).reshape(3, THUMBNAIL, THUMBNAIL)
         written = BytesIO()
@@ -169,7 +169,7 @@ class Draft:
             for name in names:
                 try:
                     pixels.append(picture(read(name), options.size, options.channels, options.fit))
-                except (RefusedError, KeyError, FileNotFoundError):
+                except (ImageRefusedError, KeyError, FileNotFoundError):
                     continue
         return pixels
 

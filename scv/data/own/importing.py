@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scv.data.images.decode import RefusedError, picture
+from scv.data.images.decode import ImageRefusedError, picture
 from scv.data.own.archives import MOST_FILES, Archive, Entry, PicturesError, opened, unwritable
 from scv.data.own.export import exported_name
 from scv.data.own.layout import Sorting, arranged, by_class, reason_by_name
-from scv.data.own.summary import Names, Summary, read_summary, write_summary
+from scv.data.own.summary import ImportSummary, Names, read_summary, write_summary
 from scv.data.part_writer import PartWriter
 from scv.data.resident import Resident, ResidentError, in_parts, open_resident
 from scv.data.resident_writer import new_resident, one_at_a_time, sweep
@@ -134,7 +134,7 @@ def name_of(source: Path, options: PictureOptions) -> str:
 
 def prepare_pictures(
     data_dir: Path, source: Path, options: PictureOptions, progress: Progress | None = None
-) -> tuple[Resident, Summary]:
+) -> tuple[Resident, ImportSummary]:
     """Open the pictures' resident form in the data folder; written first where it is not there yet.
 
     Two processes may do so at once: one works, the other waits for it. Raises `PicturesError`.
@@ -151,7 +151,7 @@ def prepare_pictures(
 
 def import_pictures(
     source: Path, target: Path, options: PictureOptions, progress: Progress | None = None, *, workers: int | None = None
-) -> Summary:
+) -> ImportSummary:
     """Write the pictures of a zip or of a folder as the resident form in the folder `target`.
 
     `target` appears, or is replaced, at the end; after a failure or an interruption nothing is left. `workers` threads
@@ -186,7 +186,7 @@ def write_pictures(
     kept: Kept | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
-) -> Summary:
+) -> ImportSummary:
     """Write what is kept of an earlier version and the planned pictures of an archive, class by class, as `target`.
 
     The planned classes are those of both. All else is as `import_pictures` says.
@@ -213,7 +213,7 @@ class _ArrayWriter:
         self.validation: list[int] = []  # of the training images, which are for that
         self.done, self.total = 0, len(planned.pictures) + (len(kept) if kept else 0)
         classes = len(planned.class_names)
-        self.summary = Summary(
+        self.summary = ImportSummary(
             class_names=planned.class_names,
             train=[0] * classes,
             validation=[0] * classes,
@@ -227,7 +227,7 @@ class _ArrayWriter:
             self.summary.refuse(reason, name)
         self.counts = {"train": self.summary.train, "val": self.summary.validation, "test": self.summary.test}
 
-    def fill(self, archive: Archive | None, workers: int) -> Summary:
+    def fill(self, archive: Archive | None, workers: int) -> ImportSummary:
         """Write the arrays. Raises `PicturesError` where a class has too few pictures."""
         pictures, shape = self.planned.pictures, (self.options.channels, self.options.size, self.options.size)
         for label in range(len(self.planned.class_names)):
@@ -335,7 +335,7 @@ def _batches(archive: Archive, pictures: Iterator[tuple[Entry, str, int]]) -> It
     for entry, _, _ in pictures:
         try:
             data: bytes | str = archive.read(entry)
-        except RefusedError as error:
+        except ImageRefusedError as error:
             data = str(error)
         batch.append(data)
         size += len(data)
@@ -352,12 +352,12 @@ def _decode(batch: list[bytes | str], options: PictureOptions) -> list[bytes | s
             decoded.append(
                 data if isinstance(data, str) else picture(data, options.size, options.channels, options.fit)
             )
-        except RefusedError as error:
+        except ImageRefusedError as error:
             decoded.append(str(error))
     return decoded
 
 
-def _refuse_too_few(summary: Summary, planned: Plan, *, changed: bool) -> None:
+def _refuse_too_few(summary: ImportSummary, planned: Plan, *, changed: bool) -> None:
     """Raise `PicturesError` where a class has too few pictures, or there are too many.
 
     Where nobody gave parts, a class needs so many that one of them is for the test. `changed` says that pictures of an

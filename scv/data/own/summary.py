@@ -45,7 +45,7 @@ class Names(msgspec.Struct):
             self.first.append(foreign(name, 100))
 
 
-class Summary(msgspec.Struct, kw_only=True):
+class ImportSummary(msgspec.Struct, kw_only=True):
     """What became of the files. `train`, `validation` and `test` count the pictures of each class.
 
     `train` are those to learn from alone. `validation` are those that the dataset itself has for that: where it has
@@ -69,22 +69,22 @@ class Summary(msgspec.Struct, kw_only=True):
         self.refused.setdefault(reason, Names()).add(name)
 
 
-def read_summary(folder: Path) -> Summary:
+def read_summary(folder: Path) -> ImportSummary:
     """The summary of pictures that were imported. Raises `OSError` or `msgspec.DecodeError` where there is none."""
-    return msgspec.json.decode((folder / "import.json").read_bytes(), type=Summary)
+    return msgspec.json.decode((folder / "import.json").read_bytes(), type=ImportSummary)
 
 
-def write_summary(folder: Path, summary: Summary) -> None:
+def write_summary(folder: Path, summary: ImportSummary) -> None:
     """Put the summary to the pictures."""
     (folder / "import.json").write_bytes(msgspec.json.encode(summary))
 
 
-def told(summary: Summary) -> list[Message]:
+def told(summary: ImportSummary) -> list[Message]:
     """What became of the files, and then what `warnings_of` says."""
     return taken(summary) + warnings_of(summary)
 
 
-def taken(summary: Summary) -> list[Message]:
+def taken(summary: ImportSummary) -> list[Message]:
     """What was taken and what was left out, a sentence for each kind of file."""
     counts = {"train": sum(summary.train), "test": sum(summary.test)}
     messages = [
@@ -113,13 +113,13 @@ def left_out(refused: Mapping[str, Names]) -> list[Message]:
     ]
 
 
-def warnings_of(summary: Summary) -> list[Message]:
+def warnings_of(summary: ImportSummary) -> list[Message]:
     """What may make a network learn badly, or its scores mean little: a sentence for each."""
     found = (_few(summary), _unbalanced(summary), _untested(summary), _repeated(summary), _alike(summary))
     return [message for message in found if message is not None]
 
 
-def _few(summary: Summary) -> Message | None:
+def _few(summary: ImportSummary) -> Message | None:
     counts = zip(summary.class_names, summary.train, strict=True)
     few = _names_of(name for name, count in counts if count < FEW)
     if not few.count:
@@ -133,7 +133,7 @@ def _few(summary: Summary) -> Message | None:
     )
 
 
-def _unbalanced(summary: Summary) -> Message | None:
+def _unbalanced(summary: ImportSummary) -> Message | None:
     counts = dict(zip(summary.class_names, summary.train, strict=True))
     largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[largest] <= UNBALANCED * counts[smallest]:
@@ -147,7 +147,7 @@ def _unbalanced(summary: Summary) -> Message | None:
     )
 
 
-def _untested(summary: Summary) -> Message | None:
+def _untested(summary: ImportSummary) -> Message | None:
     untested = _names_of(name for name, count in zip(summary.class_names, summary.test, strict=True) if not count)
     if not untested.count:
         return None
@@ -158,7 +158,7 @@ def _untested(summary: Summary) -> Message | None:
     )
 
 
-def _repeated(summary: Summary) -> Message | None:
+def _repeated(summary: ImportSummary) -> Message | None:
     if not summary.repeated.count:
         return None
     return say(
@@ -168,7 +168,7 @@ def _repeated(summary: Summary) -> Message | None:
     )
 
 
-def _alike(summary: Summary) -> Message | None:
+def _alike(summary: ImportSummary) -> Message | None:
     lower = Counter(name.casefold() for name in summary.class_names)
     alike = _names_of(name for name in summary.class_names if lower[name.casefold()] > 1)
     if not alike.count:

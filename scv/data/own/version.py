@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scv.data.own.archives import Archive, PicturesError, opened, unwritable
 from scv.data.own.class_names import class_name
 from scv.data.own.importing import Kept, PictureOptions, Plan, Progress, plan, write_pictures
-from scv.data.own.summary import Summary, read_summary, write_summary
+from scv.data.own.summary import ImportSummary, read_summary, write_summary
 from scv.data.resident import Resident, ResidentError, open_resident
 from scv.data.resident_writer import one_at_a_time, renamed_resident, sweep
 from scv.message import foreign, say
@@ -43,7 +43,7 @@ class VersionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_version(
     data_dir: Path, wanted: VersionPlan, progress: Progress | None = None, *, workers: int | None = None
-) -> Summary:
+) -> ImportSummary:
     """Write the version's resident form, with its summary, and return that.
 
     It appears, or is replaced, at the end by one rename; after a failure or an interruption nothing is left, and what
@@ -64,7 +64,7 @@ def make_version(
 
 def _make(
     data_dir: Path, wanted: VersionPlan, archive: Archive | None, progress: Progress | None, workers: int | None
-) -> Summary:
+) -> ImportSummary:
     folder = data_dir / "datasets"
     bare = wanted.source is not None and Path(wanted.source).is_dir()
     planned, kept = Plan([], [], []) if archive is None else plan(archive, bare=bare), None
@@ -86,7 +86,7 @@ def _make(
     )
 
 
-def _open(data_dir: Path, name: str, options: PictureOptions) -> tuple[Resident, Summary]:
+def _open(data_dir: Path, name: str, options: PictureOptions) -> tuple[Resident, ImportSummary]:
     try:
         before, summary = open_resident(data_dir, name), read_summary(data_dir / "datasets" / name)
     except (ResidentError, OSError, msgspec.DecodeError) as error:
@@ -137,7 +137,7 @@ def _of_class(labels: NDArray[np.int64], now: list[str], name: str) -> NDArray[n
     return np.concatenate([np.empty(0, np.intp), *old])
 
 
-def _renamed(before: Path, target: Path, names: list[str], summary: Summary) -> Summary:
+def _renamed(before: Path, target: Path, names: list[str], summary: ImportSummary) -> ImportSummary:
     """The version with other names for its classes, in the same order: its arrays are not copied."""
     summary = msgspec.structs.replace(summary, class_names=names, refused={})
     with renamed_resident(before, target, tuple(names)) as temporary:

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from scv.db.tables import Base
+from scv.db.tables import User
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=User.metadata,
     render_as_batch=True,
 )
 context.run_migrations()

@@ -30,7 +30,7 @@ from scv.ml.scores import background, background_text, scores
 from scv.ml.sprites import write_sprite
 from scv.ml.trained import Trained
 from scv.report.attribution import MethodName
-from scv.report.validity import Curve, Deletion, Grade, Randomization, Step, Validity
+from scv.report.validity import Curve, Deletion, Grade, Randomization, RandomizedStep, Validity
 
 SHARES = tuple(n / 20 for n in range(21))
 
@@ -163,14 +163,14 @@ def make_validity(
     stages = len(_stages(trained))
     few = min(len(pixels), trained.cost.affordable(_BUDGET, of_a_map * stages, 2, 32))
     first = {method: found[:few] for method, found in maps.items()}
-    steps: dict[MethodName, list[Step]] = {method: [] for method in methods}
+    steps: dict[MethodName, list[RandomizedStep]] = {method: [] for method in methods}
     tiles = {method: [_tile(method, found, pixels)] for method, found in first.items()}
     for number, (layer, changed) in enumerate(randomized(trained)):
         for method in methods:
             now = attribute(method, changed, pixels[:few], targets[:few])
             pairs = zip(first[method].double().numpy(), now.double().numpy(), strict=True)
             similarity = float(np.mean([rank_correlation(*pair) for pair in pairs]))
-            steps[method].append(Step(layer=layer, similarity=similarity))
+            steps[method].append(RandomizedStep(layer=layer, similarity=similarity))
             tiles[method].append(_tile(method, now, pixels))
         on_progress(0.5 + 0.5 * (number + 1) / stages)
     return Validity(
@@ -239,7 +239,7 @@ def _deletion_verdict(advantage: float, error: float, pictures: int) -> tuple[Gr
 
 
 def _randomization(
-    method: MethodName, steps: list[Step], tiles: list[NDArray[np.uint8]], folder: Path
+    method: MethodName, steps: list[RandomizedStep], tiles: list[NDArray[np.uint8]], folder: Path
 ) -> Randomization:
     left = abs(steps[-1].similarity)
     grade: Grade

@@ -72,7 +72,7 @@ def onnx_bytes(trained: Trained) -> bytes:
     return content
 
 
-class Session:
+class OnnxSession:
     """An ONNX file in onnxruntime, on the CPU."""
 
     def __init__(self, content: bytes) -> None:
@@ -204,7 +204,7 @@ def _try(content: bytes, trained: Trained) -> None:
     pixels = random.integers(0, 256, (_TRIAL, *trained.info.input_shape), dtype=np.uint8)
     with torch.inference_mode():
         ours = trained.logits(torch.from_numpy(pixels)).numpy()
-    if not _same(ours, Session(content).logits(pixels)):
+    if not _same(ours, OnnxSession(content).logits(pixels)):
         raise ExportError(_which(trained, _OTHER_NUMBERS))
 
 
@@ -229,7 +229,7 @@ def _alone(layer: nn.Module, shape: Sequence[int]) -> Message | str | None:
     inputs = np.random.default_rng(0).random((_TRIAL, *shape), dtype=np.float32)
     try:
         proto = _convert(nn.Sequential(_exportable(layer)).eval(), shape)
-        theirs = Session(proto.SerializeToString()).logits(inputs)
+        theirs = OnnxSession(proto.SerializeToString()).logits(inputs)
     except Exception as error:  # noqa: BLE001 - as in `onnx_bytes`
         return _reason(error)
     with torch.inference_mode():

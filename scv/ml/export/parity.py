@@ -19,7 +19,7 @@ from scv.data.official.catalogue import DATASETS
 from scv.data.resident import Resident
 from scv.export.script import script
 from scv.ml.errors import ExportError
-from scv.ml.export.onnx_export import Session, onnx_bytes
+from scv.ml.export.onnx_export import OnnxSession, onnx_bytes
 from scv.ml.hooks import OnProgress
 from scv.ml.trained import Trained, WeightsInfo
 from scv.ml.weights import content_hash
@@ -81,7 +81,7 @@ def compare(
         "script": script_logits(trained),
     }
     if isinstance(file, bytes):
-        forms["onnx"] = Session(file).logits
+        forms["onnx"] = OnnxSession(file).logits
     logits: dict[Form, list[NDArray[np.float32]]] = {form: [] for form in forms}
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):

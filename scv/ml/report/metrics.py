@@ -16,9 +16,9 @@ from scv.report.metrics import (
     Average,
     Bin,
     Calibration,
-    Cell,
     ClassFigures,
     Confusion,
+    ConfusionCell,
     Metrics,
     TopK,
 )
@@ -147,7 +147,7 @@ def _confusion(outcomes: Outcomes, counts: NDArray[np.int64], images: NDArray[np
     rank = np.lexsort((predicted, label, -counts[label, predicted], label == predicted))
     room = PIXELS // min(LARGEST**2, images.shape[2] * images.shape[3])
     most = max(1, min(_SHOWN, room // len(rank)))
-    cells: list[Cell] = []
+    cells: list[ConfusionCell] = []
     shown: list[int] = []
     for row, column in zip(label[rank].tolist(), predicted[rank].tolist(), strict=True):
         start = int(starts[row * classes + column])
@@ -155,7 +155,7 @@ def _confusion(outcomes: Outcomes, counts: NDArray[np.int64], images: NDArray[np
         held = outcomes.indices[order[start : start + min(count, _SHOWN)]].tolist()
         wanted = min(most, _SHOWN_RIGHT) if row == column else most
         tiles = held[: min(wanted, max(0, room - len(shown)))]
-        cells.append(Cell(row, column, count, tuple(held), len(shown), len(tiles)))
+        cells.append(ConfusionCell(row, column, count, tuple(held), len(shown), len(tiles)))
         shown += tiles
     pictures = write_thumbnails(folder, "metrics-cells", images, np.array(shown, np.intp))
     return Confusion(tuple(map(tuple, counts.tolist())), tuple(cells), pictures)

@@ -33,7 +33,7 @@ from scv.ml.report.mistakes import make_labels, make_mistakes
 from scv.ml.report.summary import make_summary
 from scv.ml.train.preflight import is_out_of_memory, no_numbers
 from scv.ml.trained import Trained, identity_of
-from scv.report.contents import CONTENTS, FORMAT, Contents, Failed, SectionState, file_of, read_section
+from scv.report.contents import CONTENTS, FORMAT, Contents, FailedSection, SectionState, file_of, read_section
 from scv.report.layers import Layers
 from scv.report.metrics import Metrics
 from scv.report.mistakes import Mistakes
@@ -195,7 +195,7 @@ def _make(section: Section, work: Work, states: "_States", on_section: OnSection
     flush_files(work.folder)  # pictures are on the disk before what names them
     write_atomically(work.folder / file_of(section.name), msgspec.json.encode(made))
     state = SectionState(
-        section.name, section.title, "failed" if isinstance(made, Failed) else "done", time.monotonic() - began
+        section.name, section.title, "failed" if isinstance(made, FailedSection) else "done", time.monotonic() - began
     )
     states.set(section.name, state)
 
@@ -205,7 +205,7 @@ def _refuse_unwritable(made: msgspec.Struct) -> None:
     msgspec.json.decode(msgspec.json.encode(made), type=type(made))
 
 
-def _failure(error: Exception) -> Failed:
+def _failure(error: Exception) -> FailedSection:
     if isinstance(error, msgspec.ValidationError):
         message = say(
             "The network's answers are not numbers, or are infinitely large: nothing can be said about them here."
@@ -214,7 +214,7 @@ def _failure(error: Exception) -> Failed:
         message = say("The memory is too small for this part of the report.")
     else:
         message = say("This part of the report could not be made. The others are not affected.")
-    return Failed(message, f"{type(error).__name__}: {error}")
+    return FailedSection(message, f"{type(error).__name__}: {error}")
 
 
 class _States:

@@ -45,7 +45,7 @@ class Amid:
 
 
 @dataclass(kw_only=True)
-class History:
+class TrainingHistory:
     """What a training has behind it: its finished epochs, their wall time and the best weights among them.
 
     `amid` is where it stands in the epoch after those, where it has begun.
@@ -82,7 +82,7 @@ def snapshot_of(document: Document, settings: TrainingSettings, dataset_hash: st
 
 
 def save_checkpoint(
-    folder: Path, snapshot: str, network: nn.Module, optimizer: torch.optim.Optimizer, history: History
+    folder: Path, snapshot: str, network: nn.Module, optimizer: torch.optim.Optimizer, history: TrainingHistory
 ) -> None:
     """Write `folder/checkpoint.safetensors`, to the disk; the one before stays as `checkpoint.before.safetensors`.
 
@@ -116,7 +116,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, snapshot: str, network: nn.Module, optimizer: torch.optim.Optimizer
-) -> History | None:
+) -> TrainingHistory | None:
     """Put network, optimizer and random states back; None where there is no checkpoint of this snapshot.
 
     One that is torn is deleted and the one before is taken; where that is torn too, it counts as none: from the
@@ -144,7 +144,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], _Meta]:
     return tensors, msgspec.json.decode(sealed.meta, type=_Meta)
 
 
-def _restore(tensors: dict[str, Tensor], meta: _Meta, network: nn.Module, optimizer: torch.optim.Optimizer) -> History:
+def _restore(
+    tensors: dict[str, Tensor], meta: _Meta, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> TrainingHistory:
     device = _device_of(network)
     network.load_state_dict(_under("model.", tensors))
     for name, parameter in network.named_parameters():
@@ -159,7 +161,7 @@ def _restore(tensors: dict[str, Tensor], meta: _Meta, network: nn.Module, optimi
         steps, seconds = meta.amid
         sums = {name: tensor.to(device) for name, tensor in _under("amid.", tensors).items()}
         amid = Amid(steps=steps, seconds=seconds, sums=sums)
-    return History(
+    return TrainingHistory(
         epochs=meta.epochs,
         seconds=meta.seconds,
         best=meta.best,

@@ -54,7 +54,7 @@ from scv.message import say
 from scv.ml.build import build
 from scv.ml.device import Normalize, choose_device, own_cores, place, use_threads
 from scv.ml.errors import TrainingError
-from scv.ml.train.checkpoint import Amid, History, load_checkpoint, save_checkpoint, snapshot_of
+from scv.ml.train.checkpoint import Amid, TrainingHistory, load_checkpoint, save_checkpoint, snapshot_of
 from scv.ml.train.evaluate import Interrupted, Score, evaluate
 from scv.ml.train.preflight import accept, is_out_of_memory, refuse_ruins, sound
 from scv.ml.train.randomness import seed_all
@@ -177,7 +177,7 @@ class _Training:
         self.steps_per_epoch = -(-len(self.training.labels) // settings.batch_size)
         self.steps = self.steps_per_epoch * settings.epochs
         self.snapshot = snapshot_of(document, settings, resident.hash)
-        self.history = History()
+        self.history = TrainingHistory()
         self.last_progress = -_SECONDS_BETWEEN_PROGRESS
 
     def run(self) -> Result | Stopped:
@@ -194,7 +194,7 @@ class _Training:
 
     def _resume(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.history = load_checkpoint(self.folder, self.snapshot, self.network, self.optimizer) or History()
+        self.history = load_checkpoint(self.folder, self.snapshot, self.network, self.optimizer) or TrainingHistory()
         self.resumed_epoch = len(self.history.epochs)
         self.emit(
             Started(

@@ -78,7 +78,7 @@ class FixButton:
 
 
 @dataclass(frozen=True)
-class Mend:
+class ProblemCard:
     """A problem where it is, with its arithmetic and its repairs."""
 
     problem: Problem
@@ -126,8 +126,8 @@ class Piece:
     href: str | None
     fields: tuple[Field, ...]
     further: tuple[Field, ...]
-    mends_above: tuple[Mend, ...]
-    mends_below: tuple[Mend, ...]
+    mends_above: tuple[ProblemCard, ...]
+    mends_below: tuple[ProblemCard, ...]
     tools: Tools | None = None
     arms: tuple[Arm, ...] = ()
     add_branch: str | None = None
@@ -181,6 +181,6 @@ def as_json(operations: Operation | tuple[Operation, ...]) -> str:
     return msgspec.json.encode(operations).decode()
 
 
-def mend_of(problem: Problem) -> Mend:
+def mend_of(problem: Problem) -> ProblemCard:
     """A problem with its repairs as buttons."""
-    return Mend(problem, tuple(FixButton(fix.label, as_json(fix.operations)) for fix in problem.fixes))
+    return ProblemCard(problem, tuple(FixButton(fix.label, as_json(fix.operations)) for fix in problem.fixes))

@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar_htmx import Reswap, Retarget, TriggerEvent
 
-from scv.data.images.decode import RefusedError as PictureRefusedError
+from scv.data.images.decode import ImageRefusedError as PictureRefusedError
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
 from scv.data.own.summary import Names, left_out

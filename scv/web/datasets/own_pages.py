@@ -14,7 +14,7 @@ from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import PicturesError
 from scv.data.own.changes import Changes
 from scv.data.own.class_names import class_name
-from scv.data.own.summary import Summary, taken, warnings_of
+from scv.data.own.summary import ImportSummary, taken, warnings_of
 from scv.data.resident import Resident
 from scv.data.resident_writer import remove_resident
 from scv.db import datasets, tasks
@@ -313,7 +313,9 @@ async def _respond(
     async with services.database.reading() as session:
         using = await datasets.models_on(session, user, dataset)
     resident = None if version is None else opened(services.settings.data_dir, version.name)
-    summary = None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=Summary)
+    summary = (
+        None if version is None or version.summary is None else msgspec.json.decode(version.summary, type=ImportSummary)
+    )
     page = OwnPage(
         dataset=dataset,
         mine=mine,

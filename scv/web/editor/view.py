@@ -18,7 +18,7 @@ from scv.db.versions import Surroundings
 from scv.message import Message, say
 from scv.training.recommend import Recommendation, network_facts, recommended
 from scv.training.settings import FIELDS
-from scv.web.blocks_view.blocks import Field, Mend, Piece, Refusal, every, form_field, mend_of
+from scv.web.blocks_view.blocks import Field, Piece, ProblemCard, Refusal, every, form_field, mend_of
 from scv.web.blocks_view.form_fields import setting_field
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
 from scv.web.blocks_view.pieces import pieces_to_edit
@@ -81,7 +81,7 @@ class EditorPage(Shown):
     palette: Palette
     found: tuple[Chip, ...] | None
     pieces: tuple[Piece, ...]
-    mends: tuple[Mend, ...]
+    mends: tuple[ProblemCard, ...]
     check: Check
     result: Shape | None
     settings: tuple[Field, ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from scv.blocks.params import Param
-from scv.db.tables import now
+from scv.db.base import now
 from scv.report.contents import read_section
 from scv.report.summary import Summary
 from scv.settings import ROOT

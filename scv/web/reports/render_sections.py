@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from scv.blocks.params import Param
 from scv.message import Message, say
-from scv.report.contents import CONTENTS, Contents, Failed, SectionState, file_of, read_section
+from scv.report.contents import CONTENTS, Contents, FailedSection, SectionState, file_of, read_section
 from scv.report.metrics import Metrics
 from scv.training.settings import FIELDS, TrainingSettings
 from scv.web.http.render import Renderer
@@ -66,7 +66,7 @@ def render_section(
     try:
         context = SectionContext(folder, class_names_of(folder), link.chosen if link else {}, whole=link is None)
         view = SECTIONS[state.name].view((folder / file_of(state.name)).read_bytes(), context)
-        if isinstance(view, Failed):
+        if isinstance(view, FailedSection):
             return RenderedSection(state.name, state.title, "failed", problem=view.message)
         html = renderer.macro(language, f"reports/sections/{state.name}.html", "section", view, picture, link)
     except Exception as error:

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TriedImage:
     """What came of one picture, by the name of its file; what it says is in `answer` or in `problem`."""
 
     name: str
@@ -70,7 +70,7 @@ class TryPage:
     model: Model
     version: Version
     dataset: DatasetInfo
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[TriedImage, ...] = ()
     problem: Message | None = None
     more: int = 0
     live: bool = False
@@ -161,18 +161,18 @@ async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str |
     return run, None
 
 
-async def _ask(services: Services, weights: str, sent: Held) -> tuple[Outcome, ...]:
+async def _ask(services: Services, weights: str, sent: Held) -> tuple[TriedImage, ...]:
     """One after the other, so that others who ask have their turn between them."""
     return tuple([await _ask_about(services, weights, file) for file in sent.files[:MOST_PICTURES]])
 
 
-async def _ask_about(services: Services, weights: str, file: HeldFile) -> Outcome:
+async def _ask_about(services: Services, weights: str, file: HeldFile) -> TriedImage:
     name = foreign(file.name)
     try:
-        return Outcome(name, await services.queue.ask(weights, file.content))
+        return TriedImage(name, await services.queue.ask(weights, file.content))
     except SCVError as error:
         away = isinstance(error, PredictorAwayError | BrokerAwayError)
-        return Outcome(name, Answer(problem=error.message), away)
+        return TriedImage(name, Answer(problem=error.message), away)
 
 
 async def _unless_gone(request: AnyRequest, work: Awaitable[T]) -> T:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scv.data.images.decode import RefusedError, picture
+from scv.data.images.decode import ImageRefusedError, picture
 from tests.data.pictures import noise, saved
 
 
@@ -112,7 +112,7 @@ def png_of(width: int, height: int) -> bytes:
     ],
 )
 def test_what_cannot_be_taken_says_why(data: bytes, reason: str) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(ImageRefusedError) as caught:
         picture(data, 28, 3, "crop")
 
     assert str(caught.value) == reason
@@ -129,5 +129,5 @@ def test_spoilt_bytes_give_a_picture_or_a_reason_and_nothing_else(format: str) -
             data[place] = random.integers(0, 256)
         try:
             assert len(picture(bytes(data), 28, 3, "crop")) == 3 * 28 * 28
-        except RefusedError as error:
+        except ImageRefusedError as error:
             assert str(error) in ("unreadable", "small", "large")  # noqa: PT017 - either is right

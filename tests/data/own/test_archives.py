@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scv.data.images.decode import RefusedError
+from scv.data.images.decode import ImageRefusedError
 from scv.data.own import archives
 from scv.data.own.archives import PicturesError, opened
 from scv.data.own.importing import PictureOptions, import_pictures
@@ -204,7 +204,7 @@ def test_a_spoilt_file_in_a_sound_zip_is_that_file_alone(tmp_path: Path) -> None
     path.write_bytes(path.read_bytes().replace(bytes(range(100)), bytes(100)))
     with opened(path) as archive:
         first, second = sorted(archive.entries)
-        with pytest.raises(RefusedError, match="unreadable"):
+        with pytest.raises(ImageRefusedError, match="unreadable"):
             archive.read(first)
         assert archive.read(second) == b"fine"
 
@@ -212,7 +212,7 @@ def test_a_spoilt_file_in_a_sound_zip_is_that_file_alone(tmp_path: Path) -> None
 def test_a_file_that_is_larger_than_a_picture_is_never_read(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pictures", {"a/1.png": b""})
     os.truncate(folder / "a" / "1.png", archives.MOST_BYTES_OF_A_FILE + 1)
-    with opened(folder) as archive, pytest.raises(RefusedError, match="large"):
+    with opened(folder) as archive, pytest.raises(ImageRefusedError, match="large"):
         archive.read(archive.entries[0])
 
 
@@ -239,7 +239,7 @@ def test_what_becomes_a_link_after_it_was_listed_is_not_followed(tmp_path: Path)
     with opened(folder) as archive:
         (folder / "a" / "1.png").unlink()
         (folder / "a" / "1.png").symlink_to("/etc/passwd")
-        with pytest.raises(RefusedError, match="unreadable"):
+        with pytest.raises(ImageRefusedError, match="unreadable"):
             archive.read(archive.entries[0])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scv.data.images.decode import RefusedError
+from scv.data.images.decode import ImageRefusedError
 from scv.data.own.archives import PicturesError
 from scv.data.own.draft import SAMPLES, THUMBNAIL, Draft
 from scv.data.own.importing import PictureOptions, import_pictures
@@ -42,7 +42,7 @@ def test_a_picture_that_is_refused_is_not_put_in(draft: Draft) -> None:
     draft.add_class("cat")
     path = draft.folder.parent / "sent"
     path.write_bytes(b"MZ" * 100)
-    with pytest.raises(RefusedError, match="unreadable"):
+    with pytest.raises(ImageRefusedError, match="unreadable"):
         draft.add_picture("cat", path)
     assert draft.files("cat") == []
     assert draft.source is None

@@ -11,12 +11,12 @@ from PIL import Image
 from scv.data.own.archives import PicturesError
 from scv.data.own.export import export_zip
 from scv.data.own.importing import PictureOptions, import_pictures
-from scv.data.own.summary import Summary
+from scv.data.own.summary import ImportSummary
 from scv.data.resident import Resident, open_resident
 from tests.data.pictures import classes, write_zip
 
 
-def imported(source: Path, folder: Path, options: PictureOptions) -> tuple[Resident, Summary]:
+def imported(source: Path, folder: Path, options: PictureOptions) -> tuple[Resident, ImportSummary]:
     summary = import_pictures(source, folder / "datasets" / source.stem, options)
     return open_resident(folder, source.stem), summary
 

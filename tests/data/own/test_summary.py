@@ -6,8 +6,8 @@ from scv.data.own.summary import (
     FEW,
     REASONS,
     UNBALANCED,
+    ImportSummary,
     Names,
-    Summary,
     read_summary,
     told,
     warnings_of,
@@ -17,8 +17,8 @@ from scv.data.own.summary import (
 
 def summary_of(
     train: list[int], test: list[int] | None = None, validation: list[int] | None = None, names: str = "abcdefgh"
-) -> Summary:
-    return Summary(
+) -> ImportSummary:
+    return ImportSummary(
         class_names=list(names[: len(train)]),
         train=train,
         validation=validation or [0] * len(train),
@@ -29,7 +29,7 @@ def summary_of(
     )
 
 
-def warned(summary: Summary) -> list[str]:
+def warned(summary: ImportSummary) -> list[str]:
     return [str(message) for message in warnings_of(summary)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scv.data.own.export import export_zip
 from scv.data.own.importing import PictureOptions, import_pictures
-from scv.data.own.summary import Summary, read_summary
+from scv.data.own.summary import ImportSummary, read_summary
 from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import Resident, open_resident
 from tests.data.pictures import classes, write_folder, write_zip
@@ -38,7 +38,7 @@ class Services:
         renamed: dict[str, str] | None = None,
         train: tuple[int, ...] = (),
         test: tuple[int, ...] = (),
-    ) -> tuple[Resident, Summary]:
+    ) -> tuple[Resident, ImportSummary]:
         source = self.folder / f"source-{self.version}"
         if files is not None:
             (write_folder if folder else write_zip)(source, files)
@@ -82,7 +82,7 @@ def contents(resident: Resident) -> dict[tuple[str, str], list[bytes]]:
     return found
 
 
-def check_invariants(resident: Resident, summary: Summary, folder: Path) -> None:
+def check_invariants(resident: Resident, summary: ImportSummary, folder: Path) -> None:
     """What holds of every version: order, no picture twice in a part, counts, and the way out and in again."""
     found = contents(resident)
     assert list(resident.class_names) == sorted(resident.class_names) == summary.class_names

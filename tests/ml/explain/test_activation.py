@@ -16,7 +16,7 @@ from scv.ml.trained import Trained
 from scv.report.activation import Activation, Details, LayerActivations
 from scv.report.sprites import Sprite
 from tests.ml.conftest import document
-from tests.ml.reporting import learned, pictures, silence, unlearned
+from tests.ml.reported import learned, pictures, silence, unlearned
 from tests.ml.test_hooks import NESTED
 
 

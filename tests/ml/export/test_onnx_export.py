@@ -19,7 +19,7 @@ from scv.ml.build import build
 from scv.ml.device import Normalize
 from scv.ml.errors import ExportError
 from scv.ml.export import onnx_export
-from scv.ml.export.onnx_export import OPSET, Session, export_onnx, onnx_bytes
+from scv.ml.export.onnx_export import OPSET, OnnxSession, export_onnx, onnx_bytes
 from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, WeightsInfo, load_trained
 from scv.ml.weights import content_hash
@@ -67,7 +67,7 @@ def difference(trained: Trained, content: bytes, number: int) -> float:
     images = pixels(number, trained.info.input_shape)
     with torch.inference_mode():
         ours = trained.logits(torch.from_numpy(images)).numpy()
-    theirs = Session(content).logits(images)
+    theirs = OnnxSession(content).logits(images)
     assert theirs.shape == ours.shape
     return float(np.abs(ours - theirs).max())
 

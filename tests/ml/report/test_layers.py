@@ -13,7 +13,7 @@ from scv.ml.report.layers import make_layers
 from scv.ml.trained import Trained
 from scv.report.layers import LayerFigures, Layers
 from tests.ml.conftest import FORGETFUL, document
-from tests.ml.reporting import learned, pictures, silence, unlearned
+from tests.ml.reported import learned, pictures, silence, unlearned
 from tests.ml.test_hooks import NESTED
 
 DEADLY = document(

@@ -12,7 +12,7 @@ from scv.ml.report.metrics import calibration, class_figures, confusion_counts, 
 from scv.ml.trained import Trained
 from scv.report.metrics import Metrics
 from tests.ml.conftest import FORGETFUL, document
-from tests.ml.reporting import learned, pictures, silence, unlearned
+from tests.ml.reported import learned, pictures, silence, unlearned
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from scv.ml.report import mistakes as making
 from scv.ml.report.mistakes import make_labels, make_mistakes, suspects
 from scv.ml.trained import Trained
 from tests.ml.conftest import document
-from tests.ml.reporting import learned, silence
+from tests.ml.reported import learned, silence
 
 NETWORK = document("Flatten", ("Linear", {"out_features": 32}), "ReLU", ("Linear", {"out_features": 10}))
 

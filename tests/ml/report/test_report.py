@@ -21,7 +21,7 @@ from scv.ml.train.train import WEIGHTS
 from scv.ml.trained import Trained
 from scv.report.activation import Activation, Details
 from scv.report.attribution import Attribution
-from scv.report.contents import CONTENTS, Contents, Failed, decode_section
+from scv.report.contents import CONTENTS, Contents, FailedSection, decode_section
 from scv.report.feature_visualization import Maximization
 from scv.report.layer_similarity import Similarity
 from scv.report.layers import Layers
@@ -35,7 +35,7 @@ from tests.blocks.generate import nested_documents, sound_documents
 from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.report.test_summary import RESULT
-from tests.ml.reporting import learned, pictures, ruin, ruin_in_part, unlearned
+from tests.ml.reported import learned, pictures, ruin, ruin_in_part, unlearned
 from tests.ml.test_hooks import NESTED
 
 KINDS: dict[str, type[msgspec.Struct]] = {
@@ -232,7 +232,7 @@ def test_a_section_that_fails_says_so_and_stops_no_other(digits: Resident, tmp_p
 
     assert states(tmp_path) == {**dict.fromkeys((planned.name for planned in QUICK), "done"), "extra": "failed"}
     failed = decode_section((tmp_path / "extra.json").read_bytes(), Summary)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, FailedSection)
     assert failed.reason == "ValueError: of no use"
     assert "could not be made" in str(failed.message)
 
@@ -241,7 +241,7 @@ def test_a_section_that_fails_says_so_and_stops_no_other(digits: Resident, tmp_p
 
     make_report(trained, digits, tmp_path, sections=with_one_more(run_out))
     failed = decode_section((tmp_path / "extra.json").read_bytes(), Summary)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, FailedSection)
     assert "memory" in str(failed.message)
 
     make_report(trained, digits, tmp_path, sections=with_one_more(lambda work, on_progress: failed))

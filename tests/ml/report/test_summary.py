@@ -18,7 +18,7 @@ from scv.report.summary import Summary
 from scv.training.progress import Result
 from tests.ml.conftest import document
 from tests.ml.report.test_layers import DEADLY
-from tests.ml.reporting import learned, silence, unlearned
+from tests.ml.reported import learned, silence, unlearned
 
 RESULT = Result(
     test_accuracy=0.9,

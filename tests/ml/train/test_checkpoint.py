@@ -12,7 +12,7 @@ import torch
 
 from scv.data.resident import Arrays, Resident
 from scv.data.resident_writer import content_hash
-from scv.ml.train.checkpoint import BEFORE, CHECKPOINT, History, load_checkpoint, save_checkpoint
+from scv.ml.train.checkpoint import BEFORE, CHECKPOINT, TrainingHistory, load_checkpoint, save_checkpoint
 from scv.ml.train.train import WEIGHTS, train
 from scv.ml.weights import read_tensors
 from scv.training.progress import EpochMetrics, Event, Progress, Result, Started, Stopped
@@ -183,7 +183,7 @@ def test_every_random_generator_goes_on_where_it_was(tmp_path: Path) -> None:
         return [random.random(), random.gauss(0, 1), np.random.rand(), np.random.randn(), torch.rand(1).item()]
 
     draw()  # of the pairs that the normal distributions make, one each is left over
-    save_checkpoint(tmp_path, "snapshot", network, optimizer, History())
+    save_checkpoint(tmp_path, "snapshot", network, optimizer, TrainingHistory())
     expected = draw()
 
     assert load_checkpoint(tmp_path, "snapshot", network, optimizer) is not None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scv.db.tables import EpochMetric, Run, User, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric, Run, User
 from scv.jobs.broker import Broker
 from scv.jobs.presence import Seat, announce_for_ever, look
 from scv.jobs.queue import Queue

@@ -14,9 +14,9 @@ from scv.files import report_folder, weights_key
 from scv.jobs.open_dataset import pictures_of
 from scv.message import say
 from scv.ml.report.report import make_report
-from scv.report.contents import CONTENTS, Contents, Failed, SectionState, file_of
+from scv.report.contents import CONTENTS, Contents, FailedSection, SectionState, file_of
 from scv.stage import Stage
-from tests.ml.reporting import unlearned
+from tests.ml.reported import unlearned
 from tests.web.conftest import GOOD, Visitor, add_run, add_version, sign_in_as_somebody
 
 
@@ -165,7 +165,7 @@ async def test_a_section_that_failed_says_why_and_can_be_tried_again(owner: Visi
         SectionState(one.name, one.title, "failed") if one.name == "labels" else one for one in contents.sections
     )
     (folder / CONTENTS).write_bytes(msgspec.json.encode(msgspec.structs.replace(contents, sections=states)))
-    failed = Failed(say("The memory is too small for this part of the report."), "MemoryError: /secret/place")
+    failed = FailedSection(say("The memory is too small for this part of the report."), "MemoryError: /secret/place")
     (folder / file_of("labels")).write_bytes(msgspec.json.encode(failed))
     page = await owner.get(f"/runs/{run.id}/report")
     assert "The memory is too small for this part of the report." in page.text

@@ -22,7 +22,7 @@ from scv.report.contents import decode_section, file_of
 from scv.report.layer_similarity import ComparedLayer, Similarity
 from scv.report.metrics import Metrics
 from scv.report.parity import Pair, Parity
-from scv.report.validity import Step
+from scv.report.validity import RandomizedStep
 from scv.settings import ROOT
 from scv.web.http.language import load_languages
 from scv.web.http.render import Renderer
@@ -34,7 +34,7 @@ from scv.web.reports.sections.order import SECTIONS
 from scv.web.reports.sections.similarity import read_similarity, shade
 from scv.web.reports.sections.validity import randomization_floor, randomization_line
 from tests.ml.conftest import document
-from tests.ml.reporting import learned, pictures, unlearned
+from tests.ml.reported import learned, pictures, unlearned
 from tests.ml.test_hooks import NESTED
 
 VOID = {"meta", "link", "img", "br", "input", "rect", "use", "path", "line", "image"}
@@ -336,7 +336,7 @@ def test_neighbours_are_those_of_the_trunk() -> None:
 
 def test_lines_go_from_the_left_to_the_right_and_from_the_foot_to_the_top() -> None:
     assert line([1.0, 0.5, 0.0]) == "M0 0L50 50L100 100"
-    steps = (Step(layer="a", similarity=-0.2), Step(layer="b", similarity=0.5))
+    steps = (RandomizedStep(layer="a", similarity=-0.2), RandomizedStep(layer="b", similarity=0.5))
     assert randomization_floor(steps) == -0.5
     assert randomization_floor(steps[1:]) == 0
     assert randomization_line(steps[1:], 0) == "M0 0L100 50"

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from scv.db.tables import Run, User, now
+from scv.db.base import now
+from scv.db.tables import Run, User
 from scv.files import run_folder, unfinished_keys, weights_key
 from scv.message import say
 from scv.training.settings import TrainingSettings

@@ -24,11 +24,11 @@ from scv.ml.prepare_official import prepare
 from scv.ml.report.report import SECTIONS, make_report
 from scv.ml.train.train import WEIGHTS
 from scv.ml.trained import load_trained
-from scv.report.contents import Failed
+from scv.report.contents import FailedSection
 from scv.report.metrics import Metrics
 from scv.report.parity import Parity
 from tests.ml.conftest import document
-from tests.ml.reporting import learned
+from tests.ml.reported import learned
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 
 NETWORK = document(("Conv2d", {"out_channels": 4}), "ReLU", "Flatten", ("Linear", {"out_features": 10}))
@@ -238,7 +238,7 @@ async def test_a_section_that_failed_or_is_torn_is_no_file(owner: Visitor, train
     report = owner.services.files.path(report_folder(1))
     report.unlink()
     report.mkdir()
-    (report / "metrics.json").write_bytes(msgspec.json.encode(Failed(say("No."), "ValueError")))
+    (report / "metrics.json").write_bytes(msgspec.json.encode(FailedSection(say("No."), "ValueError")))
     (report / "parity.json").write_bytes(b'{"pairs": [')
     (report / "report.json").write_bytes(b"{")
     for name in ("classes.csv", "confusion.csv", "certificate.json"):

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from scv.db.tables import EpochMetric, Run, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric, Run
 from scv.jobs.broker import Broker
 from scv.jobs.events import Queued, Retrying
 from scv.message import say

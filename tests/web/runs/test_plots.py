@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from scv.db.tables import EpochMetric, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric
 from scv.training.progress import EpochMetrics, Progress
 from scv.training.settings import TrainingSettings
 from scv.web.runs.live import LiveRun, live_run

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from scv.db.tables import EpochMetric, Run, User, now
+from scv.db.base import now
+from scv.db.tables import EpochMetric, Run, User
 from scv.training.settings import TrainingSettings
 from scv.web.runs.series import accuracies_of, series_of
 from tests.web.conftest import Visitor, add_run, add_version

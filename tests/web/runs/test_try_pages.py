@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageDraw
 from sqlalchemy import func, select
 
-from scv.db.tables import Base, Run
+from scv.db.base import Base
+from scv.db.tables import Run
 from scv.jobs.broker import Broker
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.worker import end_task
@@ -21,7 +22,7 @@ from scv.settings import Settings
 from scv.web.runs.try_pages import MOST_BYTES, MOST_PICTURES
 from tests.jobs.trained import add_trained_run, digit
 from tests.migrated import place_database
-from tests.ml.reporting import ruin
+from tests.ml.reported import ruin
 from tests.web.conftest import Visitor, add_run, add_version, sign_in_as_somebody
 from tests.web.datasets.sending import send
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Piece:
+class Component:
     """A piece: its number in the map, its box, how much ink it has in pixels' worth, and whether it is cut off."""
 
     number: int
@@ -25,7 +25,7 @@ class Piece:
         """The longer side of its box."""
         return max(self.right - self.left, self.bottom - self.top)
 
-    def gap(self, other: "Piece") -> int:
+    def gap(self, other: "Component") -> int:
         """How many pixels lie between the boxes of both, along the axis where it is more."""
         across = max(self.left - other.right, other.left - self.right, 0)
         return max(across, self.top - other.bottom, other.top - self.bottom)
@@ -34,7 +34,7 @@ class Piece:
 class Pieces(NamedTuple):
     """All pieces, and the number of the piece that each pixel belongs to, 0 for none: (H, W)."""
 
-    pieces: list[Piece]
+    pieces: list[Component]
     numbers: NDArray[np.intp]
 
 
@@ -60,7 +60,7 @@ def find_pieces(strength: NDArray[np.float32], least: float = 1.0) -> Pieces:
         np.maximum.at(most_of, numbers, values)
     order = [number for number in np.argsort(-inks, kind="stable") if inks[number] >= least]
     found = [
-        Piece(
+        Component(
             number=int(number) + 1,
             left=int(lefts[number]),
             top=int(tops[number]),

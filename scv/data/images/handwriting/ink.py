@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from scv.data.images.handwriting.components import Piece, find_pieces
+from scv.data.images.handwriting.components import Component, find_pieces
 from scv.data.images.handwriting.morphology import around, closing, opening
 from scv.data.images.handwriting.paper import find_sheet, otsu
 
@@ -190,6 +190,6 @@ def _character(strength: Share, light: bool, ruled: int) -> Ink | None:
     return Ink(kept, box, light, len(others), ruled)
 
 
-def _belongs(piece: Piece, largest: Piece) -> bool:
+def _belongs(piece: Component, largest: Component) -> bool:
     """Whether a piece is of the same character: large enough for a dot, and near."""
     return not piece.at_edge and piece.ink >= _DOT * largest.ink and piece.gap(largest) <= _NEAR * largest.size

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
-from scv.report.metrics import Cell, Metrics
+from scv.report.metrics import ConfusionCell, Metrics
 
 LARGEST = 24
 """With more classes than this the table shows only the most confused ones, under a map of all."""
@@ -102,7 +102,7 @@ def confusion_map(figures: Metrics) -> tuple[tuple[str, int, str], ...]:
     return tuple((kind, shade, "".join(parts)) for (kind, shade), parts in sorted(paths.items()))
 
 
-def cell_named(figures: Metrics, key: str) -> Cell | None:
+def cell_named(figures: Metrics, key: str) -> ConfusionCell | None:
     """The cell that an address names; None where the cell is empty."""
     label, _, predicted = key.partition("-")
     return next(

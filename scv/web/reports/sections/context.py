@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from scv.report.contents import Failed, decode_section
+from scv.report.contents import FailedSection, decode_section
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -29,10 +29,10 @@ class SectionContext:
         return self.class_names[label] if label < len(self.class_names) else str(label)
 
 
-class ViewMaker(Protocol):
+class SectionViewFunction(Protocol):
     """Reads the JSON of one section and makes what the section's template shows."""
 
-    def view(self, content: bytes, context: SectionContext) -> object | Failed:
+    def view(self, content: bytes, context: SectionContext) -> object | FailedSection:
         """The view, or the reason why the section could not be made. Raises `msgspec.DecodeError`."""
         ...
 
@@ -44,9 +44,9 @@ class SectionView(Generic[S]):
     figures: type[S]
     make: Callable[[S, SectionContext], object]
 
-    def view(self, content: bytes, context: SectionContext) -> object | Failed:
+    def view(self, content: bytes, context: SectionContext) -> object | FailedSection:
         found = decode_section(content, self.figures)
-        return found if isinstance(found, Failed) else self.make(found, context)
+        return found if isinstance(found, FailedSection) else self.make(found, context)
 
 
 @dataclass(frozen=True)

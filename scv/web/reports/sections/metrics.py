@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scv.message import Message, say
-from scv.report.metrics import Bin, Cell, ClassFigures, Metrics
+from scv.report.metrics import Bin, ClassFigures, ConfusionCell, Metrics
 from scv.web.reports.sections.confusion import (
     LARGEST,
     ConfusionTable,
@@ -28,7 +28,7 @@ class ChosenCell:
     """A cell of the confusion matrix with its images."""
 
     square: Square
-    cell: Cell
+    cell: ConfusionCell
 
 
 SORTS: Mapping[str, Callable[[ClassFigures], float | None]] = {

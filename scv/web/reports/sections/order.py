@@ -15,14 +15,14 @@ from scv.report.summary import Summary
 from scv.report.validity import Validity
 from scv.web.reports.sections.activation import activation_view
 from scv.web.reports.sections.attribution import attribution_view
-from scv.web.reports.sections.context import SectionView, ViewMaker, figures_alone, figures_with_names
+from scv.web.reports.sections.context import SectionView, SectionViewFunction, figures_alone, figures_with_names
 from scv.web.reports.sections.metrics import metrics_view
 from scv.web.reports.sections.parity import parity_view
 from scv.web.reports.sections.robustness import robustness_view
 from scv.web.reports.sections.similarity import similarity_view
 from scv.web.reports.sections.validity import validity_view
 
-SECTIONS: Mapping[str, ViewMaker] = {
+SECTIONS: Mapping[str, SectionViewFunction] = {
     "summary": SectionView(Summary, figures_alone),
     "metrics": SectionView(Metrics, metrics_view),
     "mistakes": SectionView(Mistakes, figures_with_names),
