@@ -181,7 +181,7 @@ async def begin_version_again(session: AsyncSession, user: User, task: Task) -> 
     Raises `NotFoundError`, and `ConflictError` where the dataset was changed since.
     """
     dataset_id, number = (int(part) for part in task.subject.split("-")[1:])
-    dataset = await get_editable_dataset(session, user, dataset_id)
+    dataset = await lock_editable_dataset(session, user, dataset_id)
     if dataset.last_number != number or task.arguments is None or task.state == "done":
         raise ConflictError(say("This was changed elsewhere in the meantime. Here is its present state."))
     return await begin_version(session, dataset, task.arguments)

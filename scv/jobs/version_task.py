@@ -50,12 +50,13 @@ class VersionTask(TaskKind):
         if isinstance(ending, TaskDone):
             columns = _columns(settings.data_dir, version.name)
             if columns is not None:
-                await datasets.finish_version(session, version.name, **columns)
-                return ending
+                finished = await datasets.finish_version(session, version.name, **columns)
+                return ending if finished else TaskStopped()
             ending = TaskFailed(self.lost)
         why = ending.message if isinstance(ending, TaskFailed) else say("It was stopped.")
-        await datasets.give_up_version(session, version, why, forget=_has_useless_archive(settings, task, ending))
-        return ending
+        forget = _has_useless_archive(settings, task, ending)
+        given_up = await datasets.give_up_version(session, version, why, forget=forget)
+        return ending if given_up else TaskStopped()
 
     async def clear(self, settings: Settings, database: Database, task: Task, ending: Ending | None) -> None:
         async with database.reading() as session:
