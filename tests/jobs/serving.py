@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from scv.settings import ROOT, Settings
@@ -66,8 +66,8 @@ async def end_by_itself(process: Process) -> tuple[list[str], list[str]]:
     return out.decode().splitlines(), err.decode().splitlines()
 
 
-def processes(settings: Settings) -> Iterator[tuple[str, int]]:
-    """The processes of this installation by name, but not the supervisor."""
+def processes(settings: Settings, names: Collection[str] = PROGRAMS) -> Iterator[tuple[str, int]]:
+    """The processes of this installation that have these names, but not the supervisor."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")
@@ -78,7 +78,7 @@ def processes(settings: Settings) -> Iterator[tuple[str, int]]:
                 continue
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if program in PROGRAMS and is_alive(int(folder.name)):
+        if program in names and is_alive(int(folder.name)):
             yield program, int(folder.name)
 
 
