@@ -176,14 +176,14 @@ async def list_lost(session: AsyncSession) -> list[Task]:
     return list(await session.scalars(query))
 
 
-async def list_tasks_of(session: AsyncSession, user: User, most: int) -> list[Task]:
+async def list_owned_tasks(session: AsyncSession, user: User, most: int) -> list[Task]:
     """What the user requested: first what runs, then what waits, then what has ended, the newest first."""
     ended_last = case((Task.state == "running", 0), (Task.state == "queued", 1), else_=2)
     query = select(Task).where(owned_by(user, Task)).order_by(ended_last, Task.id.desc()).limit(most)
     return list(await session.scalars(query))
 
 
-async def get_own_task(session: AsyncSession, user: User, task_id: int) -> Task:
+async def get_owned_task(session: AsyncSession, user: User, task_id: int) -> Task:
     """A task that the user requested; raises `NotFoundError`."""
     task = await session.scalar(select(Task).where(Task.id == task_id, owned_by(user, Task)))
     if task is None:

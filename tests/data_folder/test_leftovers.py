@@ -18,7 +18,7 @@ OFFICIAL = ("fashion-mnist", "cifar10", "emnist-letters", "svhn")
 
 async def tasks_of(database: Database, user: int) -> dict[tuple[str, str], Task]:
     async with database.reading() as session:
-        found = await tasks.list_tasks_of(session, await session.get_one(User, user), most=100)
+        found = await tasks.list_owned_tasks(session, await session.get_one(User, user), most=100)
     return {(task.kind, task.subject): task for task in found}
 
 

@@ -187,10 +187,14 @@ async def test_a_transaction_that_is_given_up_is_a_conflict(database: Database) 
 
 
 async def test_a_server_that_dropped_all_connections_is_connected_to_again(
-    postgres: PostgresServer, database: Database
+    database: Database, database_url: str
 ) -> None:
     await add_user(database)
-    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'scv_%' AND pid <> 0")
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    other = Database(database_url)
+    async with other.reading() as session:
+        await session.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}"))  # noqa: S608
+    await other.close()
     async with database.reading() as session:
         assert await session.scalar(select(User.name)) == "Ada"
 
@@ -243,7 +247,7 @@ async def test_figures_may_be_large(database: Database) -> None:
         dataset = await datasets.create_dataset(session, user, "Pets")
     async with database.writing() as session:
         version = await datasets.begin_version(
-            session, await datasets.get_editable_dataset_for(session, user, dataset.id), "{}"
+            session, await datasets.get_editable_dataset(session, user, dataset.id), "{}"
         )
         await datasets.finish_version(session, version.name, bytes=5 * 10**9)
     async with database.reading() as session:
@@ -258,7 +262,7 @@ async def test_names_are_found_whatever_their_case_and_signs(database: Database)
         await add_model(database, user, name=name)
     async with database.reading() as session:
         for search, found in (("reader", 1), ("숫자", 1), ("0%", 1), ("_s", 1), ("%", 1), ("\\", 1), ("x", 0)):
-            assert (await models.list_models_for(session, user, search=search)).total == found, search
+            assert (await models.list_owned_models(session, user, search=search)).total == found, search
 
 
 async def test_a_run_of_what_was_deleted_meanwhile_cannot_be_repeated(database: Database) -> None:
@@ -267,7 +271,7 @@ async def test_a_run_of_what_was_deleted_meanwhile_cannot_be_repeated(database: 
     model = await add_model(database, user)
     old = await add_run(database, model.versions[0])
     async with database.reading() as session:
-        run = await runs.get_run_for(session, user, old.id)
+        run = await runs.get_editable_run(session, user, old.id)
     async with database.writing() as session:
         await models.delete_model(session, user, model.id)
     with pytest.raises(NotFoundError, match="no such version"):

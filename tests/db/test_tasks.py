@@ -211,11 +211,11 @@ async def test_a_user_sees_their_own_tasks_with_what_runs_on_top(database: Datab
     hers = await request(database, eve, "fashion-mnist")
     await hold(database)
     async with database.reading() as session:
-        listed = await tasks.list_tasks_of(session, ada, 10)
+        listed = await tasks.list_owned_tasks(session, ada, 10)
         assert [task.id for task in listed] == [running.id, later.id, waiting.id, ended.id]
-        assert (await tasks.get_own_task(session, eve, hers.id)).id == hers.id
+        assert (await tasks.get_owned_task(session, eve, hers.id)).id == hers.id
         with pytest.raises(NotFoundError):
-            await tasks.get_own_task(session, ada, hers.id)
+            await tasks.get_owned_task(session, ada, hers.id)
 
 
 async def test_the_tasks_of_what_is_deleted_go_with_it(database: Database, ada: User) -> None:

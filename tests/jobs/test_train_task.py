@@ -249,6 +249,8 @@ async def test_a_child_that_hears_nothing_from_its_worker_ends_itself(spare: Wat
     child = await spare.take()
     child.send(
         Train(
+            run_id=1,
+            attempt=1,
             document="{}",
             settings="{}",
             dataset="digits",
@@ -276,14 +278,24 @@ async def test_users_take_turns(trainer: Trainer, database: Database) -> None:
     assert [asked.index(next(a for a in asked if a.id == run.id)) for run in order] == [0, 3, 1, 2]
 
 
+FULL = {
+    "sqlite": ("CREATE TRIGGER no_room BEFORE INSERT ON epoch_metrics BEGIN SELECT RAISE(ABORT, 'it is full'); END",),
+    "postgresql": (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'it is full' USING ERRCODE = 'disk_full'; END $$",
+        "CREATE TRIGGER no_room BEFORE INSERT ON epoch_metrics EXECUTE FUNCTION refuse()",
+    ),
+}
+
+
 async def test_what_the_database_cannot_take_now_is_written_when_it_can(
     trainer: Trainer, database: Database, queue: Queue
 ) -> None:
     """As on a full disk: every statement fails until somebody makes room."""
     run = await add_run(database, epochs=4)
-    refuse = "CREATE TRIGGER full BEFORE INSERT ON epoch_metrics BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
     async with database.writing() as session:
-        await session.execute(text(refuse))
+        for statement in FULL[database.engine.name]:
+            await session.execute(text(statement))
     work = asyncio.create_task(trainer.train_all())
 
     async def is_renewed() -> bool:
@@ -292,7 +304,8 @@ async def test_what_the_database_cannot_take_now_is_written_when_it_can(
     await until(is_renewed)
     assert await epochs_of(database, run) == []
     async with database.writing() as session:
-        await session.execute(text("DROP TRIGGER full"))
+        on_table = " ON epoch_metrics" if database.engine.name == "postgresql" else ""
+        await session.execute(text(f"DROP TRIGGER no_room{on_table}"))
     await work
     done = await load(database, run)
     assert (done.status, done.attempt) == ("finished", 1)

