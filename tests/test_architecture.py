@@ -13,6 +13,7 @@ SOURCES = sorted((ROOT / "scv").rglob("*.py"))
 SHEETS = sorted((ROOT / "static" / "css").glob("*.css"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 MOST_LINES = 450
+MOST_LINES_OF_FUNCTION = 40
 MOST_LINES_OF_MARKUP = 400
 LONGEST_LINE = 160
 
@@ -27,6 +28,26 @@ def test_a_file_says_what_it_is_about_and_stays_readable(path: Path) -> None:
     if path.name != "__init__.py":
         assert text.startswith(('"""', 'r"""')), "the file does not say what it is about"
     assert text.count("\n") <= MOST_LINES, "is there a second subject in it?"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_is_read_at_a_glance(path: Path) -> None:
+    """Its docstring does not count; a migration is a list of what it changes."""
+    if path.parent.name == "versions":
+        return
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [node.name for node in functions if _lines(node) > MOST_LINES_OF_FUNCTION] == []
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = function.body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if is_docstring else 0
+    return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring
 
 
 @pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.name)

@@ -126,29 +126,38 @@ def apply(document: Document, operation: Operation) -> Document:
             _refuse_full(document, sum(1 for _ in walk((original,))))
             return _insert(document, (_copied(original, _FreeIds(document)),), spot, index + 1)
         case Paste(blocks=blocks, position=position, into=into, branch=branch):
-            if not blocks:
-                raise OperationError(say("There is nothing to paste."))
-            _refuse_deep(document, blocks, Spot(into, branch))  # first: what follows goes down into the branches
-            _refuse_full(document, sum(1 for _ in walk(blocks)))
-            ids = _FreeIds(document)
-            copies = tuple(_copied(_accepted_block(block), ids) for block in blocks)
-            return _insert(document, copies, Spot(into, branch), position)
+            return _paste(document, blocks, Spot(into, branch), position)
         case AddBranch(block=block_id):
-            container, branches = _branches(document, block_id)
-            if len(branches) >= container.most:
-                raise OperationError(
-                    say("{type} has at most {most} branches.", type=container.type, most=container.most)
-                )
-            return _with_branches(document, block_id, (*branches, ()))
+            return _add_branch(document, block_id)
         case RemoveBranch(block=block_id, branch=branch):
-            container, branches = _branches(document, block_id)
-            if len(branches) <= container.fewest:
-                raise OperationError(
-                    say("{type} has at least {fewest} branches.", type=container.type, fewest=container.fewest)
-                )
-            if not 0 <= branch < len(branches):
-                raise OperationError(say("The branch is no longer there."))
-            return _with_branches(document, block_id, branches[:branch] + branches[branch + 1 :])
+            return _remove_branch(document, block_id, branch)
+
+
+def _paste(document: Document, blocks: tuple[Block, ...], spot: Spot, position: int | None) -> Document:
+    if not blocks:
+        raise OperationError(say("There is nothing to paste."))
+    _refuse_deep(document, blocks, spot)  # first: what follows goes down into the branches
+    _refuse_full(document, sum(1 for _ in walk(blocks)))
+    ids = _FreeIds(document)
+    return _insert(document, tuple(_copied(_accepted_block(block), ids) for block in blocks), spot, position)
+
+
+def _add_branch(document: Document, block_id: str) -> Document:
+    container, branches = _branches(document, block_id)
+    if len(branches) >= container.most:
+        raise OperationError(say("{type} has at most {most} branches.", type=container.type, most=container.most))
+    return _with_branches(document, block_id, (*branches, ()))
+
+
+def _remove_branch(document: Document, block_id: str, branch: int) -> Document:
+    container, branches = _branches(document, block_id)
+    if len(branches) <= container.fewest:
+        raise OperationError(
+            say("{type} has at least {fewest} branches.", type=container.type, fewest=container.fewest)
+        )
+    if not 0 <= branch < len(branches):
+        raise OperationError(say("The branch is no longer there."))
+    return _with_branches(document, block_id, branches[:branch] + branches[branch + 1 :])
 
 
 class _FreeIds:

@@ -83,19 +83,11 @@ def _too_large(
     most: Sequence[int],
 ) -> ShapeError:
     reach = dilation[axis] * (kernel[axis] - 1) + 1
-    fitting = tuple(
+    fitting = [
         min(k, (side + 2 * pad - 1) // spread + 1)
         for k, side, pad, spread in zip(kernel, sides, padding, dilation, strict=True)
-    )
-    shown = f"{fitting[0]}" if fitting[0] == fitting[1] else f"{fitting[0]} × {fitting[1]}"
-    shrink = SetHere(say("Shrink the kernel to {kernel}", kernel=shown), {"kernel_size": list(fitting)})
-    remove = RemoveHere(say("Remove {type}", type=type_name))
-    kept = keeping(kernel, stride, dilation, most)
-    cures: list[Cure] = [shrink, remove]
-    if kept is not None:
-        cures.insert(1, SetHere(kept_label([kept]), {"padding": list(kept)}))
-    elif tuple(sides) == (1, 1):
-        cures = [remove, shrink]  # a window of one number on one number does nothing
+    ]
+    cures = _cures_of_too_large(type_name, sides, fitting, keeping(kernel, stride, dilation, most))
     result = positions(sides[axis], kernel[axis], stride[axis], padding[axis], dilation[axis])
     return ShapeError(
         "kernel_too_large",
@@ -113,3 +105,17 @@ def _too_large(
         ),
         cures,
     )
+
+
+def _cures_of_too_large(
+    type_name: str, sides: Sequence[int], fitting: list[int], kept: tuple[int, int] | None
+) -> list[Cure]:
+    """`fitting` is the largest kernel for the sides, `kept` the padding that keeps them, where there is one."""
+    shown = f"{fitting[0]}" if fitting[0] == fitting[1] else f"{fitting[0]} × {fitting[1]}"
+    shrink = SetHere(say("Shrink the kernel to {kernel}", kernel=shown), {"kernel_size": fitting})
+    remove = RemoveHere(say("Remove {type}", type=type_name))
+    if kept is not None:
+        return [shrink, SetHere(kept_label([kept]), {"padding": list(kept)}), remove]
+    if tuple(sides) == (1, 1):
+        return [remove, shrink]  # a window of one number on one number does nothing
+    return [shrink, remove]

@@ -89,26 +89,32 @@ def run_training(task: Train, writer: WorkerWriter, orders: Orders) -> Event:
             should_pause=orders.pause.is_set,
             checkpoint_seconds=task.checkpoint_seconds,
         )
-    except TrainingError as error:
-        if error.code == "out_of_memory" and task.memory_mb:
-            return _out_of_memory(task.memory_mb)
-        return Failed(code=error.code, message=error.message)
-    except DocumentError as error:
-        return Failed(code="invalid_document", message=error.message)
-    except DatasetMissingError as error:
-        return Failed(code="dataset_missing", message=error.message)
     except FolderInUseError:
         raise
-    except Exception as error:
-        log.exception("the training failed")
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
-            return Failed(code="disk_full", message=DISK_FULL)
-        if task.memory_mb and ("bad_alloc" in str(error) or getattr(error, "errno", None) == errno.ENOMEM):
-            return _out_of_memory(task.memory_mb)
-        return Failed(code="internal", message=INTERNAL)
+    except Exception as error:  # noqa: BLE001 - the user hears of every error, the log of those that nobody expected
+        return _failed(error, task.memory_mb)
     if isinstance(ending, Stopped) and orders.pause.is_set() and not orders.stop.is_set():
         return Paused(epochs=ending.epochs)
     return ending
+
+
+def _failed(error: Exception, memory_mb: int) -> Failed:
+    """What the error means for the user; one that nobody expected goes into the log."""
+    match error:
+        case TrainingError(code="out_of_memory") if memory_mb:
+            return _out_of_memory(memory_mb)
+        case TrainingError():
+            return Failed(code=error.code, message=error.message)
+        case DocumentError():
+            return Failed(code="invalid_document", message=error.message)
+        case DatasetMissingError():
+            return Failed(code="dataset_missing", message=error.message)
+    log.error("the training failed", exc_info=error)
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return Failed(code="disk_full", message=DISK_FULL)
+    if memory_mb and ("bad_alloc" in str(error) or getattr(error, "errno", None) == errno.ENOMEM):
+        return _out_of_memory(memory_mb)
+    return Failed(code="internal", message=INTERNAL)
 
 
 def _out_of_memory(limit: int) -> Failed:

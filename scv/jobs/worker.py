@@ -69,11 +69,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         processes: set[int] = set()
         runner: TrainRunner | TaskRunner
         if name == "train":
-            for device in devices:
-                spare = Spare()
-                stack.push_async_callback(spare.close)
-                await spare.warm()
-                trainers.append(Trainer(replace(settings, device=device), database, queue, spare))
+            trainers = [await _trainer(replace(settings, device=one), database, queue, stack) for one in devices]
             runner = TrainRunner(settings, database, trainers)
             make_worker = _training_worker(settings, runner)
         else:
@@ -94,6 +90,14 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         for work in (announcing, runner.look_for_ever(), deliver_for_ever(queue.redis, make_worker)):
             stack.push_async_callback(end_task, asyncio.create_task(work))
         await stopped.wait()
+
+
+async def _trainer(settings: Settings, database: Database, queue: Queue, stack: AsyncExitStack) -> Trainer:
+    """What trains on the settings' device, with a warm process; the stack ends that process."""
+    spare = Spare()
+    stack.push_async_callback(spare.close)
+    await spare.warm()
+    return Trainer(settings, database, queue, spare)
 
 
 async def deliver_for_ever(redis: Redis, make_worker: Callable[[], Worker]) -> NoReturn:

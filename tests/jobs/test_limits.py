@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scv.data.official import digits
+from scv.data.resident_writer import write_resident
 from scv.db.engine import Database
 from scv.db.tables import Run
 from scv.files import Files, run_folder, weights_key
@@ -81,6 +82,8 @@ def test_a_file_that_may_not_grow_ends_the_run_with_its_reason(tmp_path: Path) -
     """RLIMIT_FSIZE in the child itself: the same error as on a full disk, on every machine."""
     task = {
         "type": "train",
+        "run_id": 1,
+        "attempt": 1,
         "document": SMALL_NETWORK,
         "settings": '{"epochs": 2}',
         "dataset": "digits",
@@ -91,9 +94,7 @@ def test_a_file_that_may_not_grow_ends_the_run_with_its_reason(tmp_path: Path) -
         "checkpoint_seconds": 30,
         "memory_mb": 0,
     }
-    # The dataset is made before there is a limit: it is larger than a checkpoint.
-    made = [sys.executable, "-m", "scv.jobs.prepare_process", "digits"]
-    subprocess.run(made, cwd=ROOT, env={**os.environ, "SCV_DATA_DIR": str(tmp_path)}, check=True)
+    write_resident(tmp_path, "digits", digits.read())  # before there is a limit: it is larger than a checkpoint
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))

@@ -97,18 +97,8 @@ class Expressions(ABC):
                 return self._dict(keys, values, scope)
             case ast.Subscript(value=value, slice=key):
                 return self._subscript(node, self.eval(value, scope), key, scope)
-            case ast.ListComp(elt=item, generators=generators) | ast.GeneratorExp(elt=item, generators=generators):
-                found: list[Value] = []
-                self._generate(generators, Scope({}, scope), lambda inner: found.append(self.eval(item, inner)))
-                return constants.bounded(found)
-            case ast.DictComp(key=key, value=value, generators=generators):
-                pairs: list[Value] = []
-                self._generate(
-                    generators,
-                    Scope({}, scope),
-                    lambda inner: pairs.append((self.eval(key, inner), self.eval(value, inner))),
-                )
-                return constants.call("dict", (pairs,), {})
+            case ast.ListComp() | ast.GeneratorExp() | ast.DictComp():
+                return self._comprehension(node, scope)
             case ast.JoinedStr(values=values):
                 return self._text(values, scope)
             case ast.Lambda():
@@ -118,6 +108,19 @@ class Expressions(ABC):
                 self.assign(target, given, scope)
                 return given
         return Unknown(node)
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.DictComp, scope: Scope) -> Value:
+        found: list[Value] = []
+
+        def add(inner: Scope) -> None:
+            match node:
+                case ast.DictComp(key=key, value=value):
+                    found.append((self.eval(key, inner), self.eval(value, inner)))
+                case _:
+                    found.append(self.eval(node.elt, inner))
+
+        self._generate(node.generators, Scope({}, scope), add)
+        return constants.call("dict", (found,), {}) if isinstance(node, ast.DictComp) else constants.bounded(found)
 
     def _name(self, node: ast.expr, name: str, scope: Scope) -> Value:
         try:

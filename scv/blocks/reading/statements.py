@@ -149,6 +149,15 @@ class Reader(Calls):
                 return _Left("break")
             case ast.Continue():
                 return _Left("continue")
+            case ast.Match():
+                self._skip(statement, [case.body for case in statement.cases], scope)
+            case _:
+                self._define(statement, scope)
+        return None
+
+    def _define(self, statement: ast.stmt, scope: Scope) -> None:
+        """Take up the name of a function, a class or an import."""
+        match statement:
             case ast.FunctionDef(name=name):
                 scope.names[name] = Function(statement, scope)
             case ast.ClassDef(name=name):
@@ -159,9 +168,6 @@ class Reader(Calls):
                     scope.names[alias.asname or path] = External(path)
             case ast.ImportFrom(module=module, names=names):
                 self._import(module or "", names, scope)
-            case ast.Match():
-                self._skip(statement, [case.body for case in statement.cases], scope)
-        return None
 
     def _import(self, module: str, names: Sequence[ast.alias], scope: Scope) -> None:
         for alias in names:
