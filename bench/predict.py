@@ -1,4 +1,4 @@
-"""How long a person waits for the answer to their own picture: within one process, and through a whole `scv serve`.
+"""How long a person waits for the answer to their own image: within one process, and through a whole `scv serve`.
 
     python bench/predict.py [--count 20] [--epochs 2]
 
@@ -42,9 +42,9 @@ from scv.ml.trained import Trained, load_trained
 from scv.settings import ROOT, Settings
 from scv.training.settings import TrainingSettings
 
-sys.path.insert(0, str(ROOT))  # the pictures are those of the tests
+sys.path.insert(0, str(ROOT))  # the images are those of the tests
 
-from tests.data.handwriting import KINDS, drawn_dark, pen_on_paper, pictures
+from tests.data.handwriting import KINDS, drawn_dark, images, pen_on_paper
 from tests.ml.conftest import place_mnist
 
 PHOTOGRAPH = (3024, 4032)
@@ -68,12 +68,12 @@ def in_one_process(trained: Trained, data: Resident, count: int) -> None:
     print(f"learn_familiar {time.perf_counter() - before:.3f} s")
     form = form_of("mnist", data.shape)
     seeing, asking, right = [], [], 0
-    predict(trained, see(pictures(0, 1, seed=5)[0][1], form).pixels, detector)
+    predict(trained, see(images(0, 1, seed=5)[0][1], form).pixels, detector)
     for kind, named in enumerate(KINDS):
         read = 0
-        for digit, picture in pictures(kind, count, seed=4):
+        for digit, image in images(kind, count, seed=4):
             start = time.perf_counter()
-            seen = see(picture, form)
+            seen = see(image, form)
             middle = time.perf_counter()
             answer = predict(trained, seen.pixels, detector)
             asking.append(time.perf_counter() - middle)
@@ -131,10 +131,10 @@ def timed(count: int, work: Callable[[], object]) -> list[float]:
     return times
 
 
-def own_pictures() -> dict[str, bytes]:
+def own_images() -> dict[str, bytes]:
     """A drawing, and a photograph as large as a telephone's camera makes it."""
-    drawing = pictures(KINDS.index(drawn_dark), 1, seed=4)[0][1]
-    paper = Image.open(BytesIO(pictures(KINDS.index(pen_on_paper), 1, seed=4)[0][1]))
+    drawing = images(KINDS.index(drawn_dark), 1, seed=4)[0][1]
+    paper = Image.open(BytesIO(images(KINDS.index(pen_on_paper), 1, seed=4)[0][1]))
     content = BytesIO()
     paper.convert("RGB").resize(PHOTOGRAPH, Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
     return {"drawing": drawing, "photograph": content.getvalue()}
@@ -153,21 +153,21 @@ def through_a_server(folder: Path, document: Document, count: int) -> None:
         here = f"/runs/{run}/try"
         networks = Networks(folder)
         both: list[float] = []
-        for name, picture in own_pictures().items():
+        for name, image in own_images().items():
 
-            def ask(picture: bytes = picture) -> None:
-                answer = client.post(here, files={"pictures": ("p", picture)}, headers={"HX-Request": "true"})
+            def ask(image: bytes = image) -> None:
+                answer = client.post(here, files={"images": ("p", image)}, headers={"HX-Request": "true"})
                 if answer.status_code != 200 or "data:image/png" not in answer.text:
                     log = (folder / "logs" / "web.log").read_text()[-3000:]
                     raise RuntimeError(f"no answer: {answer.status_code} {log}")
 
-            def ask_bare(picture: bytes = picture) -> None:
-                if answer_to(networks, weights, picture).prediction is None:
+            def ask_bare(image: bytes = image) -> None:
+                if answer_to(networks, weights, image).prediction is None:
                     raise RuntimeError("no answer")
 
             timed(5, ask)
             timed(5, ask_bare)
-            print(f"{name}_bytes {len(picture)} B")
+            print(f"{name}_bytes {len(image)} B")
             times = timed(count, ask)
             both += times
             print_times(f"served_{name}", times)
@@ -177,7 +177,7 @@ def through_a_server(folder: Path, document: Document, count: int) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--count", type=int, default=20, help="pictures of each kind")
+    options.add_argument("--count", type=int, default=20, help="images of each kind")
     options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--only-served", action="store_true", help="leave out what happens in one process")
     arguments = options.parse_args()

@@ -103,9 +103,9 @@ def _add_trained(commands: _Commands) -> None:
     export.add_export(exported)
     reported = commands.add("report", report.report, "Write the report of a trained network as one HTML file.")
     report.add_report(reported)
-    predicted = commands.add("predict", predict.predict, "Ask a trained network about your own pictures.")
+    predicted = commands.add("predict", predict.predict, "Ask a trained network about your own images.")
     add_weights(predicted)
-    predicted.add_argument("pictures", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")
+    predicted.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP, BMP, GIF or TIFF")
     _add_json(exported, predicted)
 
 

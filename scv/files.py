@@ -1,4 +1,4 @@
-"""Artefacts by key: weights, checkpoints, pictures. A key is a relative path such as `runs/7/weights.safetensors`."""
+"""Artefacts by key: weights, checkpoints, images. A key is a relative path such as `runs/7/weights.safetensors`."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ def run_folder(run_id: int) -> str:
 
 
 def draft_folder(dataset_id: int) -> str:
-    """The key prefix of pictures that wait to be made into a version of a person's own dataset."""
+    """The key prefix of images that wait to be made into a version of a person's own dataset."""
     return f"drafts/{dataset_id}"
 
 

@@ -1,4 +1,4 @@
-/* A sheet to draw on, which gives its picture to a form: when a button is pressed, or after every few moves of the pen
+/* A sheet to draw on, which gives its image to a form: when a button is pressed, or after every few moves of the pen
    (`data-live`: then the form gets the newest one only). Ink and paper are those of `data-ink` and `data-paper`. */
 "use strict";
 (() => {

@@ -1,4 +1,4 @@
-/* Pictures in the clipboard go to the form that takes them, wherever on the page they are pasted. */
+/* Images in the clipboard go to the form that takes them, wherever on the page they are pasted. */
 "use strict";
 (() => {
   document.addEventListener("paste", (event) => {

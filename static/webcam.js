@@ -1,4 +1,4 @@
-/* A camera that gives pictures to a form, about five a second: as long as a button is held, or all the time that it is
+/* A camera that gives images to a form, about five a second: as long as a button is held, or all the time that it is
    on (`data-live`: then the form gets the newest one only). What it shows is mirrored, what it gives is not. */
 "use strict";
 (() => {
@@ -96,7 +96,7 @@
       if (document.hidden) end();
       else if (live) begin();
     });
-    /* The answer to a picture from elsewhere would be gone with the next one of the camera. */
+    /* The answer to an image from elsewhere would be gone with the next one of the camera. */
     if (live) document.addEventListener("give", (event) => stream && event.detail.source !== box && (off(), say("off")));
     if (!hold) return;
     const pressed = (event) => event.key === " " || event.key === "Enter";
@@ -112,7 +112,7 @@
       if (!event.repeat) begin();
     });
     hold.addEventListener("keyup", (event) => pressed(event) && end());
-    /* A screen reader presses without a pointer or a key: it gets one picture. */
+    /* A screen reader presses without a pointer or a key: it gets one image. */
     hold.addEventListener("click", (event) => event.detail === 0 && event.pointerType === "" && stream && give());
   }
 

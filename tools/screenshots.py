@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/img/ anew: starts SCV on a temporary folder and builds a network in Chromium.
+"""Takes the images in docs/img/ anew: starts SCV on a temporary folder and builds a network in Chromium.
 
 .venv/bin/python tools/screenshots.py
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "docs" / "img"
+IMAGES = ROOT / "docs" / "img"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 BLOCKS = ("Conv2d", "ReLU", "MaxPool2d", "Linear")
 SEVEN = ((0.28, 0.2), (0.7, 0.2), (0.58, 0.45), (0.42, 0.85))
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def take(browser: Browser, link: str) -> None:
-    """Sign in, build, train, and take a picture of each."""
+    """Sign in, build, train, and take an image of each."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme="light", locale="en-GB")
     page = context.new_page()
     page.goto(link)
@@ -66,21 +66,21 @@ def take(browser: Browser, link: str) -> None:
     page.wait_for_timeout(300)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.screenshot(path=PICTURES / f"editor-{scheme}.png")
+        page.screenshot(path=IMAGES / f"editor-{scheme}.png")
     page.emulate_media(color_scheme="light")
     page.click("#run")
     page.wait_for_url("**/runs/*")
     page.wait_for_selector("text=test accuracy", timeout=60_000)
-    page.screenshot(path=PICTURES / "run-light.png")
+    page.screenshot(path=IMAGES / "run-light.png")
     run = page.url
     page.goto(f"{run}/try")
     draw_a_seven(page)
     page.wait_for_selector(".best-guess b", timeout=60_000)
     page.wait_for_timeout(2000)  # for what the network is familiar with
-    page.screenshot(path=PICTURES / "try-light.png")
+    page.screenshot(path=IMAGES / "try-light.png")
     page.goto(f"{run}/report")
     page.wait_for_selector("text=The report is complete", timeout=300_000)
-    page.screenshot(path=PICTURES / "report-light.png")
+    page.screenshot(path=IMAGES / "report-light.png")
 
 
 def draw_a_seven(page: Page) -> None:

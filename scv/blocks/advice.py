@@ -84,22 +84,22 @@ def _at_the_end(trunk: Chain, index: dict[int, int]) -> Advice:
         yield index[id(last)], _warn("normalization_at_end", message, None, at, remove=True)
 
 
-def _pooled_too_early(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int], picture: Shape) -> Advice:
+def _pooled_too_early(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int], image: Shape) -> Advice:
     """Global pooling right after filters that never saw half of the object."""
     for position, block in enumerate(trunk):
         checked = found[index[id(block)]]
         if block.type not in ("AdaptiveAvgPool2d", "AdaptiveMaxPool2d") or checked.output is None or position == 0:
             continue
         sees = found[index[id(trunk[position - 1])]].sees
-        if checked.output[1:] == (1, 1) and sees is not None and 2 * max(sees) < max(picture[1:]):
+        if checked.output[1:] == (1, 1) and sees is not None and 2 * max(sees) < max(image[1:]):
             message = say(
-                "The filters before this see {height} × {width} pixels of a picture of {picture}: too little to tell "
+                "The filters before this see {height} × {width} pixels of an image of {image}: too little to tell "
                 "objects apart. Pool or stride earlier, or add convolutions.",
                 height=sees[0],
                 width=sees[1],
-                picture=f"{picture[1]} × {picture[2]}",
+                image=f"{image[1]} × {image[2]}",
             )
-            detail = say("{sum}", sum=f"2·{max(sees)} = {2 * max(sees)} < {max(picture[1:])}")
+            detail = say("{sum}", sum=f"2·{max(sees)} = {2 * max(sees)} < {max(image[1:])}")
             yield index[id(block)], Problem("sees_too_little", "warning", message, detail)
 
 

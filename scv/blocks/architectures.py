@@ -1,6 +1,6 @@
-"""Well-known kinds of networks as documents, each fitted to the shape of the pictures and the number of classes.
+"""Well-known kinds of networks as documents, each fitted to the shape of the images and the number of classes.
 
-The smallest pictures that they fit are 8 × 8. Larger pictures get more stages, so that what is left at the end is
+The smallest images that they fit are 8 × 8. Larger images get more stages, so that what is left at the end is
 about 8 × 8 and every answer has seen the whole object; very large ones are shrunk by the first layers.
 """
 
@@ -16,26 +16,26 @@ from scv.blocks.document import Block, Document
 from scv.blocks.shapes import Shape
 
 ENOUGH = 8
-"""Height and width at which a network need not shrink its picture any further."""
+"""Height and width at which a network need not shrink its image any further."""
 
 WIDE = 40
-"""Pictures beyond this are halved by the very first convolution of the deeper networks."""
+"""Images beyond this are halved by the very first convolution of the deeper networks."""
 
 HUGE = 112
-"""Pictures beyond this are quartered at once, as ImageNet's usually are."""
+"""Images beyond this are quartered at once, as ImageNet's usually are."""
 
 
 def linear_classifier(shape: Shape, classes: int) -> Document:
     """Softmax regression: every pixel votes for every class."""
-    picture = _Picture(shape)
-    return _document(*picture.shrunk_to(32), _block("Flatten"), _block("Linear", out_features=classes))
+    image = _Image(shape)
+    return _document(*image.shrunk_to(32), _block("Flatten"), _block("Linear", out_features=classes))
 
 
 def perceptron(shape: Shape, classes: int) -> Document:
     """A multilayer perceptron with two hidden layers. Rumelhart et al. 1986."""
-    picture = _Picture(shape)
+    image = _Image(shape)
     return _document(
-        *picture.shrunk_to(32),
+        *image.shrunk_to(32),
         _block("Flatten"),
         _block("Linear", out_features=256),
         _block("ReLU"),
@@ -48,18 +48,18 @@ def perceptron(shape: Shape, classes: int) -> Document:
 def lenet(shape: Shape, classes: int) -> Document:
     """LeNet-5 with all maps connected. LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition.
 
-    Its pictures were 32 × 32; smaller ones get a rim, larger ones are shrunk to that.
+    Its images were 32 × 32; smaller ones get a rim, larger ones are shrunk to that.
     """
-    picture = _Picture(shape)
-    blocks = picture.shrunk_to(32)
+    image = _Image(shape)
+    blocks = image.shrunk_to(32)
     for channels, least in ((6, 32), (16, 6)):
-        rim = [2 if side < least else 0 for side in picture.sides]
+        rim = [2 if side < least else 0 for side in image.sides]
         blocks.append(
             _block("Conv2d", out_channels=channels, kernel_size=5, **({"padding": _size(rim)} if any(rim) else {}))
         )
         blocks.append(_block("Tanh"))
-        picture.sides = [side + 2 * pad - 4 for side, pad in zip(picture.sides, rim, strict=True)]
-        blocks.append(picture.pooled("AvgPool2d"))
+        image.sides = [side + 2 * pad - 4 for side, pad in zip(image.sides, rim, strict=True)]
+        blocks.append(image.pooled("AvgPool2d"))
     return _document(
         *blocks,
         _block("Flatten"),
@@ -73,21 +73,21 @@ def lenet(shape: Shape, classes: int) -> Document:
 
 def small_cnn(shape: Shape, classes: int) -> Document:
     """One convolution a stage, batch normalization (Ioffe and Szegedy 2015) and dropout (Srivastava et al. 2014)."""
-    picture = _Picture(shape)
+    image = _Image(shape)
     blocks: list[Block] = []
-    for stage in range(picture.stages(2)):
-        blocks += [*_conv(min(32 << stage, 64)), picture.pooled("MaxPool2d")]
+    for stage in range(image.stages(2)):
+        blocks += [*_conv(min(32 << stage, 64)), image.pooled("MaxPool2d")]
     return _document(*blocks, _block("Flatten"), _block("Dropout"), _block("Linear", out_features=classes))
 
 
 def vgg(shape: Shape, classes: int) -> Document:
     """Pairs of 3 × 3 convolutions. Simonyan and Zisserman 2015, Very Deep Convolutional Networks."""
-    picture = _Picture(shape)
-    width = 16 if picture.side > 2 * WIDE else 32
+    image = _Image(shape)
+    width = 16 if image.side > 2 * WIDE else 32
     blocks: list[Block] = []
-    for stage in range(picture.stages(2)):
+    for stage in range(image.stages(2)):
         channels = min(width << stage, 128)
-        blocks += [*_conv(channels), *_conv(channels), picture.pooled("MaxPool2d")]
+        blocks += [*_conv(channels), *_conv(channels), image.pooled("MaxPool2d")]
     return _document(
         *blocks,
         _block("Flatten"),
@@ -100,11 +100,11 @@ def vgg(shape: Shape, classes: int) -> Document:
 
 def resnet(shape: Shape, classes: int) -> Document:
     """One basic block a stage, projection where the shape changes. He et al. 2016, Deep Residual Learning."""
-    picture = _Picture(shape)
-    blocks = _stem(picture, 32)
-    for stage in range(picture.stages(2) + 1):
+    image = _Image(shape)
+    blocks = _stem(image, 32)
+    for stage in range(image.stages(2) + 1):
         channels = min(32 << stage, 256)
-        stride = picture.strides() if stage else {}
+        stride = image.strides() if stage else {}
         blocks += [
             _block(
                 "Residual",
@@ -118,34 +118,34 @@ def resnet(shape: Shape, classes: int) -> Document:
 
 def inception(shape: Shape, classes: int) -> Document:
     """Filters of three sizes side by side. Szegedy et al. 2015, Going Deeper with Convolutions."""
-    picture = _Picture(shape)
-    blocks = _stem(picture, 32)
-    for stage in range(picture.stages(2)):
+    image = _Image(shape)
+    blocks = _stem(image, 32)
+    for stage in range(image.stages(2)):
         width = 16 if stage == 0 else 32
-        blocks += [picture.pooled("MaxPool2d"), *_inception(width), *_inception(width)]
+        blocks += [image.pooled("MaxPool2d"), *_inception(width), *_inception(width)]
     return _document(*blocks, *_head(classes, _block("Dropout", p=0.2)))
 
 
 def mobilenet(shape: Shape, classes: int) -> Document:
     """Depthwise separable convolutions. Howard et al. 2017, MobileNets."""
-    picture = _Picture(shape)
-    blocks = [*_stem(picture, 32), *_separable(32, 64)]
+    image = _Image(shape)
+    blocks = [*_stem(image, 32), *_separable(32, 64)]
     channels = 64
-    for _ in range(picture.stages(2)):
+    for _ in range(image.stages(2)):
         wider = min(2 * channels, 256)
-        blocks += [*_separable(channels, wider, **picture.strides()), *_separable(wider, wider)]
+        blocks += [*_separable(channels, wider, **image.strides()), *_separable(wider, wider)]
         channels = wider
     return _document(*blocks, *_head(classes))
 
 
 def all_convolutional(shape: Shape, classes: int) -> Document:
     """Strides in the place of pools and no Linear. Springenberg et al. 2015, Striving for Simplicity."""
-    picture = _Picture(shape)
+    image = _Image(shape)
     blocks: list[Block] = []
-    for stage in range(picture.stages(2)):
+    for stage in range(image.stages(2)):
         channels = min(32 << stage, 64)
-        first = picture.strides() if stage == 0 and picture.side > 2 * WIDE else {}
-        blocks += [*_conv(channels, **first), *_conv(channels, **picture.strides())]
+        first = image.strides() if stage == 0 and image.side > 2 * WIDE else {}
+        blocks += [*_conv(channels, **first), *_conv(channels, **image.strides())]
     return _document(
         *blocks,
         *_conv(64),
@@ -158,9 +158,9 @@ def all_convolutional(shape: Shape, classes: int) -> Document:
 
 def broken(shape: Shape, classes: int) -> Document:
     """Seven different errors and one thing unwise; the first fix that each of them offers is right."""
-    picture = _Picture(shape)
+    image = _Image(shape)
     return _document(
-        *picture.shrunk_to(32),
+        *image.shrunk_to(32),
         _block("Conv2d", out_channels=16, kernel_size=5, padding="same", stride=2),  # same with a stride
         _block("BatchNorm2d"),
         _block("ReLU"),
@@ -180,7 +180,7 @@ def broken(shape: Shape, classes: int) -> Document:
     )
 
 
-class _Picture:
+class _Image:
     """Height and width of what flows, as layer after layer shrinks them; no side becomes smaller than 2."""
 
     def __init__(self, shape: Shape) -> None:
@@ -192,17 +192,17 @@ class _Picture:
         return max(self.sides)
 
     def stages(self, least: int) -> int:
-        """How many halvings bring the picture down to enough, `least` at least."""
+        """How many halvings bring the image down to enough, `least` at least."""
         return max(least, ((self.side - 1) // ENOUGH).bit_length())
 
     def strides(self) -> dict[str, Any]:
-        """Parameters of a padded convolution that halves the picture."""
+        """Parameters of a padded convolution that halves the image."""
         steps = [2 if side >= 4 else 1 for side in self.sides]
         self.sides = [-(-side // step) for side, step in zip(self.sides, steps, strict=True)]
         return {"stride": _size(steps)} if max(steps) > 1 else {}
 
     def pooled(self, kind: str) -> Block:
-        """A pool that halves the picture."""
+        """A pool that halves the image."""
         kernel = [2 if side >= 4 else 1 for side in self.sides]
         self.sides = [side // window for side, window in zip(self.sides, kernel, strict=True)]
         return _block(kind, kernel_size=_size(kernel))
@@ -214,12 +214,12 @@ class _Picture:
         return [_block("AvgPool2d", kernel_size=_size(windows))] if max(windows) > 1 else []
 
 
-def _stem(picture: _Picture, channels: int) -> list[Block]:
-    """The first convolution: 7 × 7 with a pool for huge pictures, else 3 × 3."""
-    if picture.side > HUGE:
-        blocks = _conv(channels, 7, **picture.strides())
-        return [*blocks, _block("MaxPool2d", kernel_size=3, padding=1, **picture.strides())]
-    return _conv(channels, **(picture.strides() if picture.side > WIDE else {}))
+def _stem(image: _Image, channels: int) -> list[Block]:
+    """The first convolution: 7 × 7 with a pool for huge images, else 3 × 3."""
+    if image.side > HUGE:
+        blocks = _conv(channels, 7, **image.strides())
+        return [*blocks, _block("MaxPool2d", kernel_size=3, padding=1, **image.strides())]
+    return _conv(channels, **(image.strides() if image.side > WIDE else {}))
 
 
 def _head(classes: int, *before: Block) -> list[Block]:

@@ -157,7 +157,7 @@ class BlockType(ABC):
         return 0
 
     def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
-        """What one output number sees of the picture, when an input number has this sight."""
+        """What one output number sees of the image, when an input number has this sight."""
         return field
 
     def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:

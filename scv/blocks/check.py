@@ -62,7 +62,7 @@ class _Walker:
 
     def __init__(self, input_shape: Shape) -> None:
         self.found: list[BlockCheck] = []
-        self._picture = input_shape[-2:]
+        self._image = input_shape[-2:]
         self._seen: set[str] = set()
         self._repeated: list[int] = []
 
@@ -127,7 +127,7 @@ class _Walker:
             parameters=costs[0] + sum(block.parameters for block in held),
             multiply_adds=costs[1] + sum(block.multiply_adds for block in held),
             activations=costs[2] + sum(block.activations for block in held),
-            sees=field.within(self._picture),
+            sees=field.within(self._image),
             problems=tuple(problems),
         )
         return output, field

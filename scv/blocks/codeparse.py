@@ -1,7 +1,7 @@
 """PyTorch code as a block document: the way back of `codegen`.
 
 The code is read, never run: `reading` goes through it with constants, layers and tensors that are only names,
-and what `forward` does to the picture becomes a graph, whose joins become containers. Channels and features
+and what `forward` does to the image becomes a graph, whose joins become containers. Channels and features
 that the code states are dropped, because they follow from the blocks. Work, depth and size are bounded.
 """
 

@@ -46,7 +46,7 @@ class Block(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network as its user built it, from the picture down to the answer."""
+    """A network as its user built it, from the image down to the answer."""
 
     format: Literal[1] = 1
     blocks: tuple[Block, ...] = ()

@@ -41,7 +41,7 @@ class BlockCheck(msgspec.Struct, frozen=True):
 
     `into`, `branch` and `position` say where it stands. Costs of a container include what it holds.
     `activations` counts the numbers that one image leaves in memory while training. `sees` is the receptive
-    field, height and width in pixels of the picture; None where that is all of it, or unknown.
+    field, height and width in pixels of the image; None where that is all of it, or unknown.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""How much of the picture one number of a layer can see: its receptive field."""
+"""How much of the image one number of a layer can see: its receptive field."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ import msgspec
 
 
 class ReceptiveField(msgspec.Struct, frozen=True):
-    """What one number sees of the picture: `reach` pixels high and wide, its neighbour `step` pixels further.
+    """What one number sees of the image: `reach` pixels high and wide, its neighbour `step` pixels further.
 
-    `everything` is for what sees the whole picture, however large that is. Araujo et al. 2019, Computing
+    `everything` is for what sees the whole image, however large that is. Araujo et al. 2019, Computing
     Receptive Fields of Convolutional Neural Networks.
     """
 
@@ -37,7 +37,7 @@ class ReceptiveField(msgspec.Struct, frozen=True):
             any(s.everything for s in sights),
         )
 
-    def within(self, picture: Sequence[int]) -> tuple[int, int] | None:
-        """Height and width in whole pixels; None where that is the whole picture."""
-        height, width = (min(math.ceil(reach), side) for reach, side in zip(self.reach, picture, strict=True))
-        return None if self.everything or (height, width) == tuple(picture) else (height, width)
+    def within(self, image: Sequence[int]) -> tuple[int, int] | None:
+        """Height and width in whole pixels; None where that is the whole image."""
+        height, width = (min(math.ceil(reach), side) for reach, side in zip(self.reach, image, strict=True))
+        return None if self.everything or (height, width) == tuple(image) else (height, width)

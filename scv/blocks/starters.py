@@ -16,7 +16,7 @@ from scv.message import mark
 class Starter(msgspec.Struct, frozen=True):
     """A network to begin with. `title` and `summary` are gettext ids.
 
-    `build(input_shape, classes)` makes its document, for pictures of 8 × 8 pixels and more. An `exercise` does not
+    `build(input_shape, classes)` makes its document, for images of 8 × 8 pixels and more. An `exercise` does not
     train as it is: it is there to be repaired.
     """
 
@@ -39,7 +39,7 @@ STARTERS: dict[str, Starter] = {
         Starter(
             "mlp",
             mark("Small MLP"),
-            mark("Three fully connected layers. It learns shapes, but starts anew for each place in the picture."),
+            mark("Three fully connected layers. It learns shapes, but starts anew for each place in the image."),
             architectures.perceptron,
         ),
         Starter(
@@ -81,7 +81,7 @@ STARTERS: dict[str, Starter] = {
         Starter(
             "allconv",
             mark("All-convolutional"),
-            mark("No pools and no Linear: strides shrink the picture, and one channel a class is averaged at the end."),
+            mark("No pools and no Linear: strides shrink the image, and one channel a class is averaged at the end."),
             architectures.all_convolutional,
         ),
         Starter(

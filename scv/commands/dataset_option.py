@@ -7,7 +7,7 @@ from pathlib import Path
 from scv.commands.failure import MisuseError
 from scv.data.official.catalogue import DATASETS, DatasetInfo, UnknownDatasetError, find
 from scv.data.own.description import describe
-from scv.data.own.importing import SIZES, PictureOptions, prepare_pictures
+from scv.data.own.importing import SIZES, ImageOptions, prepare_images
 from scv.data.own.summary import told
 from scv.data.resident import Resident
 
@@ -18,9 +18,9 @@ def add_dataset(parser: ArgumentParser, help: str = "the dataset it is for", *, 
         "--dataset",
         required=required,
         metavar="NAME|PATH",
-        help=f"{help}: {', '.join(DATASETS)}, or a zip or a folder with a folder of pictures for each class",
+        help=f"{help}: {', '.join(DATASETS)}, or a zip or a folder with a folder of images for each class",
     )
-    group = parser.add_argument_group("your own pictures, where --dataset is a path")
+    group = parser.add_argument_group("your own images, where --dataset is a path")
     group.add_argument(
         "--image-size", type=int, metavar="PIXELS", help=f"width and height, {SIZES[0]} to {SIZES[1]}; 64 if not given"
     )
@@ -30,13 +30,13 @@ def add_dataset(parser: ArgumentParser, help: str = "the dataset it is for", *, 
     group.add_argument(
         "--fit",
         choices=("crop", "pad", "stretch"),
-        help="how a picture becomes square: its middle, as if not given; all of it, with white around; or stretched",
+        help="how an image becomes square: its middle, as if not given; all of it, with white around; or stretched",
     )
 
 
 def chosen(arguments: Namespace) -> DatasetInfo:
-    """The dataset that `--dataset` names. Raises `MisuseError`, and `PicturesError` for images that cannot be read."""
-    source = own_pictures(arguments)
+    """The dataset that `--dataset` names. Raises `MisuseError`, and `ImagesError` for images that cannot be read."""
+    source = own_images(arguments)
     if source is not None:
         return describe(source, _options(arguments))
     given = [
@@ -53,11 +53,11 @@ def chosen(arguments: Namespace) -> DatasetInfo:
     except UnknownDatasetError as error:
         raise MisuseError(f"{error.message} Or give the path of a zip or a folder of class folders.") from None
     if given:
-        raise MisuseError(f"{given[0]} is for your own pictures; the images of {info.title} are what they are.")
+        raise MisuseError(f"{given[0]} is for your own images; the images of {info.title} are what they are.")
     return info
 
 
-def own_pictures(arguments: Namespace) -> Path | None:
+def own_images(arguments: Namespace) -> Path | None:
     """The path of the own images; None for an official dataset. Raises `MisuseError` where the path does not exist."""
     text: str = arguments.dataset
     path = Path(text)
@@ -71,16 +71,16 @@ def own_pictures(arguments: Namespace) -> Path | None:
 
 
 def resident(data_dir: Path, source: Path, arguments: Namespace) -> Resident:
-    """The resident form of the own images. The first import is reported on standard error. Raises `PicturesError`."""
+    """The resident form of the own images. The first import is reported on standard error. Raises `ImagesError`."""
     terminal = sys.stderr.isatty()
 
     def progress(done: int, total: int) -> None:
         if terminal:
-            sys.stderr.write(f"\r\x1b[Kreading pictures {done:,}/{total:,}")
+            sys.stderr.write(f"\r\x1b[Kreading images {done:,}/{total:,}")
             sys.stderr.flush()
 
     try:
-        opened, summary = prepare_pictures(data_dir, source, _options(arguments), progress)
+        opened, summary = prepare_images(data_dir, source, _options(arguments), progress)
     finally:
         if terminal:
             sys.stderr.write("\r\x1b[K")
@@ -89,8 +89,8 @@ def resident(data_dir: Path, source: Path, arguments: Namespace) -> Resident:
     return opened
 
 
-def _options(arguments: Namespace) -> PictureOptions:
-    return PictureOptions(
+def _options(arguments: Namespace) -> ImageOptions:
+    return ImageOptions(
         size=64 if arguments.image_size is None else arguments.image_size,
         color=arguments.color is not False,
         fit=arguments.fit or "crop",

@@ -29,7 +29,7 @@ def add_export(parser: ArgumentParser) -> None:
     add_weights(parser)
     parser.add_argument("--format", required=True, choices=FORMATS, help="what is written")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where it is written to")
-    add_dataset(parser, "for a script or a notebook of your own pictures, where these are", required=False)
+    add_dataset(parser, "for a script or a notebook of your own images, where these are", required=False)
 
 
 def export(arguments: Namespace) -> int:
@@ -101,7 +101,7 @@ def _certified(trained: "Trained", data_dir: Path) -> tuple[bytes, Parity]:
 def _dataset(info: "WeightsInfo", arguments: Namespace) -> DatasetInfo:
     """The dataset of the script. Raises `MisuseError` where the weights were trained on another one."""
     if arguments.dataset is None and info.dataset not in DATASETS:
-        raise MisuseError("These weights were trained on pictures of your own: --dataset says where these are.")
+        raise MisuseError("These weights were trained on images of your own: --dataset says where these are.")
     found = DATASETS[info.dataset] if arguments.dataset is None else chosen(arguments)
     if (found.shape, found.classes) != (info.input_shape, info.classes):
         raise MisuseError(
@@ -121,7 +121,7 @@ def _write(output: Path, content: bytes) -> None:
 
 
 def _print(parity: Parity) -> None:
-    of = "pictures of noise" if parity.dataset_hash is None else f"test images of {foreign(parity.dataset)}"
+    of = "images of noise" if parity.dataset_hash is None else f"test images of {foreign(parity.dataset)}"
     print(f"compared on {parity.images} {of}:")
     for pair in parity.pairs:
         apart = "not finite" if pair.difference is None else f"{pair.difference:.1e}"

@@ -5,7 +5,7 @@ from scv.blocks.codeparse import CodeError
 from scv.blocks.document import DocumentError
 from scv.blocks.operations import OperationError
 from scv.data.errors import DatasetMissingError
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.errors import SCVError
 from scv.ml.errors import ExportError, TrainingError, WeightsError
 
@@ -22,7 +22,7 @@ FAILURES = (
     InvalidDocumentError,
     MisuseError,
     OperationError,
-    PicturesError,
+    ImagesError,
     SCVError,
     TrainingError,
     WeightsError,

@@ -31,7 +31,7 @@ def report(arguments: Namespace) -> int:
         raise MisuseError(f"There is no folder {output.absolute().parent}.")
 
     # Imported here: torch and the pages' libraries take seconds, and no other command needs both.
-    from scv.jobs.open_dataset import pictures_of
+    from scv.jobs.open_dataset import images_of
     from scv.ml.report.report import ReportError, make_report
     from scv.ml.trained import load_trained
     from scv.web.http.language import load_languages
@@ -39,7 +39,7 @@ def report(arguments: Namespace) -> int:
     from scv.web.reports.html_file import report_html
 
     trained = load_trained(path)
-    resident = pictures_of(data_dir, trained.info.dataset)
+    resident = images_of(data_dir, trained.info.dataset)
     renderer = make_renderer(load_languages(ROOT / "translations"))
     said: list[str] = []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from scv.commands.dataset_option import chosen, own_pictures, resident
+from scv.commands.dataset_option import chosen, own_images, resident
 from scv.commands.documents import read
 from scv.commands.failure import MisuseError
 from scv.commands.settings_options import settings_from
@@ -23,7 +23,7 @@ from scv.training.progress import EpochMetrics, Event, Progress, Result, Started
 
 def train(arguments: Namespace) -> int:
     """Train, test and keep the weights; progress goes to standard error, the result to standard output."""
-    info, images = chosen(arguments), own_pictures(arguments)
+    info, images = chosen(arguments), own_images(arguments)
     document = read(arguments.document)
     training_settings = settings_from(arguments, info, document)
     settings = Settings.from_environment()

@@ -3,7 +3,7 @@
 A folder `{data_dir}/datasets/{name}/` holds four `.npy` files of images and labels, `probes.npy`, and `meta.json`
 (format, class names, mean, standard deviation, content hash). It appears by one rename, so that it is there whole
 or not at all. Which images validate is not stored, since `splits.split` says it of any labels; but where a dataset has
-pictures of its own for that, they are among the training images, and `validation.npy` holds their indices.
+images of its own for that, they are among the training images, and `validation.npy` holds their indices.
 """
 
 import tokenize
@@ -97,7 +97,7 @@ class Resident:
 
     @property
     def probe_images(self) -> NDArray[np.uint8]:
-        """The pictures by which networks are compared, (100, C, H, W)."""
+        """The images by which networks are compared, (100, C, H, W)."""
         return np.asarray(self.test_images[self.probes])
 
     @cached_property

@@ -56,7 +56,7 @@ def every_nth_of_each_class(labels: NDArray[np.int64], n: int) -> NDArray[np.boo
 
 
 PROBES = 100
-"""How many pictures stand for a dataset where networks are compared by what they see in them."""
+"""How many images stand for a dataset where networks are compared by what they see in them."""
 
 _SEED = 20260
 

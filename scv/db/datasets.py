@@ -137,7 +137,7 @@ async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> 
 
 
 async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: int, color: bool, fit: str) -> None:
-    """Choose what its pictures become. Raises `RefusedError` once there is a version, which all others are like."""
+    """Choose what its images become. Raises `RefusedError` once there is a version, which all others are like."""
     if dataset.versions:
         raise RefusedError(say("Size, colour and fit were chosen with the first version, and stay as they are."))
     dataset.image_size, dataset.color, dataset.fit = image_size, color, fit
@@ -243,7 +243,7 @@ async def give_up_version(session: AsyncSession, version: DatasetVersion, why: M
         return False
     dataset, text = version.dataset, msgspec.json.encode(why).decode()
     if forget and len(dataset.versions) == 1:
-        told = say("The pictures of {name} could not be imported. {why}", name=dataset.name, why=why)
+        told = say("The images of {name} could not be imported. {why}", name=dataset.name, why=why)
         session.add(Notice(user_id=dataset.user_id, text=msgspec.json.encode(told).decode()))
         await session.execute(delete(Dataset).where(Dataset.id == dataset.id))
     else:
@@ -265,7 +265,7 @@ async def take_notices(session: AsyncSession, user: User) -> list[Message]:
 async def publish_dataset(session: AsyncSession, dataset: Dataset, *, published: bool) -> None:
     """Let others look at it and train on it, or not any more."""
     if published and not any(version.status == "ready" for version in dataset.versions):
-        raise RefusedError(say("There are no pictures in it yet that others could use."))
+        raise RefusedError(say("There are no images in it yet that others could use."))
     dataset.published_at = (dataset.published_at or now()) if published else None
     await session.flush()
 

@@ -53,7 +53,7 @@ async def _queue(
         raise NotFoundError(say("There is no such version."))
     await lock_user(session, version.model.user_id)  # whose runs are counted
     if not await hold_dataset(session, dataset):
-        raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
+        raise RefusedError(say("The images that it learned from were deleted. Have the model learn from others."))
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
         select(func.count()).select_from(Run).where(owned_by(version.model.user_id, Run), Run.status == "queued")

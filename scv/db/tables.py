@@ -133,7 +133,7 @@ class Notice(Base):
 
 
 class Dataset(Base):
-    """A person's own pictures; those that can be trained on are in its versions.
+    """A person's own images; those that can be trained on are in its versions.
 
     Size (pixels), colour and fit are those that every version has: they can be changed until there is one.
     `failure` says why the last version could not be made, as JSON. `last_number` is the highest that a version has had.
@@ -169,10 +169,10 @@ class Dataset(Base):
 
 
 class DatasetVersion(Base):
-    """One immutable state of a person's own pictures; `name` is that of its resident form, such as own-12-3.
+    """One immutable state of a person's own images; `name` is that of its resident form, such as own-12-3.
 
     While it is being made there is `changes` (JSON), which says what from; then there are the figures. `train`,
-    `validation` and `test` count the pictures of each class. `summary` (JSON) says what became of the files.
+    `validation` and `test` count the images of each class. `summary` (JSON) says what became of the files.
     """
 
     __tablename__ = "dataset_versions"

@@ -92,8 +92,8 @@ _CELLS = (
         """
 # $title
 
-A network for $dataset, built from blocks in SCV: pictures of $shape numbers, $classes classes,
-$parameters parameters to learn and $multiply_adds multiply-adds for one picture.
+A network for $dataset, built from blocks in SCV: images of $shape numbers, $classes classes,
+$parameters parameters to learn and $multiply_adds multiply-adds for one image.
 
 Run the cells from top to bottom. They need `torch`, `torchvision` and `pillow` (`scikit-learn` for the Digits
 dataset), and nothing of SCV.
@@ -141,7 +141,7 @@ CLASS_NAMES = $class_names
         """
 ## The network
 
-`__init__` makes the layers, `forward` sends the pictures through them. Beside each line stands the shape of what comes
+`__init__` makes the layers, `forward` sends the images through them. Beside each line stands the shape of what comes
 out of it, the batch first. The last line gives one number for each class; the largest wins.
 """,
     ),
@@ -153,7 +153,7 @@ out of it, the batch first. The last line gives one number for each class; the l
 ## The data
 
 The training images are split in two: $held_out are held out, to see after each epoch how
-well the network does on pictures that it has not learned from;$part the others teach it. The test images are left
+well the network does on images that it has not learned from;$part the others teach it. The test images are left
 alone until the end.
 
 All images are normalized: from each channel its mean over the training images is taken away, and what is left is
@@ -203,7 +203,7 @@ weights = train(model, images, labels, validation, mean, std, EPOCHS, BATCH_SIZE
 ## The test
 
 The test images played no part so far, neither for the weights nor for the choice of the epoch. So this is how well the
-network does on pictures it never saw. Look once: whoever tries until this number is good fools themselves.
+network does on images it never saw. Look once: whoever tries until this number is good fools themselves.
 """,
     ),
     NotebookCell(
@@ -239,8 +239,8 @@ sheet = Image.new("RGB", (8 * 100, 2 * 100), "white")
 for y, row in enumerate(rows):
     for x, number in enumerate(row):
         pixels = test_images[number].permute(1, 2, 0).squeeze(2).numpy()  # (H, W) or (H, W, 3)
-        picture = ImageOps.contain(Image.fromarray(pixels), (96, 96), Image.Resampling.NEAREST)
-        sheet.paste(picture, (100 * x, 100 * y))
+        image = ImageOps.contain(Image.fromarray(pixels), (96, 96), Image.Resampling.NEAREST)
+        sheet.paste(image, (100 * x, 100 * y))
         print(
             f"image {number}: {CLASS_NAMES[test_labels[number]]}, "
             f"taken for {CLASS_NAMES[answers[number]]} ({sure[number]:.0%} sure)"

@@ -1,4 +1,4 @@
-"""The pictures that a run learned from, for the processes that train and report."""
+"""The images that a run learned from, for the processes that train and report."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from scv.message import say
 from scv.ml.prepare_official import prepare
 
 
-def pictures_of(data_dir: Path, name: str) -> Resident:
+def images_of(data_dir: Path, name: str) -> Resident:
     """An official dataset, prepared if need be, or a person's own. Raises `DatasetMissingError`."""
     if name in DATASETS:
         return prepare(data_dir, name)
     try:
         return open_resident(data_dir, name)
     except ResidentError as error:
-        message = say("The pictures of this run are not on this machine any more: they may have been deleted.")
+        message = say("The images of this run are not on this machine any more: they may have been deleted.")
         raise DatasetMissingError(message) from error

@@ -1,8 +1,8 @@
-"""Questions to the predictor: what a trained network says of a picture.
+"""Questions to the predictor: what a trained network says of an image.
 
-All of it goes by publish and subscribe, which the broker writes nowhere: pictures are not stored. The asker listens on
+All of it goes by publish and subscribe, which the broker writes nowhere: images are not stored. The asker listens on
 a channel of its own and publishes that it asks; a predictor that is free claims the question, says where it listens,
-gets the picture there, and answers. So a picture goes to one predictor only, and only when that one turns to it; and
+gets the image there, and answers. So an image goes to one predictor only, and only when that one turns to it; and
 an asker that listens no more, since its browser is gone, costs nothing.
 """
 
@@ -22,7 +22,7 @@ ASKED = "scv:asked"
 """The channel on which questions are published."""
 
 MOST_BYTES = 16 * 2**20
-"""The largest picture file that can be asked about: half of what the broker holds for a subscriber at most."""
+"""The largest image file that can be asked about: half of what the broker holds for a subscriber at most."""
 
 ANSWER_SECONDS = 45.0
 """How long an answer may take, all in all."""
@@ -33,10 +33,10 @@ START_SECONDS = 8.0
 _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 
-TOO_LARGE = say("The picture is too large: {size} MB are the most here.", size=MOST_BYTES // 2**20)
+TOO_LARGE = say("The image is too large: {size} MB are the most here.", size=MOST_BYTES // 2**20)
 _AWAY = say("The part of the server that answers is not running at the moment. Please try again shortly.")
 _SLOW = say("The answer took too long: the server is busy. Please try again shortly.")
-_LOST = say("The part of the server that answers broke off over this picture. Try another one.")
+_LOST = say("The part of the server that answers broke off over this image. Try another one.")
 
 
 class PredictorAwayError(SCVError):
@@ -44,20 +44,20 @@ class PredictorAwayError(SCVError):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Somebody asks a network, by the key of its weights, about a picture. `number` names the question."""
+    """Somebody asks a network, by the key of its weights, about an image. `number` names the question."""
 
     number: str
     weights: str
 
 
 class PredictorReady(msgspec.Struct, tag="ready", frozen=True):
-    """The predictor that listens on this channel has claimed the question and wants the picture."""
+    """The predictor that listens on this channel has claimed the question and wants the image."""
 
     channel: str
 
 
-class Picture(msgspec.Struct, frozen=True):
-    """A small picture to be shown: a PNG file."""
+class PngImage(msgspec.Struct, frozen=True):
+    """A small image to be shown: a PNG file."""
 
     png: bytes
     width: int
@@ -65,17 +65,17 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 class AnswerStep(msgspec.Struct, frozen=True):
-    """What was done to the picture, and how it looked afterwards."""
+    """What was done to the image, and how it looked afterwards."""
 
     text: Message
-    picture: Picture
+    image: PngImage
 
 
 class Answer(msgspec.Struct, tag="answer", frozen=True, kw_only=True):
     """What came of a question.
 
     `steps` lead to what the network sees. Where there is no `prediction`, `problem` says why. `notes` are to be read
-    beside the answer. `overlay` shows what in the picture the first guess comes from; `about` says how to read it, or
+    beside the answer. `overlay` shows what in the image the first guess comes from; `about` says how to read it, or
     why there is none.
     """
 
@@ -83,7 +83,7 @@ class Answer(msgspec.Struct, tag="answer", frozen=True, kw_only=True):
     notes: tuple[Message, ...] = ()
     prediction: Prediction | None = None
     problem: Message | None = None
-    overlay: Picture | None = None
+    overlay: PngImage | None = None
     about: Message | None = None
 
 
@@ -102,35 +102,35 @@ def answer_channel(number: str) -> str:
     return f"scv:answer:{number}"
 
 
-def with_number(number: str, picture: bytes) -> bytes:
-    """A picture as it goes to a predictor's channel."""
-    return number.encode() + picture
+def with_number(number: str, image: bytes) -> bytes:
+    """An image as it goes to a predictor's channel."""
+    return number.encode() + image
 
 
 def without_number(data: bytes) -> tuple[str, bytes]:
-    """The question's number and its picture."""
+    """The question's number and its image."""
     return data[:16].decode(errors="replace"), data[16:]
 
 
 async def ask(
     redis: Redis,
     weights: str,
-    picture: bytes,
+    image: bytes,
     *,
     seconds: float = ANSWER_SECONDS,
     start_seconds: float = START_SECONDS,
 ) -> Answer:
-    """Ask the network whose weights have this key about a picture, a file's bytes.
+    """Ask the network whose weights have this key about an image, a file's bytes.
 
     Raises `TooLargeError`, `PredictorAwayError` and `BrokerAwayError`. When it is cancelled, nothing is computed.
     """
-    if len(picture) > MOST_BYTES:
+    if len(image) > MOST_BYTES:
         raise TooLargeError(TOO_LARGE)
     try:
         async with asyncio.timeout(seconds):
             for _ in range(2):  # a predictor that was lost may have been killed by something else
                 with broker_needed():
-                    answer = await _ask_once(redis, weights, picture, start_seconds)
+                    answer = await _ask_once(redis, weights, image, start_seconds)
                 if answer is not None:
                     return answer
     except TimeoutError as error:
@@ -138,15 +138,15 @@ async def ask(
     raise PredictorAwayError(_LOST)
 
 
-async def _ask_once(redis: Redis, weights: str, picture: bytes, start_seconds: float) -> Answer | None:
-    """The answer; None where the predictor that had the picture is gone."""
+async def _ask_once(redis: Redis, weights: str, image: bytes, start_seconds: float) -> Answer | None:
+    """The answer; None where the predictor that had the image is gone."""
     asked = Asked(secrets.token_hex(8), weights)
     async with redis.pubsub() as news:
         await news.subscribe(answer_channel(asked.number))
         while (await news.get_message(timeout=_LOOK_SECONDS)) is None:  # until the broker has confirmed it
             pass
         channel = await _claimed(redis, news, asked, start_seconds)
-        await redis.publish(channel, with_number(asked.number, picture))
+        await redis.publish(channel, with_number(asked.number, image))
         while True:
             data = await _next(news)
             if data is None:

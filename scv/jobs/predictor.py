@@ -1,6 +1,6 @@
 """`python -m scv.jobs.predictor`: a process that has torch imported and the last few networks warm, and answers.
 
-It answers one question after the other, by `asking`. Nothing of a picture is written anywhere, not to its log either.
+It answers one question after the other, by `asking`. Nothing of an image is written anywhere, not to its log either.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from scv.data.images import preprocess
-from scv.data.images.preprocess import Form, OwnPictureError, form_of, see
+from scv.data.images.preprocess import Form, OwnImageError, form_of, see
 from scv.files import Files
 from scv.jobs.predict_client import (
     ASKED,
     Answer,
     AnswerStep,
     Asked,
-    Picture,
+    PngImage,
     PredictorReady,
     answer_channel,
     read_asked,
@@ -57,7 +57,7 @@ _LEARN_SECONDS = 2.0
 _WAITING = 1000
 """So many questions are remembered; who asks beyond asks again."""
 
-_PICTURE_SECONDS = 10.0
+_IMAGE_SECONDS = 10.0
 _CLAIM_SECONDS = 60
 
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
@@ -65,7 +65,7 @@ _PAUSE = 0.2
 
 _INTERNAL = say("The answer stopped because of an error in the program. The interactive worker's log has the details.")
 _STILL_LEARNING = say(
-    "Whether this picture is like those that the network learned from is still being worked out. Ask again shortly."
+    "Whether this image is like those that the network learned from is still being worked out. Ask again shortly."
 )
 
 
@@ -120,11 +120,11 @@ class Networks:
         return warm
 
 
-def answer_to(networks: Networks, path: Path, picture: bytes) -> Answer:
+def answer_to(networks: Networks, path: Path, image: bytes) -> Answer:
     """The answer of the network with these weights; whatever goes wrong is said in it."""
     try:
-        return _answer(networks, path, picture)
-    except OwnPictureError as error:
+        return _answer(networks, path, image)
+    except OwnImageError as error:
         return Answer(steps=_drawn(error.steps), problem=error.message)
     except WeightsError as error:
         return Answer(problem=error.message)
@@ -133,9 +133,9 @@ def answer_to(networks: Networks, path: Path, picture: bytes) -> Answer:
         return Answer(problem=_INTERNAL)
 
 
-def _answer(networks: Networks, path: Path, picture: bytes) -> Answer:
+def _answer(networks: Networks, path: Path, image: bytes) -> Answer:
     warm = networks.get(path)
-    seen = see(picture, warm.form)
+    seen = see(image, warm.form)
     detector, notes = None, list(seen.notes)
     try:
         detector = warm.learning.result(_LEARN_SECONDS)
@@ -161,10 +161,10 @@ def _drawn(steps: tuple[preprocess.Step, ...]) -> tuple[AnswerStep, ...]:
     return tuple(AnswerStep(step.text, _png(step.image)) for step in steps)
 
 
-def _png(image: Image.Image) -> Picture:
+def _png(image: Image.Image) -> PngImage:
     content = io.BytesIO()
     image.save(content, "PNG", compress_level=1)
-    return Picture(content.getvalue(), image.width, image.height)
+    return PngImage(content.getvalue(), image.width, image.height)
 
 
 class Predictor:
@@ -174,13 +174,13 @@ class Predictor:
         self._redis = redis
         self._files = Files(settings.data_dir / "files")
         self._networks = Networks(settings.data_dir)
-        self._channel = f"scv:picture:{secrets.token_hex(8)}"
+        self._channel = f"scv:image:{secrets.token_hex(8)}"
         self._waiting: OrderedDict[str, Asked] = OrderedDict()
         self._some = asyncio.Event()
-        self._pictures: dict[str, asyncio.Future[bytes]] = {}
+        self._images: dict[str, asyncio.Future[bytes]] = {}
 
     async def listen_for_ever(self) -> None:
-        """Take questions and pictures as they come, until cancelled; takes up again with a broker that was away."""
+        """Take questions and images as they come, until cancelled; takes up again with a broker that was away."""
         while True:
             with suppress(RedisError, OSError):
                 async with self._redis.pubsub() as news:
@@ -197,9 +197,9 @@ class Predictor:
                 with suppress(msgspec.DecodeError):  # of another version of SCV
                     self._hear(read_asked(message["data"]))
             else:
-                number, picture = without_number(message["data"])
-                if (future := self._pictures.get(number)) is not None and not future.done():
-                    future.set_result(picture)
+                number, image = without_number(message["data"])
+                if (future := self._images.get(number)) is not None and not future.done():
+                    future.set_result(image)
 
     def _hear(self, asked: Asked) -> None:
         if len(self._waiting) < _WAITING:
@@ -217,25 +217,25 @@ class Predictor:
             self._some.clear()
 
     async def _answer(self, asked: Asked) -> None:
-        """Claim the question, if nobody else has, get the picture, if somebody still waits, and answer."""
+        """Claim the question, if nobody else has, get the image, if somebody still waits, and answer."""
         if not await self._redis.set(f"scv:claimed:{asked.number}", b"", nx=True, ex=_CLAIM_SECONDS):
             return
         to = answer_channel(asked.number)
-        self._pictures[asked.number] = asyncio.get_running_loop().create_future()
+        self._images[asked.number] = asyncio.get_running_loop().create_future()
         try:
             if not await self._redis.publish(to, write(PredictorReady(self._channel))):
                 return
-            picture = await asyncio.wait_for(self._pictures[asked.number], _PICTURE_SECONDS)
+            image = await asyncio.wait_for(self._images[asked.number], _IMAGE_SECONDS)
         except TimeoutError:
             return
         finally:
-            del self._pictures[asked.number]
+            del self._images[asked.number]
         try:
             path = self._files.path(asked.weights)
         except ValueError:
             answer = Answer(problem=say("This run has no weights."))
         else:
-            answer = await asyncio.to_thread(answer_to, self._networks, path, picture)
+            answer = await asyncio.to_thread(answer_to, self._networks, path, image)
         await self._redis.publish(to, write(answer))
 
 
@@ -259,7 +259,7 @@ def _end_with_worker() -> None:
 def main() -> None:
     settings = Settings.from_environment()
     configure_log(settings.log_format, "predictor")
-    warnings.simplefilter("ignore")  # what Pillow thinks of a picture's fields belongs in no log
+    warnings.simplefilter("ignore")  # what Pillow thinks of an image's fields belongs in no log
     threading.Thread(target=_end_with_worker, daemon=True).start()
     asyncio.run(serve(settings))
 

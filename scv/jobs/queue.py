@@ -92,12 +92,12 @@ class Queue:
         with broker_needed():
             await self.redis.enqueue_job("tasks", _job_id="tasks", _queue_name=INTERACTIVE_QUEUE)
 
-    async def ask(self, weights: str, picture: bytes) -> Answer:
-        """What the network whose weights have this key says of a picture, a file's bytes, which is stored nowhere.
+    async def ask(self, weights: str, image: bytes) -> Answer:
+        """What the network whose weights have this key says of an image, a file's bytes, which is stored nowhere.
 
         Raises `TooLargeError`, `PredictorAwayError` and `BrokerAwayError`. When it is cancelled nothing is computed.
         """
-        return await ask(self.redis, weights, picture)
+        return await ask(self.redis, weights, image)
 
     async def list_workers(self) -> list[WorkerState]:
         """The workers that are there, those that train first. Raises `BrokerAwayError`."""

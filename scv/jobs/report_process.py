@@ -17,7 +17,7 @@ from scv.db.engine import Database
 from scv.db.runs import result_of
 from scv.db.tables import Run
 from scv.files import Files, report_folder, weights_key
-from scv.jobs.open_dataset import pictures_of
+from scv.jobs.open_dataset import images_of
 from scv.jobs.sandbox import claim, limit_memory
 from scv.jobs.task_process import ProgressSender, TaskFailedError, TaskStoppedError, run
 from scv.message import Message, say
@@ -50,7 +50,7 @@ def work(argument: str, on_progress: ProgressSender) -> None:
         claim(folder)
         make_report(
             load_trained(files.path(weights_key(run_of_report.id))),
-            pictures_of(settings.data_dir, run_of_report.dataset),
+            images_of(settings.data_dir, run_of_report.dataset),
             folder,
             result=result_of(run_of_report),
             on_section=_on_section(folder, on_progress),

@@ -17,7 +17,7 @@ import structlog
 from scv.blocks.document import DocumentError, decode
 from scv.data.errors import DatasetMissingError
 from scv.jobs.lines import Renewed, Stop, WorkerReader, WorkerWriter
-from scv.jobs.open_dataset import pictures_of
+from scv.jobs.open_dataset import images_of
 from scv.jobs.sandbox import FolderInUseError, claim, enter_scratch, limit_memory
 from scv.jobs.train_protocol import Pause, Ready, Train, read_to_child
 from scv.log import bind_process, configure_log
@@ -80,7 +80,7 @@ def run_training(task: Train, writer: WorkerWriter, orders: Orders) -> Event:
         ending = train(
             decode(task.document),
             settings,
-            pictures_of(Path(task.data_dir), task.dataset),
+            images_of(Path(task.data_dir), task.dataset),
             folder=Path(task.folder),
             device=task.device,
             threads=os.cpu_count(),

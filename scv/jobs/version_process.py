@@ -4,7 +4,7 @@ import sys
 
 import msgspec
 
-from scv.data.own.archives import PicturesError, UnwritableError
+from scv.data.own.archives import ImagesError, UnwritableError
 from scv.data.own.version import VersionPlan, make_version
 from scv.jobs.task_process import ProgressSender, TaskFailedError, run
 from scv.message import say
@@ -15,14 +15,14 @@ from scv.stage import Stage
 def work(argument: str, on_progress: ProgressSender) -> None:
     """Make the version that the plan (JSON) describes. Raises `TaskFailedError`, refused where its images are bad."""
     plan = msgspec.json.decode(argument, type=VersionPlan)
-    message = say("Reading the pictures")
+    message = say("Reading the images")
     try:
         make_version(
             Settings.from_environment().data_dir,
             plan,
             lambda done, total: on_progress(Stage(message, done, total, "images")),
         )
-    except PicturesError as error:
+    except ImagesError as error:
         raise TaskFailedError(error.message, refused=not isinstance(error, UnwritableError)) from error
 
 

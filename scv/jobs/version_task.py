@@ -32,7 +32,7 @@ class VersionTask(TaskKind):
     process = "scv.jobs.version_process"
     at_once = 2
     lost = say(
-        "The work on the pictures was cut off again and again, most likely for lack of memory. Free some memory, then "
+        "The work on the images was cut off again and again, most likely for lack of memory. Free some memory, then "
         "try again. The interactive worker's log has the details."
     )
 

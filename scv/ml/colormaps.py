@@ -1,4 +1,4 @@
-"""Numbers as colours, and pictures that are large enough to be looked at.
+"""Numbers as colours, and images that are large enough to be looked at.
 
 Both colour maps are straight lines in OKLab (Ottosson 2020, "A perceptual color space for image processing"), in
 which equal distances look equally different. They run from blue to yellow and from blue over grey to orange: pairs
@@ -23,9 +23,9 @@ _STOPS = 9
 _TILE = 84
 """Tiles are at least so many pixels wide or high: smaller ones show no detail to a person."""
 _GREYS = (50, 160)
-"""The picture under a map is drawn between these greys, on which all the maps' colours stand out."""
+"""The image under a map is drawn between these greys, on which all the maps' colours stand out."""
 _COVER = 0.6
-"""How much a map of one sign covers the picture; a signed one covers nothing where it is 0."""
+"""How much a map of one sign covers the image; a signed one covers nothing where it is 0."""
 
 
 def colours(values: NDArray[np.float64], stops: tuple[Lab, ...]) -> NDArray[np.uint8]:
@@ -42,14 +42,14 @@ def legend(stops: tuple[Lab, ...], low: float, high: float) -> Legend:
 
 
 def heat(values: NDArray[np.float64], pixels: NDArray[np.uint8], *, signed: bool) -> NDArray[np.uint8]:
-    """A map (H', W') in colours over its picture (C, H, W) in grey.
+    """A map (H', W') in colours over its image (C, H, W) in grey.
 
     Numbers are from 0 to 1, or −1 to 1 where `signed`. A coarser map is drawn smoothly between its cells. The result
     is uint8 (3, h, w), enlarged by a whole number.
     """
     size = _enlarged(pixels)
-    picture = Image.fromarray(_hwc(pixels)).convert("L").resize(size, Image.Resampling.NEAREST)
-    grey = np.interp(np.asarray(picture), (0, 255), _GREYS)
+    image = Image.fromarray(_hwc(pixels)).convert("L").resize(size, Image.Resampling.NEAREST)
+    grey = np.interp(np.asarray(image), (0, 255), _GREYS)
     fine = values.shape == pixels.shape[1:]
     way = Image.Resampling.NEAREST if fine else Image.Resampling.BILINEAR
     field = np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, way), np.float64)
@@ -60,7 +60,7 @@ def heat(values: NDArray[np.float64], pixels: NDArray[np.uint8], *, signed: bool
 
 
 def enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (C, H, W) as it is, (3, h, w), enlarged by a whole number so that single pixels can be seen."""
+    """An image (C, H, W) as it is, (3, h, w), enlarged by a whole number so that single pixels can be seen."""
     image = Image.fromarray(_hwc(pixels)).convert("RGB")
     return np.asarray(image.resize(_enlarged(pixels), Image.Resampling.NEAREST)).transpose(2, 0, 1)
 

@@ -1,4 +1,4 @@
-"""A trained network's answer to one picture."""
+"""A trained network's answer to one image."""
 
 import math
 
@@ -16,13 +16,13 @@ from scv.report.prediction import Guess, Prediction
 GUESSES = 5
 
 _BECAUSE = {
-    "energy": say("The reason: no class stands out among its scores as one does for pictures like those."),
-    "distance": say("The reason: what its last layer is given is unlike what any training picture gives it."),
+    "energy": say("The reason: no class stands out among its scores as one does for images like those."),
+    "distance": say("The reason: what its last layer is given is unlike what any training image gives it."),
 }
 
 
 def predict(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | None = None) -> Prediction:
-    """Ask the network about one picture, uint8 (C, H, W); with `detector` also whether it learned from such ones.
+    """Ask the network about one image, uint8 (C, H, W); with `detector` also whether it learned from such ones.
 
     Raises `ValueError` for pixels of another shape or type, and `NoNumbersError`.
     """
@@ -40,8 +40,8 @@ def predict(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | No
     if judged is not None and judged.unfamiliar:
         notes.append(
             say(
-                "This picture is not like those that the network was trained on, so its answer means little. Of the "
-                "test pictures {percent} % are as strange.",
+                "This image is not like those that the network was trained on, so its answer means little. Of the "
+                "test images {percent} % are as strange.",
                 percent=f"{100 * judged.share_beyond:g}",
             )
         )

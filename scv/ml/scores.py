@@ -39,10 +39,10 @@ def background_text(trained: Trained) -> Message:
     """What `background` is, for a reader."""
     brightness = sum(trained.info.mean) / len(trained.info.mean)
     if brightness < _DARK:
-        return say("black, as most of the training pictures are dark")
+        return say("black, as most of the training images are dark")
     if brightness > _BRIGHT:
-        return say("white, as most of the training pictures are bright")
-    return say("the mean colour of the training pictures")
+        return say("white, as most of the training images are bright")
+    return say("the mean colour of the training images")
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def scores(trained: Trained, pixels: Tensor) -> Tensor:
 
 
 def gradient(layers: nn.Module, at: Tensor, targets: Tensor) -> Tensor:
-    """The gradient of each picture's target score, `targets` (B,), with respect to `at` (B, ...), of `at`'s shape."""
+    """The gradient of each image's target score, `targets` (B,), with respect to `at` (B, ...), of `at`'s shape."""
     with torch.enable_grad():
         leaf = at.detach().requires_grad_()
         # The layers get a copy, since one that works in place must not write to what is differentiated by.

@@ -1,4 +1,4 @@
-"""Small pictures of images, maps and kernels, many to a PNG file."""
+"""Small versions of images, maps and kernels, many to a PNG file."""
 
 from math import ceil, isqrt, sqrt
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 from scv.report.sprites import Sprite
 
 Tiles = NDArray[np.uint8]
-"""Pictures of equal size: (N, C, H, W), grey for one channel, red, green and blue for three."""
+"""Images of equal size: (N, C, H, W), grey for one channel, red, green and blue for three."""
 
 LARGEST = 64
 """Longest side of a thumbnail in pixels: enough to know an image again."""
@@ -41,13 +41,13 @@ def write_sprite(folder: Path, name: str, tiles: Tiles, *, scale: int = 1, colum
     if scale > 1:
         sheet = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
     file = f"{name}.png"
-    picture = Image.fromarray(sheet if sheet.shape[2] == 3 else sheet[:, :, 0])
-    picture.save(folder / file, compress_level=_COMPRESSION)
+    image = Image.fromarray(sheet if sheet.shape[2] == 3 else sheet[:, :, 0])
+    image.save(folder / file, compress_level=_COMPRESSION)
     return Sprite(file, width * scale, height * scale, columns, count)
 
 
 def enlargement(height: int, width: int, tiles: int, side: int = LARGEST) -> int:
-    """How many times larger so many small pictures have to be to fill `side` pixels each, and have room in a sprite."""
+    """How many times larger so many small images have to be to fill `side` pixels each, and have room in a sprite."""
     return max(1, min(side // max(height, width), isqrt(PIXELS // (tiles * height * width))))
 
 

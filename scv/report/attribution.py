@@ -1,4 +1,4 @@
-"""What attributions of a network show: where in some test pictures it saw what speaks for its answer."""
+"""What attributions of a network show: where in some test images it saw what speaks for its answer."""
 
 from typing import Literal
 
@@ -46,7 +46,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     target: Message
     background: Message
     examples: tuple[Example, ...]
-    pictures: Sprite
+    sprite: Sprite = msgspec.field(name="pictures")
     methods: tuple[Method, ...]
     steps: int
     gap: float

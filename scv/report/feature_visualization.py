@@ -1,4 +1,4 @@
-"""What a network would like to see: pictures made from noise so that a class, or a channel, answers most."""
+"""What a network would like to see: images made from noise so that a class, or a channel, answers most."""
 
 import msgspec
 
@@ -7,9 +7,9 @@ from scv.report.sprites import Sprite
 
 
 class Imagined(msgspec.Struct, frozen=True, kw_only=True):
-    """The pictures of one class: their scores and probabilities, one for each seed.
+    """The images of one class: their scores and probabilities, one for each seed.
 
-    `best_real` is the highest score that a test picture of the class gets, None where there was none.
+    `best_real` is the highest score that a test image of the class gets, None where there was none.
     """
 
     target: int
@@ -19,11 +19,11 @@ class Imagined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelImages(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of the first channels of a layer, or of the units of its vector: tile n is that of channel n.
+    """Images of the first channels of a layer, or of the units of its vector: tile n is that of channel n.
 
-    `channels` is how many the layer has. `answers` is what each channel gives in the middle of its picture, or a unit
-    for its picture; `best_real` the largest number that it gives anywhere in a test picture. Tiles show no more of the
-    picture than that depends on, `sees` pixels high and wide.
+    `channels` is how many the layer has. `answers` is what each channel gives in the middle of its image, or a unit
+    for its image; `best_real` the largest number that it gives anywhere in a test image. Tiles show no more of the
+    image than that depends on, `sees` pixels high and wide.
     """
 
     block: str
@@ -37,9 +37,9 @@ class ChannelImages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Maximization(msgspec.Struct, frozen=True, kw_only=True):
-    """Pictures of classes, and of channels. Tile n · seeds + s is that of class n of `classes` from seed s.
+    """Images of classes, and of channels. Tile n · seeds + s is that of class n of `classes` from seed s.
 
-    `left_out` classes would have taken too long. `looked_at` counts the test pictures that they had to outdo.
+    `left_out` classes would have taken too long. `looked_at` counts the test images that they had to outdo.
     `layers` are those that have weights of their own to put channels together, but for `layers_left_out`.
     """
 

@@ -34,7 +34,7 @@ class LayerFigures(msgspec.Struct, frozen=True, kw_only=True):
     Costs are those of the check: a container's include what it holds, whose weights are listed there. `channels` are
     those of a tensor or the units of a vector; 0 for Flatten, whose units are places of the layer before.
 
-    A channel is dead if it gives the same number everywhere in all pictures of the sample: its largest and its smallest
+    A channel is dead if it gives the same number everywhere in all images of the sample: its largest and its smallest
     number differ by no more than a millionth of the layer's largest magnitude. After ReLU that is a channel that never
     rises above 0. `dead` lists the first ones of `dead_channels`.
     """
@@ -60,7 +60,7 @@ class LayerFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Kernels(msgspec.Struct, frozen=True):
     """What the first layer looks for. Grey, or black in none of the colours, is 0: lighter adds, darker takes away.
 
-    `kind` is "colour" or "grey" for kernels of a convolution, "template" for the pictures that a Linear compares its
+    `kind` is "colour" or "grey" for kernels of a convolution, "template" for the images that a Linear compares its
     input with. Each is scaled by its own largest weight. Tiles are the first of `kernels`.
     """
 
@@ -69,7 +69,7 @@ class Kernels(msgspec.Struct, frozen=True):
     height: int
     width: int
     kernels: int
-    pictures: Sprite
+    sprite: Sprite = msgspec.field(name="pictures")
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from scv.report.sprites import Sprite
 
 
 class ClassFigures(msgspec.Struct, frozen=True):
-    """One class: its pictures, how often it was the answer, and how often rightly.
+    """One class: its images, how often it was the answer, and how often rightly.
 
     `precision` is right / predicted, `recall` right / support, `f1` their harmonic mean; None where it divides by 0.
     """
@@ -24,7 +24,7 @@ class ClassFigures(msgspec.Struct, frozen=True):
 
 
 class Average(msgspec.Struct, frozen=True):
-    """Precision, recall and F1 over all classes that have test pictures or were an answer; None counts as 0."""
+    """Precision, recall and F1 over all classes that have test images or were an answer; None counts as 0."""
 
     precision: float
     recall: float
@@ -32,7 +32,7 @@ class Average(msgspec.Struct, frozen=True):
 
 
 class TopK(msgspec.Struct, frozen=True):
-    """Share of pictures whose class is among the k likeliest answers."""
+    """Share of images whose class is among the k likeliest answers."""
 
     k: int
     accuracy: float
@@ -63,7 +63,7 @@ class Calibration(msgspec.Struct, frozen=True):
 class ConfusionCell(msgspec.Struct, frozen=True):
     """A cell of the confusion matrix that is not empty. `images` are test images in it, most confident first.
 
-    The first `tiles` of them are shown, from the tile `first_tile` of the confusion's pictures on.
+    The first `tiles` of them are shown, from the tile `first_tile` of the confusion's images on.
     """
 
     label: int
@@ -75,15 +75,15 @@ class ConfusionCell(msgspec.Struct, frozen=True):
 
 
 class Confusion(msgspec.Struct, frozen=True):
-    """`counts[label][predicted]` are pictures; `cells` those that are not 0, the most frequent mistakes first."""
+    """`counts[label][predicted]` are images; `cells` those that are not 0, the most frequent mistakes first."""
 
     counts: tuple[tuple[int, ...], ...]
     cells: tuple[ConfusionCell, ...]
-    pictures: Sprite | None
+    sprite: Sprite | None = msgspec.field(name="pictures")
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole section. `not_finite` pictures got an answer that holds NaN or infinity.
+    """The whole section. `not_finite` images got an answer that holds NaN or infinity.
 
     `low` and `high` bound the accuracy with 95 % confidence (Wilson 1927). `most_frequent` is the accuracy of always
     naming the class that the test set shows most often.

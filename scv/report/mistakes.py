@@ -1,7 +1,7 @@
 """What a network gets wrong, and labels that may be wrong: the sections `mistakes` and `labels` of a report.
 
-Suspects are pictures whose label may be wrong, the largest loss first: the network answers with another class, and
-finds it at least as likely as it finds that class on average among the pictures that bear its label (the confident
+Suspects are images whose label may be wrong, the largest loss first: the network answers with another class, and
+finds it at least as likely as it finds that class on average among the images that bear its label (the confident
 joint of Northcutt et al. 2021, Confident Learning).
 """
 

@@ -35,7 +35,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """What was compared, with what, and how much it differs.
 
     The images are `images` of the test set, evenly spread over it; where `dataset_hash` is None there was no test set
-    at hand, and they are as many pictures of noise. `largest` is the largest size of a logit, by which a difference is
+    at hand, and they are as many images of noise. `largest` is the largest size of a logit, by which a difference is
     to be judged. `problem` says why there is no ONNX file, which is then in no pair; `onnx` is its name beside the
     report.
     """

@@ -1,4 +1,4 @@
-"""What a network says of one picture."""
+"""What a network says of one image."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Familiarity(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a picture is from those that the network learned from.
+    """How far an image is from those that the network learned from.
 
     `strangeness` is 1 at the limit, which `share_beyond` of the test images exceed; 0 is usual for them. `energy` (in
     nats) and `distance` (0 to 2, of directions of features) are the two scores that it is made of, of which the one

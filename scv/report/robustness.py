@@ -1,4 +1,4 @@
-"""How a network bears pictures that are worse than those it learned from."""
+"""How a network bears images that are worse than those it learned from."""
 
 from typing import Literal
 
@@ -21,9 +21,9 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Corruption(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to spoil pictures at five levels, the weakest first. `unit` is what the amounts count.
+    """One way to spoil images at five levels, the weakest first. `unit` is what the amounts count.
 
-    `tiles`: each row is one test picture, as it is and then at every level.
+    `tiles`: each row is one test image, as it is and then at every level.
     """
 
     name: CorruptionName
@@ -35,12 +35,12 @@ class Corruption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Robustness(msgspec.Struct, frozen=True, kw_only=True):
-    """All corruptions of the same test pictures, so many of them, as equal a share of each class as there is.
+    """All corruptions of the same test images, so many of them, as equal a share of each class as there is.
 
-    `clean` is what the pictures get as they are.
+    `clean` is what the images get as they are.
     """
 
-    pictures: int
+    images: int = msgspec.field(name="pictures")
     clean: Level
     corruptions: tuple[Corruption, ...]
     verdict: Message

@@ -42,11 +42,11 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Gallery(msgspec.Struct, frozen=True):
-    """Some of the `found` images of a kind. The image at position n has tile n of `pictures`.
+    """Some of the `found` images of a kind. The image at position n has tile n of `sprite`.
 
-    `pictures` is None where there are no images.
+    `sprite` is None where there are no images.
     """
 
     found: int
     examples: tuple[Example, ...] = ()
-    pictures: Sprite | None = None
+    sprite: Sprite | None = msgspec.field(name="pictures", default=None)

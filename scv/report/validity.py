@@ -22,7 +22,7 @@ class RandomizedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Randomization(msgspec.Struct, frozen=True, kw_only=True):
-    """The weight-randomization test of one method. `tiles`: its map of one picture, before and after each step."""
+    """The weight-randomization test of one method. `tiles`: its map of one image, before and after each step."""
 
     method: MethodName
     steps: tuple[RandomizedStep, ...]
@@ -48,7 +48,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     """The curves of one method beside a random order's.
 
     `advantage` is by how much the area of deletion is smaller than that of a random order, as a mean over the
-    pictures; `error` is its standard error.
+    images; `error` is its standard error.
     """
 
     method: MethodName
@@ -60,13 +60,13 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
-    """Both checks, each over so many test pictures. `shares` of the pixels are deleted, or inserted, so far."""
+    """Both checks, each over so many test images. `shares` of the pixels are deleted, or inserted, so far."""
 
-    pictures: int
+    images: int = msgspec.field(name="pictures")
     background: Message
     shares: tuple[float, ...]
     random: Curve
     deletions: tuple[Deletion, ...]
-    randomization_pictures: int
+    randomization_images: int = msgspec.field(name="randomization_pictures")
     randomizations: tuple[Randomization, ...]
     caution: Message

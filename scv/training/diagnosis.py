@@ -173,15 +173,15 @@ def _diverging(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Di
 
 def _overfitting(last: _Means, settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It learns by heart: {train} of the training pictures are right, but only {validation} of others.",
+        "It learns by heart: {train} of the training images are right, but only {validation} of others.",
         train=percent(last.train_accuracy),
         validation=percent(last.validation_accuracy),
     )
     if settings.train_percent < 100:
-        advice = say("More pictures help most: learn from all the training data.")
+        advice = say("More images help most: learn from all the training data.")
         return Diagnosis("overfitting", message, advice, {"train_percent": 100})
     if not settings.shift:
-        advice = say("Vary the pictures: shifted by a pixel or two, no picture is ever seen twice.")
+        advice = say("Vary the images: shifted by a pixel or two, no image is ever seen twice.")
         return Diagnosis("overfitting", message, advice, {"shift": 2})
     if not settings.weight_decay:
         advice = say("Weight decay keeps the weights small. Dropout before the last layer helps as well.")
@@ -202,7 +202,7 @@ def _unfinished(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> D
 
 def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It has learned what it can, and that is {accuracy} of the training pictures: it is too simple for them.",
+        "It has learned what it can, and that is {accuracy} of the training images: it is too simple for them.",
         accuracy=percent(last.train_accuracy),
     )
     usual = OPTIMIZERS[settings.optimizer].rate
@@ -211,7 +211,7 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
         return Diagnosis("underfitting", message, advice, {"learning_rate": usual})
     brakes = {name: FIELD_DEFAULTS[name] for name in BRAKES if getattr(settings, name) > FIELD_DEFAULTS[name]}
     if brakes:
-        advice = say("Leave out what makes learning harder: weight decay, smoothing and varied pictures.")
+        advice = say("Leave out what makes learning harder: weight decay, smoothing and varied images.")
         return Diagnosis("underfitting", message, advice, brakes)
     advice = say("Give it more channels or one more layer. Twice as many epochs get out what is left.")
     change = {"epochs": _within("epochs", 2 * settings.epochs)}
@@ -220,7 +220,7 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
 
 def _learning(last: EpochFigures) -> Diagnosis:
     message = say(
-        "It learns: {validation} of pictures that it has not learned from are right.",
+        "It learns: {validation} of images that it has not learned from are right.",
         validation=percent(last.validation_accuracy),
     )
     return Diagnosis("learning", message, say("Nothing needs to change."))

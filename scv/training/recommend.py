@@ -17,9 +17,9 @@ NORMALIZED_RATE = 0.003
 this."""
 
 SHIFTED_FROM = 16
-"""Sides of pictures, in pixels, from which on a shift by one helps: Small CNN on MNIST as above 99.10 % with it, and
+"""Sides of images, in pixels, from which on a shift by one helps: Small CNN on MNIST as above 99.10 % with it, and
 99.21 % (deviation 0.02) over five seeds in `bench/accuracy.py`. On the
-8 × 8 of Digits a pixel is an eighth of the picture: LeNet-5 falls from 96.5 to 91.1 %."""
+8 × 8 of Digits a pixel is an eighth of the image: LeNet-5 falls from 96.5 to 91.1 %."""
 
 
 class DatasetFacts(TrainingData, Protocol):
@@ -62,7 +62,7 @@ def recommended(dataset: DatasetFacts, network: NetworkFacts) -> Recommendation:
         )
     if min(dataset.shape[1:]) >= SHIFTED_FROM:
         settings = msgspec.structs.replace(settings, shift=1)
-        reasons.append(say("Shift 1: pictures that move by a pixel keep the network from learning them by heart."))
+        reasons.append(say("Shift 1: images that move by a pixel keep the network from learning them by heart."))
     if settings.flip:
-        reasons.append(say("Flip: a mirror image shows the same here, so every picture counts twice."))
+        reasons.append(say("Flip: a mirror image shows the same here, so every image counts twice."))
     return Recommendation(settings, tuple(reasons))

@@ -69,9 +69,9 @@ class TrainingData(Protocol):
 
 
 def defaults(dataset: TrainingData) -> TrainingSettings:
-    """What a new model of the dataset starts with. Pictures are flipped only where that leaves their class.
+    """What a new model of the dataset starts with. Images are flipped only where that leaves their class.
 
-    Of few pictures a batch takes a quarter at most, as a power of two, so that an epoch is some steps.
+    Of few images a batch takes a quarter at most, as a power of two, so that an epoch is some steps.
     """
     quarter = max(1, dataset.train_size // 4)
     batch = min(TrainingSettings().batch_size, 2 ** (quarter.bit_length() - 1))
@@ -155,13 +155,13 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.shift,
         minimum=0,
         maximum=8,
-        help=mark("Moves each training picture by up to so many pixels, anew in every epoch."),
+        help=mark("Moves each training image by up to so many pixels, anew in every epoch."),
     ),
     Flag(
         name="flip",
         label=mark("Flip"),
         default=_DEFAULTS.flip,
-        help=mark("Mirrors half of the training pictures left to right; wrong for digits and letters."),
+        help=mark("Mirrors half of the training images left to right; wrong for digits and letters."),
     ),
     Integer(
         name="rotation",
@@ -169,7 +169,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.rotation,
         minimum=0,
         maximum=45,
-        help=mark("Turns each training picture by up to so many degrees either way."),
+        help=mark("Turns each training image by up to so many degrees either way."),
     ),
     Integer(
         name="crop",
@@ -185,7 +185,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.cutout,
         minimum=0,
         maximum=16,
-        help=mark("Hides a black square of so many pixels a side somewhere in each training picture."),
+        help=mark("Hides a black square of so many pixels a side somewhere in each training image."),
     ),
     Integer(
         name="train_percent",
@@ -202,7 +202,7 @@ FIELDS: tuple[Param, ...] = (
         minimum=5,
         maximum=50,
         help=mark(
-            "How much of each class is held out, to choose the best epoch by. A dataset that has pictures of its own "
+            "How much of each class is held out, to choose the best epoch by. A dataset that has images of its own "
             "for validation holds out those instead."
         ),
     ),

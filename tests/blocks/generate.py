@@ -53,7 +53,7 @@ def parameters(kind: BlockType) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def tensors() -> st.SearchStrategy[Shape]:
-    """Shapes of pictures, down to a single pixel."""
+    """Shapes of images, down to a single pixel."""
     return st.tuples(st.integers(1, 8), st.integers(1, 20), st.integers(1, 20))
 
 

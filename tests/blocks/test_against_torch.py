@@ -50,7 +50,7 @@ def test_shape_rule_agrees_with_torch(kind: BlockType, data: st.DataObject) -> N
         expected = kind.output(values, shape)
     except ShapeError as error:
         # Ours alone: torch would apply Linear to the width and Softmax over the batch, make a gate of nothing, and
-        # normalize groups of one number as long as there are several pictures.
+        # normalize groups of one number as long as there are several images.
         if error.code not in ("needs_vector", "dim_is_batch", "reduction_too_large", "group_of_one"):
             assert not usable(kind, values, shape)
         return
@@ -60,7 +60,7 @@ def test_shape_rule_agrees_with_torch(kind: BlockType, data: st.DataObject) -> N
 
 
 def usable(kind: BlockType, values: dict[str, Any], shape: Shape) -> bool:
-    """Whether torch takes the input and gives a picture that holds at least one number."""
+    """Whether torch takes the input and gives an image that holds at least one number."""
     try:
         return size(run(kind, values, shape)) > 0
     except (RuntimeError, IndexError, ValueError):

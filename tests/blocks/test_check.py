@@ -173,7 +173,7 @@ def test_what_needs_a_tensor_moves_above_the_flatten_of_its_chain(kind: str) -> 
     assert left == []
 
 
-def test_groups_of_a_single_number_are_refused_since_torch_takes_them_for_several_pictures_only() -> None:
+def test_groups_of_a_single_number_are_refused_since_torch_takes_them_for_several_images_only() -> None:
     document = chain(Block("f", "Flatten"), Block("l", "Linear", {"out_features": 8}), Block("x", "GroupNorm"))
     grouped = apply(document, SetParams("x", {"num_groups": 8}))
     found = check(grouped, *MNIST).blocks[2].problems[0]

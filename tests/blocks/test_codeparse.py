@@ -183,7 +183,7 @@ class Net(nn.Module):
         self.a = nn.Linear(3, 5)
     def forward(self, x):
         if x.dim() != 4:
-            raise ValueError("a picture please")
+            raise ValueError("an image please")
         unused = self.b(x)
         return self.a(x)
 """

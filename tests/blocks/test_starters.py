@@ -58,7 +58,7 @@ def test_a_starter_fits_the_dataset_and_needs_no_advice(starter: Starter, shape:
     st.sampled_from(list(STARTERS.values())),
 )
 @settings(max_examples=examples(80), deadline=None)
-def test_pictures_of_any_size_and_form_fit(shape: Shape, classes: int, starter: Starter) -> None:
+def test_images_of_any_size_and_form_fit(shape: Shape, classes: int, starter: Starter) -> None:
     result = check(starter.build(shape, classes), shape, classes)
     if starter.exercise:
         result = repaired(starter.build(shape, classes), shape, classes)[1]
@@ -74,7 +74,7 @@ def test_pictures_of_any_size_and_form_fit(shape: Shape, classes: int, starter: 
     st.sampled_from(SOUND),
 )
 @settings(max_examples=examples(50), deadline=None)
-def test_the_recommended_settings_fit_pictures_of_any_size(
+def test_the_recommended_settings_fit_images_of_any_size(
     shape: Shape, classes: int, epochs: int, mirrored: bool, starter: Starter
 ) -> None:
     names = tuple(map(str, range(classes)))
@@ -91,7 +91,7 @@ def test_the_recommended_settings_fit_pictures_of_any_size(
 
 @pytest.mark.parametrize("info", DATASETS.values(), ids=lambda info: info.name)
 @pytest.mark.parametrize("starter", SOUND, ids=lambda starter: starter.name)
-def test_a_starter_answers_for_pictures_of_every_dataset_in_torch(starter: Starter, info: DatasetInfo) -> None:
+def test_a_starter_answers_for_images_of_every_dataset_in_torch(starter: Starter, info: DatasetInfo) -> None:
     network = build(starter.build(info.shape, info.classes), info.shape, info.classes).eval()
     with torch.no_grad():
         assert network(torch.zeros(2, *info.shape)).shape == (2, info.classes)

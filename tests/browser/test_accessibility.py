@@ -21,7 +21,7 @@ PLAIN_GROUND = """() => {
     if (getComputedStyle(element).backgroundImage.includes("gradient")) element.style.backgroundImage = "none";
   }
 }"""
-"""Without the dots of the canvas: axe does not judge the contrast of text on what might be a picture."""
+"""Without the dots of the canvas: axe does not judge the contrast of text on what might be an image."""
 
 Theme = Literal["light", "dark"]
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])

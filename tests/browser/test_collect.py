@@ -1,4 +1,4 @@
-"""Collecting pictures in a real browser: camera, drawing, clipboard, dropping, files, and a zip with its progress."""
+"""Collecting images in a real browser: camera, drawing, clipboard, dropping, files, and a zip with its progress."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, StorageState, expect, s
 
 from tests.browser.conftest import FLAGS, Server, Window
 from tests.browser.test_accessibility import violations
-from tests.data.pictures import noise, saved
+from tests.data.image_files import noise, saved
 from tests.web.datasets.sending import zipped
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -82,16 +82,16 @@ def until_more(window: Window, name: str, than: int) -> None:
 
 
 def at_rest(window: Window, name: str) -> int:
-    """How many pictures the class has once nothing is on its way."""
+    """How many images the class has once nothing is on its way."""
     window.page.wait_for_function("() => !document.querySelector('[data-sending]')")
     return count_of(window, name)
 
 
 @pytest.mark.parametrize("way", ["pointer", "space", "enter"])
-def test_the_camera_gives_pictures_as_long_as_the_button_is_held(window: Window, server: Server, way: str) -> None:
+def test_the_camera_gives_images_as_long_as_the_button_is_held(window: Window, server: Server, way: str) -> None:
     page = window.page
     begin(window, "paper", "rock")
-    hold = page.get_by_role("button", name="Hold to take pictures")
+    hold = page.get_by_role("button", name="Hold to take images")
     expect(hold).to_be_disabled()
     page.get_by_role("button", name="Turn the camera on").click()
     expect(hold).to_be_enabled()
@@ -115,11 +115,11 @@ def test_the_camera_gives_pictures_as_long_as_the_button_is_held(window: Window,
     page.wait_for_timeout(600)
     assert at_rest(window, "rock") == count
     assert count_of(window, "paper") == 0
-    expect(page.locator("#told")).to_contain_text("Pictures added to rock")
-    taken = sorted((folder_of(window, server) / "pictures" / "rock").iterdir())
+    expect(page.locator("#told")).to_contain_text("Images added to rock")
+    taken = sorted((folder_of(window, server) / "images" / "rock").iterdir())
     assert len(taken) == count
-    with Image.open(taken[0]) as picture:
-        assert (picture.format, min(picture.size)) == ("JPEG", 320)
+    with Image.open(taken[0]) as image:
+        assert (image.format, min(image.size)) == ("JPEG", 320)
     page.get_by_role("button", name="Turn it off").click()
     expect(hold).to_be_disabled()
 
@@ -199,12 +199,12 @@ def test_a_drawing_is_added_and_its_last_stroke_can_be_taken_back(window: Window
     stroke(window, (0.1, 0.5), (0.1, 0.5))
     page.keyboard.press("Control+Z")
     add.click()
-    expect(page.locator("#told")).to_have_text("Pictures added to cross: 1.")
+    expect(page.locator("#told")).to_have_text("Images added to cross: 1.")
     expect(add).to_be_disabled()
-    (file,) = (folder_of(window, server) / "pictures" / "cross").iterdir()
-    with Image.open(file) as picture:
-        assert picture.size == (320, 320)
-        pixels = np.asarray(picture.convert("L"))
+    (file,) = (folder_of(window, server) / "images" / "cross").iterdir()
+    with Image.open(file) as image:
+        assert image.size == (320, 320)
+        pixels = np.asarray(image.convert("L"))
     for x, y, ink in ((0.3, 0.3, True), (0.7, 0.3, True), (0.5, 0.1, False), (0.1, 0.5, False)):
         assert bool(pixels[int(y * 320), int(x * 320)] < 128) is ink
     stroke(window, (0.2, 0.2), (0.8, 0.8))
@@ -222,13 +222,13 @@ def test_a_finger_draws_too(browser: Browser, signed_in: StorageState, server: S
     canvas.scroll_into_view_if_needed()
     canvas.tap()
     window.page.get_by_role("button", name="Add the drawing").tap()
-    expect(window.page.locator("#told")).to_have_text("Pictures added to dot: 1.")
+    expect(window.page.locator("#told")).to_have_text("Images added to dot: 1.")
     assert window.page.evaluate("document.documentElement.scrollWidth") == 360
     context.close()
     assert window.complaints() == []
 
 
-def test_a_picture_is_pasted_into_the_chosen_class(window: Window, server: Server) -> None:
+def test_a_image_is_pasted_into_the_chosen_class(window: Window, server: Server) -> None:
     page = window.page
     begin(window, "cat", "dog")
     page.get_by_role("radio", name="cat").check()
@@ -241,10 +241,10 @@ def test_a_picture_is_pasted_into_the_chosen_class(window: Window, server: Serve
         base64.b64encode(saved(noise(1))).decode(),
     )
     page.keyboard.press("Control+V")
-    expect(page.locator("#told")).to_have_text("Pictures added to cat: 1.")
-    (file,) = (folder_of(window, server) / "pictures" / "cat").iterdir()
-    with Image.open(file) as picture:
-        assert np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(noise(1)))
+    expect(page.locator("#told")).to_have_text("Images added to cat: 1.")
+    (file,) = (folder_of(window, server) / "images" / "cat").iterdir()
+    with Image.open(file) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(noise(1)))
 
 
 DROP = """async ([selector, texts]) => {
@@ -258,12 +258,12 @@ DROP = """async ([selector, texts]) => {
 }"""
 
 
-def test_pictures_are_dropped_onto_the_card_of_a_class(window: Window) -> None:
+def test_images_are_dropped_onto_the_card_of_a_class(window: Window) -> None:
     page = window.page
     begin(window, "cat", "dog")
     texts = [base64.b64encode(saved(noise(number))).decode() for number in range(3)]
     page.evaluate(DROP, [".collected", texts])
-    expect(page.locator("#told")).to_have_text("Pictures added to cat: 3.")
+    expect(page.locator("#told")).to_have_text("Images added to cat: 3.")
     expect(page.get_by_role("radio", name="cat")).to_be_checked()
     expect(page.locator(".collected", has_text="cat").locator(".thumbs img")).to_have_count(3)
     expect(page.locator("#preview tbody tr")).to_have_count(1)
@@ -272,14 +272,14 @@ def test_pictures_are_dropped_onto_the_card_of_a_class(window: Window) -> None:
 def test_many_files_are_sent_some_at_a_time_and_bad_ones_are_named(window: Window) -> None:
     page = window.page
     begin(window, "cat")
-    bad = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture"}
+    bad = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no image"}
     page.locator("#add input[type=file]").set_input_files([*files(60), bad])  # type: ignore[list-item]
     until_more(window, "cat", 59)
-    expect(page.locator("#told")).to_contain_text("Left out, pictures that cannot be read: 1 (notes.png).")
+    expect(page.locator("#told")).to_contain_text("Left out, images that cannot be read: 1 (notes.png).")
     assert at_rest(window, "cat") == 60
     expect(page.locator(".thumbs img")).to_have_count(12)
-    page.get_by_role("button", name="Remove picture 60 of cat").click()
-    expect(page.get_by_role("button", name="Remove picture 60 of cat")).to_have_count(0)
+    page.get_by_role("button", name="Remove image 60 of cat").click()
+    expect(page.get_by_role("button", name="Remove image 60 of cat")).to_have_count(0)
     assert count_of(window, "cat") == 59
 
 
@@ -290,7 +290,7 @@ def test_all_is_done_by_keyboard(window: Window) -> None:
     page.keyboard.press("ArrowUp")
     expect(page.get_by_role("radio", name="cat")).to_be_checked()
     page.locator("#add input[type=file]").set_input_files(files(5))  # type: ignore[arg-type]
-    expect(page.locator("#told")).to_have_text("Pictures added to cat: 5.")
+    expect(page.locator("#told")).to_have_text("Images added to cat: 5.")
     page.get_by_label("Change the class cat").press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Control+A")
@@ -416,7 +416,7 @@ def test_the_pages_are_accessible(browser: Browser, signed_in: StorageState, ser
     page.locator("#add input[type=file]").set_input_files(files(6))  # type: ignore[arg-type]
     expect(page.locator("#preview .samples")).to_have_count(1)
     page.get_by_role("button", name="Turn the camera on").click()
-    expect(page.get_by_role("button", name="Hold to take pictures")).to_be_enabled()
+    expect(page.get_by_role("button", name="Hold to take images")).to_be_enabled()
     page.get_by_label("Change the class cat").click()
     assert violations(window) == []
     context.close()

@@ -1,4 +1,4 @@
-"""A person's own pictures: from a zip to a trained network, and to one trained on a version with a picture less."""
+"""A person's own images: from a zip to a trained network, and to one trained on a version with an image less."""
 
 import re
 import zipfile
@@ -21,15 +21,15 @@ CLASSES = {"null": 0, "one 하나": 1, "four": 4}
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """A zip of real handwritten digits, dark on light as people write them, with two files that are no pictures."""
+    """A zip of real handwritten digits, dark on light as people write them, with two files that are no images."""
     digits = load_digits()
     path = tmp_path / "some digits.zip"
     with zipfile.ZipFile(path, "w") as file:
         for name, label in CLASSES.items():
             for number, image in enumerate(digits.images[digits.target == label][:100]):
-                picture = Image.fromarray(255 - (image * 255 / 16).astype(np.uint8)).resize((64, 48))
+                enlarged = Image.fromarray(255 - (image * 255 / 16).astype(np.uint8)).resize((64, 48))
                 content = BytesIO()
-                picture.save(content, "PNG")
+                enlarged.save(content, "PNG")
                 file.writestr(f"{name}/{number:03}.png", content.getvalue())
         file.writestr("four/notes.txt", "written by many hands")
         file.writestr("four/broken.png", b"MZ this is a program")
@@ -49,7 +49,7 @@ def train(window: Window) -> float:
 def check_accessible(window: Window) -> None:
     """The pages of the dataset that the window is on, in light and dark."""
     here = window.page.url
-    details = (here, f"{here}/delete", f"{window.base}/datasets/own-{here.rpartition('/')[2]}-1/classes/0/pictures")
+    details = (here, f"{here}/delete", f"{window.base}/datasets/own-{here.rpartition('/')[2]}-1/classes/0/images")
     for path in (*details, f"{window.base}/datasets"):
         window.page.goto(path)
         for theme in ("light", "dark"):
@@ -58,7 +58,7 @@ def check_accessible(window: Window) -> None:
     window.page.goto(here)
 
 
-def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_picture(
+def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_image(
     window: Window, archive: Path
 ) -> None:
     page = window.page
@@ -75,7 +75,7 @@ def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_pic
     page.get_by_role("button", name="Import").click()
 
     expect(page.get_by_role("heading", name="Classes")).to_be_visible(timeout=PATIENCE)
-    expect(page.locator("main")).to_contain_text("240 pictures to learn from and 60 to test.")
+    expect(page.locator("main")).to_contain_text("240 images to learn from and 60 to test.")
     expect(page.locator("main")).to_contain_text("four/broken.png")
     expect(page.locator(".head .shape")).to_contain_text("28")
     first = page.locator(".facts").inner_text()
@@ -93,14 +93,14 @@ def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_pic
     page.goto(f"{window.base}/datasets")
     page.get_by_role("link", name="some digits").click()
     page.locator(".classes").get_by_role("link", name="four").click()
-    page.locator(".picture-grid [type=checkbox]").nth(3).check()
-    page.get_by_role("button", name="Drop the chosen pictures").click()
+    page.locator(".image-grid [type=checkbox]").nth(3).check()
+    page.get_by_role("button", name="Drop the chosen images").click()
     expect(page.locator(".head")).to_contain_text("version 2", timeout=PATIENCE)
     expect(page.locator("main")).to_contain_text("239")
     assert page.locator(".facts").inner_text() != first
 
     page.goto(editor)
-    page.get_by_role("link", name="There is a newer version of these pictures").click()
+    page.get_by_role("link", name="There is a newer version of these images").click()
     page.get_by_role("button", name="Learn from these").click()
     page.wait_for_url(re.compile(r"/versions/1"))
     expect(page.locator(".piece.start")).to_contain_text("some digits (2)")

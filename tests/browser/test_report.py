@@ -59,7 +59,7 @@ def test_a_report_appears_section_by_section_without_moving_its_reader(window: W
     expect(page.locator("#report-said")).to_have_text("The report is complete.")
 
 
-def test_a_press_on_a_cell_shows_its_pictures_and_keeps_the_place(window: Window, report: str) -> None:
+def test_a_press_on_a_cell_shows_its_images_and_keeps_the_place(window: Window, report: str) -> None:
     page = window.page
     page.goto(report)
     page.evaluate("window.stayed = true")
@@ -68,7 +68,7 @@ def test_a_press_on_a_cell_shows_its_pictures_and_keeps_the_place(window: Window
     cell.click()
     shown = page.locator("#cell")
     expect(shown).to_be_visible()
-    assert f"{count} picture" in shown.inner_text()
+    assert f"{count} image" in shown.inner_text()
     assert shown.locator("h4").inner_text().split(",")[0] == label.split(" of ")[1].split(" taken")[0]
     assert shown.locator("svg.tile").count() == min(count, 24)
     assert "cell=" in page.url

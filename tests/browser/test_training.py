@@ -38,12 +38,12 @@ Object.defineProperty(window, "uPlot", {
 });
 window.shown = () => window.made.filter((plot) => plot.root.isConnected);
 """
-"""Keeps what uPlot draws within a test's reach, as `shown()`: accuracy, loss, learning rate, pictures per second."""
+"""Keeps what uPlot draws within a test's reach, as `shown()`: accuracy, loss, learning rate, images per second."""
 
 POINTS = "() => shown()[0].data[0].filter(Number.isInteger).length"
 """Whole epochs that are drawn."""
 
-PICTURES = "() => [...document.querySelectorAll('#plots canvas')].map((canvas) => canvas.toDataURL())"
+IMAGES = "() => [...document.querySelectorAll('#plots canvas')].map((canvas) => canvas.toDataURL())"
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_curves_move_while_it_trains_outlive_a_reload_and_a_closed_tab_and_stop(
     run = start(desk, "Moving", epochs=500, batch_size=8)
     wait_for_points(page, 2)
     expect(page.locator("#plots canvas")).to_have_count(4)
-    before, pictures = page.evaluate(POINTS), page.evaluate(PICTURES)
+    before, images = page.evaluate(POINTS), page.evaluate(IMAGES)
     wait_for_points(page, before + 3)
-    assert not set(pictures) & set(page.evaluate(PICTURES)), "a drawing stood still"
+    assert not set(images) & set(page.evaluate(IMAGES)), "a drawing stood still"
     expect(page.locator("#live .figures tbody tr")).to_have_count(min(8, page.evaluate(POINTS)))
 
     before = page.evaluate(POINTS)
@@ -120,12 +120,12 @@ def test_two_tabs_see_the_same_end_and_the_dark_redraws_its_curves(desk: Window)
     page.reload()
     wait_for_points(page, 60)
     page.evaluate("() => document.fonts.ready")
-    light = page.evaluate(PICTURES)
+    light = page.evaluate(IMAGES)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"light => !({PICTURES})().some((picture) => light.includes(picture))", arg=light)
+    page.wait_for_function(f"light => !({IMAGES})().some((image) => light.includes(image))", arg=light)
     expect(page.locator("#plots canvas")).to_have_count(4)
     page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"light => JSON.stringify(({PICTURES})()) === JSON.stringify(light)", arg=light)
+    page.wait_for_function(f"light => JSON.stringify(({IMAGES})()) === JSON.stringify(light)", arg=light)
 
 
 def test_a_run_that_was_paused_ends_with_all_its_epochs(desk: Window) -> None:

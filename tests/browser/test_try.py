@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwr
 from scv.db.engine import Database
 from scv.db.tables import User
 from tests.browser.conftest import FLAGS, PATIENCE, Server, Window
-from tests.data.handwriting import KINDS, drawn_dark, pen_on_paper, pictures
+from tests.data.handwriting import KINDS, drawn_dark, images, pen_on_paper
 from tests.jobs.trained import add_trained_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -24,7 +24,7 @@ FOUR = [[(100, 60), (90, 120), (80, 180), (160, 182), (250, 178)], [(200, 70), (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """With a camera that shows a picture that moves, and may be used without a question."""
+    """With a camera that shows an image that moves, and may be used without a question."""
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *camera])
@@ -53,7 +53,7 @@ def run_id(server: Server, signed_in: StorageState) -> int:
 @pytest.fixture
 def page(window: Window, run_id: int) -> Page:
     window.page.goto(f"{window.base}/runs/{run_id}")
-    window.page.get_by_role("link", name="Try it on your own picture").click()
+    window.page.get_by_role("link", name="Try it on your own image").click()
     window.page.wait_for_url("**/try")
     return window.page
 
@@ -74,7 +74,7 @@ def draw(page: Page, strokes: list[list[tuple[int, int]]]) -> None:
 
 def photograph(number: int, kind: object = pen_on_paper) -> tuple[int, bytes]:
     index = next(index for index, each in enumerate(KINDS) if each is kind)
-    return pictures(index, number + 1, seed=4)[number]
+    return images(index, number + 1, seed=4)[number]
 
 
 def test_a_digit_that_is_drawn_is_recognised_while_the_pen_moves(page: Page) -> None:
@@ -104,12 +104,12 @@ def test_many_files_are_answered_each_by_itself(window: Window, page: Page, tmp_
     expect(page.locator("article.outcome")).to_have_count(3)
     assert page.locator(".best-guess b").all_inner_texts() == [name.name[0] for name in names]
     broken = tmp_path / "notes.png"
-    broken.write_text("no picture at all")
+    broken.write_text("no image at all")
     page.locator("#ask input[type=file]").set_input_files(broken)
-    expect(page.locator(".best-guess.problem")).to_contain_text("not a picture that can be read")
+    expect(page.locator(".best-guess.problem")).to_contain_text("not an image that can be read")
 
 
-def test_a_picture_is_pasted(page: Page) -> None:
+def test_a_image_is_pasted(page: Page) -> None:
     label, content = photograph(1, drawn_dark)
     page.evaluate(
         """bytes => {
@@ -122,7 +122,7 @@ def test_a_picture_is_pasted(page: Page) -> None:
     expect(page.locator(".best-guess b")).to_have_text(str(label))
 
 
-def test_a_picture_is_dropped_on_the_answer(page: Page) -> None:
+def test_a_image_is_dropped_on_the_answer(page: Page) -> None:
     label, content = photograph(2, drawn_dark)
     page.evaluate(
         """bytes => {
@@ -189,7 +189,7 @@ def test_the_form_works_without_javascript_and_by_keyboard(
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_moves_or_overflows_while_answers_change(page: Page, width: int, scheme: str) -> None:
-    """Keep pictures of it in the folder that SCV_SCREENSHOTS names."""
+    """Keep images of it in the folder that SCV_SCREENSHOTS names."""
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of the two
 

@@ -1,4 +1,4 @@
-"""`--dataset` with a path: a person's own pictures in `scv check`, `code`, `train` and `starters`."""
+"""`--dataset` with a path: a person's own images in `scv check`, `code`, `train` and `starters`."""
 
 import json
 import re
@@ -15,14 +15,14 @@ from PIL import Image
 from scv.__main__ import main
 from scv.blocks.document import encode
 from scv.blocks.starters import STARTERS
-from scv.data.own.importing import PictureOptions, prepare_pictures
+from scv.data.own.importing import ImageOptions, prepare_images
 from tests.commands.test_train import alone, history
-from tests.data.pictures import classes, saved, write_folder, write_zip
+from tests.data.image_files import classes, saved, write_folder, write_zip
 from tests.export.test_notebook import RUNNER, scores
 
 
 def stripes(number: int, upright: bool) -> Image.Image:
-    """A picture of a class that can be learned, 40 × 36 pixels."""
+    """An image of a class that can be learned, 40 × 36 pixels."""
     random = np.random.default_rng(2 * number + upright)
     wave = 100 * np.sin(np.arange(40) / random.uniform(1, 2) + random.uniform(0, 6))
     rows = np.broadcast_to(wave, (36, 40)) if upright else np.broadcast_to(wave[:36, None], (36, 40))
@@ -30,8 +30,8 @@ def stripes(number: int, upright: bool) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def some_pictures() -> dict[str, bytes]:
-    """Two classes with 30 pictures each, of several formats, and what has to be left out."""
+def some_images() -> dict[str, bytes]:
+    """Two classes with 30 images each, of several formats, and what has to be left out."""
     files = {}
     for number in range(30):
         for name, upright in (("upright stripes", True), ('"flat"', False)):
@@ -51,10 +51,10 @@ def some_pictures() -> dict[str, bytes]:
     }
 
 
-def parted_pictures() -> dict[str, bytes]:
+def parted_images() -> dict[str, bytes]:
     """The same with parts: of the thirty of a class six for validation, six for the test."""
     files = {}
-    for name, data in some_pictures().items():
+    for name, data in some_images().items():
         digits = name.rpartition("/")[2][:2]
         part = {3: "Validation", 4: "test"}.get(int(digits) % 5, "train") if digits.isdigit() else "train"
         files[name.replace("set/", f"set/{part}/")] = data
@@ -63,7 +63,7 @@ def parted_pictures() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_zip(tmp_path_factory.mktemp("own") / "my stripes.zip", some_pictures())
+    return write_zip(tmp_path_factory.mktemp("own") / "my stripes.zip", some_images())
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_knows_shape_and_classes_and_decodes_no_picture(
+def test_check_knows_shape_and_classes_and_decodes_no_image(
     document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = dict.fromkeys(some_pictures(), b"not a picture")
+    files = dict.fromkeys(some_images(), b"not an image")
     for path in (write_zip(tmp_path / "z.zip", files), write_folder(tmp_path / "z", files)):
         assert main(["check", str(document), "--dataset", str(path), "--image-size", "32", "--json"]) == 0
         blocks = json.loads(capsys.readouterr().out)["blocks"]
@@ -96,9 +96,9 @@ def test_train_imports_once_and_tells_what_was_left_out(
         assert main([*command, "--json", "--epochs", "1", "--batch-size", "8"]) == 0
         shown = capsys.readouterr()
         results.append(json.loads(shown.out))
-        assert "scv: 50 pictures to learn from and 12 to test.\n" in shown.err
-        assert "the same picture once more: 1 (set/upright stripes/again.png).\n" in shown.err
-        assert "pictures that cannot be read: 1 (set/upright stripes/torn.png).\n" in shown.err
+        assert "scv: 50 images to learn from and 12 to test.\n" in shown.err
+        assert "the same image once more: 1 (set/upright stripes/again.png).\n" in shown.err
+        assert "images that cannot be read: 1 (set/upright stripes/torn.png).\n" in shown.err
         (kept,) = (tmp_path / "datasets").glob("pictures-*")
         written = (kept / "train_images.npy").stat()
     assert results[0]["dataset_hash"] == results[1]["dataset_hash"]
@@ -115,7 +115,7 @@ def test_train_imports_once_and_tells_what_was_left_out(
         (("--fit", "pad", "--grey"), True, ("--train-percent", "60", "--validation-percent", "50")),
     ],
 )
-def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
+def test_the_script_loads_the_same_images_and_trains_to_the_same(
     options: tuple[str, ...],
     folder: bool,
     more: tuple[str, ...] | None,
@@ -124,7 +124,7 @@ def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    files = some_pictures() if more is None else parted_pictures()  # with pictures for validation
+    files = some_images() if more is None else parted_images()  # with images for validation
     if folder:
         source = write_folder(tmp_path / 'it\'s a "folder" 강', files)
     elif more is not None:
@@ -146,8 +146,8 @@ def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
     expected = [metrics["validation_loss"] for metrics in history(Path(ours["weights"]).parent)]
     assert [float(loss) for loss in epochs] == pytest.approx(expected, abs=0.01)
 
-    chosen = PictureOptions(size=32, color="--grey" not in options, fit=options[5])  # type: ignore[arg-type]
-    resident, _ = prepare_pictures(tmp_path, source, chosen)
+    chosen = ImageOptions(size=32, color="--grey" not in options, fit=options[5])  # type: ignore[arg-type]
+    resident, _ = prepare_images(tmp_path, source, chosen)
     code = (
         "import sys, numpy, model\n"
         "for name, part in zip('abcde', model.load_data(sys.argv[1])): numpy.save(name, part.numpy())"
@@ -167,21 +167,21 @@ def test_the_script_loads_the_same_pictures_and_trains_to_the_same(
         assert len(resident.own_validation) == 12
 
 
-def test_pictures_for_validation_are_all_that_validate(
+def test_images_for_validation_are_all_that_validate(
     document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = write_zip(tmp_path / "z.zip", parted_pictures())
+    source = write_zip(tmp_path / "z.zip", parted_images())
     command = ["train", str(document), "--dataset", str(source), "--image-size", "32", "--data-dir", str(tmp_path)]
     assert main([*command, "--json", "--epochs", "1", "--batch-size", "8", "--validation-percent", "50"]) == 0
     shown = capsys.readouterr()
 
-    assert "scv: 38 pictures to learn from, 12 for validation and 12 to test.\n" in shown.err
+    assert "scv: 38 images to learn from, 12 for validation and 12 to test.\n" in shown.err
     epoch = history(Path(json.loads(shown.out)["weights"]).parent)[0]
     assert epoch["validation_accuracy"] * 12 == pytest.approx(round(epoch["validation_accuracy"] * 12))
 
 
-def test_the_notebook_does_what_the_script_does_with_pictures_for_validation(document: Path, tmp_path: Path) -> None:
-    source = write_zip(tmp_path / "z.zip", parted_pictures())
+def test_the_notebook_does_what_the_script_does_with_images_for_validation(document: Path, tmp_path: Path) -> None:
+    source = write_zip(tmp_path / "z.zip", parted_images())
     options = ("--dataset", str(source), "--image-size", "32", "--epochs", "2", "--batch-size", "8")
     (tmp_path / "alone").mkdir()
     for name, kind in (("model.py", ()), ("model.ipynb", ("--notebook",))):
@@ -195,16 +195,16 @@ def test_the_notebook_does_what_the_script_does_with_pictures_for_validation(doc
     assert "those that the dataset has for validation are held out" in (tmp_path / "alone" / "model.ipynb").read_text()
 
 
-def test_a_script_for_pictures_for_validation_says_where_there_are_none(
+def test_a_script_for_images_for_validation_says_where_there_are_none(
     source: Path, document: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "model.py"
-    parted = write_zip(tmp_path / "z.zip", parted_pictures())
+    parted = write_zip(tmp_path / "z.zip", parted_images())
     assert main(["code", str(document), "--dataset", str(parted), "--image-size", "32", "-o", str(script)]) == 0
     command = [sys.executable, script.name, "--data", str(source)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (1, "There is no picture for validation that can be read.\n")
+    assert (done.returncode, done.stderr) == (1, "There is no image for validation that can be read.\n")
 
 
 def test_the_notebook_loads_from_the_same_place(source: Path, document: Path, tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def test_the_notebook_loads_from_the_same_place(source: Path, document: Path, tm
         (("--dataset", "nowhere.zip"), "nowhere.zip is not there"),
         (("--dataset", "./nowhere"), "./nowhere is not there"),
         (("--dataset", "minst"), "There is no dataset named 'minst'"),
-        (("--dataset", "mnist", "--image-size", "32"), "--image-size is for your own pictures"),
-        (("--dataset", "mnist", "--grey"), "--color or --grey is for your own pictures"),
-        (("--dataset", "mnist", "--fit", "pad"), "--fit is for your own pictures"),
+        (("--dataset", "mnist", "--image-size", "32"), "--image-size is for your own images"),
+        (("--dataset", "mnist", "--grey"), "--color or --grey is for your own images"),
+        (("--dataset", "mnist", "--fit", "pad"), "--fit is for your own images"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "code", "train"])
@@ -244,7 +244,7 @@ def test_what_cannot_be_meant_is_misuse(
 
 
 @pytest.mark.parametrize("command", ["check", "code", "train"])
-def test_bad_pictures_are_one_line_and_leave_nothing(
+def test_bad_images_are_one_line_and_leave_nothing(
     command: str, document: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCV_DATA_DIR", str(tmp_path / "data"))
@@ -268,7 +268,7 @@ def test_a_dataset_that_can_be_listed_but_not_read_leaves_nothing(
     path = write_zip(tmp_path / "z.zip", dict.fromkeys(classes(2, 5), b"torn"))
     data = tmp_path / "data"
     assert main(["train", str(document), "--dataset", str(path), "--data-dir", str(data)]) == 1
-    assert "The class a needs 5 pictures that can be read; 0 were found" in capsys.readouterr().err
+    assert "The class a needs 5 images that can be read; 0 were found" in capsys.readouterr().err
     assert [path for path in data.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 

@@ -22,7 +22,7 @@ from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import load_trained
 from scv.ml.weights import read_tensors, write_tensors
 from scv.training.settings import TrainingSettings
-from tests.data.pictures import classes, write_zip
+from tests.data.image_files import classes, write_zip
 
 DOCUMENT = Document(
     blocks=(Block("f", "Flatten"), Block("n", "BatchNorm1d"), Block("l", "Linear", {"out_features": 10}))
@@ -133,12 +133,12 @@ def test_the_notebook_is_one(weights: Path, tmp_path: Path) -> None:
     nbformat.validate(nbformat.read(file, as_version=4))
 
 
-def test_the_script_of_own_pictures_needs_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_of_own_images_needs_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (100, 1, 28, 28), dtype=np.uint8)
     arrays = Arrays(images, np.arange(100) % 10, images[:20], np.arange(20) % 10)
     trained_on(write_resident(tmp_path, "mine", arrays, tuple("abcdefghij")), tmp_path)
     mine, file = tmp_path / WEIGHTS, tmp_path / "mine.py"
-    zipped = write_zip(tmp_path / "pictures.zip", classes(10, 3))
+    zipped = write_zip(tmp_path / "images.zip", classes(10, 3))
 
     assert export(mine, "--format", "script", "-o", file) == 2
     assert "--dataset says where" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`scv predict`: answers to pictures, and what is said where there is none."""
+"""`scv predict`: answers to images, and what is said where there is none."""
 
 import json
 import shutil
@@ -47,23 +47,23 @@ def test_an_answer_has_five_classes_with_bars(
     assert len([line for line in lines if line.endswith("%")]) == 5
 
 
-def test_json_says_all_of_several_pictures_and_one_that_cannot_be_read_does_not_stop_the_others(
+def test_json_says_all_of_several_images_and_one_that_cannot_be_read_does_not_stop_the_others(
     trained: tuple[Path, Path], digit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data_dir, weights = trained
     Image.new("L", (99, 99), 255).save(tmp_path / "blank.png")
     (tmp_path / "torn.jpg").write_bytes(digit.read_bytes()[:200])
-    pictures = [digit, tmp_path / "blank.png", tmp_path / "torn.jpg", tmp_path / "missing.png", tmp_path, digit]
-    assert main(["predict", str(weights), *map(str, pictures), "--data-dir", str(data_dir), "--json"]) == 1
+    images = [digit, tmp_path / "blank.png", tmp_path / "torn.jpg", tmp_path / "missing.png", tmp_path, digit]
+    assert main(["predict", str(weights), *map(str, images), "--data-dir", str(data_dir), "--json"]) == 1
     output = capsys.readouterr()
     rows = json.loads(output.out)
 
-    assert [row["picture"] for row in rows] == list(map(str, pictures))
+    assert [row["image"] for row in rows] == list(map(str, images))
     assert ["error" in row for row in rows] == [False, True, True, True, True, False]
     assert output.err.count("\n") == 4
     assert rows[0] == rows[-1]
     assert set(rows[0]) == {
-        *("picture", "guesses", "probabilities", "entropy", "most_entropy"),
+        *("image", "guesses", "probabilities", "entropy", "most_entropy"),
         *("familiarity", "notes"),
     }
     assert rows[0]["guesses"][0]["name"] == "0"
@@ -93,7 +93,7 @@ def test_where_the_dataset_is_not_at_hand_that_is_said(
     assert json.loads(output.out)[0]["familiarity"] is None
 
 
-def test_of_a_network_whose_answers_are_no_numbers_each_picture_says_what_to_do(
+def test_of_a_network_whose_answers_are_no_numbers_each_image_says_what_to_do(
     trained: tuple[Path, Path], digit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = shutil.copy(trained[1], tmp_path)

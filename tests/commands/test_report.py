@@ -32,7 +32,7 @@ def test_the_file_holds_all_sections_and_asks_for_nothing_outside(trained: tuple
     addresses = re.findall(r'\b(?:href|src|action)="([^"]{1,40})', text)
     assert addresses
     assert {address for address in addresses if not address.startswith(("#", "data:image/png;base64,"))} == set()
-    assert 'data:,"' not in text  # no picture is missing
+    assert 'data:,"' not in text  # no image is missing
     assert not re.search(r"url\(|@import", text)
 
 

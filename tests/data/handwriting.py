@@ -147,7 +147,7 @@ def _textured(random: np.random.Generator, side: int, color: tuple[int, ...]) ->
 
 
 def _light(random: np.random.Generator, side: int) -> NDArray[np.float64]:
-    """A lamp to one side: brightness 0.5 to 1 over the picture."""
+    """A lamp to one side: brightness 0.5 to 1 over the image."""
     y, x = np.mgrid[0:side, 0:side] / side
     angle = random.uniform(0, 2 * np.pi)
     ramp = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)
@@ -213,7 +213,7 @@ def drawn_colored(digit: int, random: np.random.Generator) -> bytes:
 
 
 def thick_marker(digit: int, random: np.random.Generator) -> bytes:
-    """A broad marker that nearly fills the picture."""
+    """A broad marker that nearly fills the image."""
     ink = written(digit, random, 600, random.uniform(0.65, 0.82), random.uniform(0.09, 0.13))
     return _photographed(_painted(ink, _textured(random, 600, (244, 242, 236)), _pen(random)), random)
 
@@ -307,11 +307,11 @@ KINDS: tuple[Callable[[int, np.random.Generator], bytes], ...] = (
     sheet_on_a_table,
     on_a_blackboard,
 )
-"""Each makes the bytes of a picture file of a digit."""
+"""Each makes the bytes of an image file of a digit."""
 
 
 @cache
-def pictures(kind: int, count: int, seed: int = 0) -> tuple[tuple[int, bytes], ...]:
-    """So many pictures of a kind, by digit; the same for the same seed."""
+def images(kind: int, count: int, seed: int = 0) -> tuple[tuple[int, bytes], ...]:
+    """So many images of a kind, by digit; the same for the same seed."""
     random = np.random.default_rng((seed, kind))
     return tuple((number % 10, KINDS[kind](number % 10, random)) for number in range(count))

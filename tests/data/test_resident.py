@@ -24,7 +24,7 @@ from scv.data.splits import split
 
 
 def colourful(seed: int = 0) -> Arrays:
-    """Random 3×4×5 pictures of four classes."""
+    """Random 3×4×5 images of four classes."""
     random = np.random.default_rng(seed)
     return Arrays(
         random.integers(0, 256, (80, 3, 4, 5), dtype=np.uint8),

@@ -14,9 +14,9 @@ from tests.data_folder.folder import LINK, OWNER, SECOND, tables_of
 from tests.web.conftest import Visitor
 
 LEFT_OUT = re.compile(
-    r"/events$|/starters$|/report/files/|^/models/new|^/datasets/digits/|^/datasets/[^/]+/pictures/|^/static/"
+    r"/events$|/starters$|/report/files/|^/models/new|^/datasets/digits/|^/datasets/[^/]+/images/|^/static/"
 )
-"""What does not end, what is not of the folder, and pictures of which there are many of the same kind."""
+"""What does not end, what is not of the folder, and images of which there are many of the same kind."""
 
 DATASETS = {"1": ("/datasets/own/1", "/datasets/own/3/collect", "/datasets/own/6"), "2": ("/datasets/own/2",)}
 """Pages of a user's own datasets."""
@@ -31,8 +31,8 @@ OF_THE_OWNER = (
     "/runs/1/files/network.onnx",
     "/datasets/own/1",
     "/datasets/own/1/collect",
-    "/datasets/own/1/versions/1/pictures.zip",
-    "/datasets/own-1-1/classes/0/pictures",
+    "/datasets/own/1/versions/1/images.zip",
+    "/datasets/own-1-1/classes/0/images",
     "/workers",
 )
 OF_THE_SECOND = ("/models/4/versions/1", "/runs/8", "/runs/8/report", "/runs/16")
@@ -80,19 +80,19 @@ async def test_every_page_of_the_owner_s_things_is_shown(owner: Visitor) -> None
     expected |= {f"/runs/{run}/weights.safetensors" for run in (1, 2, 3, 5, 7, 9, 11)}
     expected |= {f"/runs/{run}/files/network.onnx" for run in (1, 7)}
     expected |= {f"/runs/{run}/report.html" for run in (1, 2, 3, 7, 11)}
-    expected |= {f"/datasets/own/1/versions/{number}/pictures.zip" for number in (1, 2)}
+    expected |= {f"/datasets/own/1/versions/{number}/images.zip" for number in (1, 2)}
     expected |= {"/datasets/own/1/collect", "/datasets/own/1/samples/1", "/datasets/own/3/samples/1"}
     expected |= {"/datasets/own/2", "/datasets/own/6/state", "/datasets/cifar10", "/datasets/svhn"}
     assert expected - set(answers) == set()
 
 
-async def test_every_picture_of_a_report_is_shown(owner: Visitor) -> None:
+async def test_every_image_of_a_report_is_shown(owner: Visitor) -> None:
     for run, count in ((1, 28), (2, 1), (3, 1), (7, 25), (11, 1)):
-        pictures = list(owner.services.files.path(report_folder(run)).glob("*.png"))
-        assert len(pictures) >= count
-        for picture in pictures:
-            answer = await owner.get(f"/runs/{run}/report/files/{picture.name}")
-            assert (answer.status_code, answer.content) == (200, picture.read_bytes())
+        images = list(owner.services.files.path(report_folder(run)).glob("*.png"))
+        assert len(images) >= count
+        for image in images:
+            answer = await owner.get(f"/runs/{run}/report/files/{image.name}")
+            assert (answer.status_code, answer.content) == (200, image.read_bytes())
 
 
 async def test_every_page_of_the_second_user_s_things_is_shown_in_their_language(second: Visitor) -> None:

@@ -236,7 +236,7 @@ async def test_moments_are_right_whatever_the_servers_time_zone(postgres: Postgr
 
 
 async def test_figures_may_be_large(database: Database) -> None:
-    """A network of more than 2,147,483,647 parameters, and many gigabytes of pictures."""
+    """A network of more than 2,147,483,647 parameters, and many gigabytes of images."""
     user = await add_user(database)
     run = await add_run(database, (await add_model(database, user)).versions[0])
     async with database.writing() as session:

@@ -30,7 +30,7 @@ for cell in json.load(open(sys.argv[1], encoding="utf-8"))["cells"]:
     if cell["cell_type"] == "code":
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
 names["sheet"].save("sheet.png")
-assert len(names["sheet"].getcolors(1 << 24)) > 2, "no pictures are on it"
+assert len(names["sheet"].getcolors(1 << 24)) > 2, "no images are on it"
 """
 
 

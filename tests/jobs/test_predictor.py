@@ -80,27 +80,27 @@ async def test_it_answers_with_every_step_and_stores_nothing(
     start_worker: StartWorker, queue: Queue, weights: str, data_dir: Path
 ) -> None:
     await start_worker(queue="interactive")
-    picture = digit(3)
-    answer = await queue.ask(weights, picture)
+    image = digit(3)
+    answer = await queue.ask(weights, image)
     assert best(answer) == "3"
     assert answer.prediction is not None
     assert answer.prediction.familiarity is not None
     assert len(answer.steps) >= 4
-    assert answer.steps[-1].picture.width == 28
+    assert answer.steps[-1].image.width == 28
     assert answer.overlay is not None
     kept = everything(data_dir)
-    for something in (picture, answer.overlay.png, *(step.picture.png for step in answer.steps)):
+    for something in (image, answer.overlay.png, *(step.image.png for step in answer.steps)):
         assert something[60:120] not in kept
     assert b"scv:claimed:" in kept, "the append-only file was not looked into"
 
 
-async def test_a_bad_picture_has_its_reason_and_the_steps_so_far(
+async def test_a_bad_image_has_its_reason_and_the_steps_so_far(
     start_worker: StartWorker, queue: Queue, weights: str
 ) -> None:
     await start_worker(queue="interactive")
     broken = await queue.ask(weights, digit(3)[:100])
     assert broken.prediction is None
-    assert "not a picture that can be read" in str(broken.problem)
+    assert "not an image that can be read" in str(broken.problem)
     blank = BytesIO()
     Image.new("L", (100, 100), 255).save(blank, "PNG")
     empty = await queue.ask(weights, blank.getvalue())
@@ -182,13 +182,13 @@ async def test_who_does_not_wait_any_more_is_not_answered(
     with suppress(asyncio.CancelledError):
         await question
     async with queue.redis.pubsub() as news:
-        await news.psubscribe("scv:picture:*", "scv:answer:*")
+        await news.psubscribe("scv:image:*", "scv:answer:*")
         await news.get_message(timeout=5)
         await news.get_message(timeout=5)
         os.kill(pid, signal.SIGCONT)
         heard = [message async for message in _heard(news, 1.5)]
     # It claimed the question, said that it was ready, to nobody, and let it be.
-    assert [name for name in heard if b"picture" in name] == []
+    assert [name for name in heard if b"image" in name] == []
     assert len(heard) == 1
     assert best(await queue.ask(weights, digit(3))) == "3"
 

@@ -147,7 +147,7 @@ def spans(folder: Path) -> tuple[int, int]:
     return (folder / file_of("layers")).stat().st_mtime_ns, (folder / file_of("labels")).stat().st_mtime_ns
 
 
-async def test_damaged_weights_deleted_pictures_and_answers_that_are_no_numbers_are_told(
+async def test_damaged_weights_deleted_images_and_answers_that_are_no_numbers_are_told(
     settings: Settings, database: Database, start_worker: StartWorker
 ) -> None:
     files = Files(settings.data_dir / "files")

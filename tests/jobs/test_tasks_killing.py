@@ -32,7 +32,7 @@ from scv.ml.prepare_official import prepare
 from scv.ml.report.report import SECTIONS
 from scv.settings import Settings
 from scv.web.reports.render_sections import planned_sections
-from tests.data.pictures import classes, write_zip
+from tests.data.image_files import classes, write_zip
 from tests.jobs.conftest import is_alive, request_preparation, until
 from tests.jobs.serving import end, free_port, processes, start, until_it_answers, until_nothing_runs
 from tests.jobs.test_report_process import folder_of, trained
@@ -52,7 +52,7 @@ NEW_SECTIONS = {"layers", "similarity", "labels", "parity"}
 """The sections of a report that are made anew; making all of them takes long."""
 
 EACH = 500
-"""Pictures of each of three classes."""
+"""Images of each of three classes."""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scv.db.tables import DatasetVersion, User
 from scv.files import Files, draft_folder
 from scv.jobs.queue import Queue
 from scv.settings import Settings
-from tests.data.pictures import classes, write_zip
+from tests.data.image_files import classes, write_zip
 from tests.jobs.conftest import StartWorker, until, until_task_ended
 
 

@@ -105,7 +105,7 @@ def mnist_folder() -> Path:
 
 
 READER = lenet(5, 2)
-"""A LeNet for pictures of 28 × 28."""
+"""A LeNet for images of 28 × 28."""
 
 
 def trained_reader() -> Path:
@@ -133,7 +133,7 @@ def reader() -> Path:
 
 @pytest.fixture(scope="session")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Resident:
-    """Colour pictures of ten classes that differ in nothing."""
+    """Colour images of ten classes that differ in nothing."""
     random = np.random.default_rng(0)
     arrays = Arrays(
         random.integers(0, 256, (601, 3, 8, 8), dtype=np.uint8),

@@ -67,7 +67,7 @@ NETWORKS = {"pooled": POOLED, "lenet": lenet(), "residual": RESIDUAL, "perceptro
 
 
 def learned(name: str, resident: Resident, **settings: Any) -> Trained:
-    """One of `NETWORKS`, trained on some of the pictures; each is trained once in a test run."""
+    """One of `NETWORKS`, trained on some of the images; each is trained once in a test run."""
     key = (name, resident.hash)
     if key not in _learned:
         few = TrainingSettings(
@@ -104,8 +104,8 @@ def unlearned(network: Document, shape: Shape, classes: int, mean: float = 0.3) 
 
 
 @cache
-def pictures(folder: Path, shape: Shape, classes: int, count: int) -> Resident:
-    """So many training and test pictures of chance, every class among them."""
+def images(folder: Path, shape: Shape, classes: int, count: int) -> Resident:
+    """So many training and test images of chance, every class among them."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, *shape), dtype=np.uint8)
     labels = np.arange(count, dtype=np.int64) % classes
@@ -113,7 +113,7 @@ def pictures(folder: Path, shape: Shape, classes: int, count: int) -> Resident:
 
 
 def sample(resident: Resident, count: int) -> torch.Tensor:
-    """The first test pictures, uint8 (count, C, H, W)."""
+    """The first test images, uint8 (count, C, H, W)."""
     return torch.from_numpy(np.array(resident.test_images[:count]))
 
 
@@ -133,5 +133,5 @@ class Told:
 
 
 def answers(trained: Trained, resident: Resident) -> Outcomes:
-    """To all test pictures."""
+    """To all test images."""
     return answers_to(trained, resident.test_images, resident.test_labels, Told())

@@ -59,16 +59,16 @@ def ruin(weights: Path) -> Trained:
 
 
 def ruin_in_part(trained: Trained) -> None:
-    """Give a network of one Linear a weight by which bright pictures get infinity, and dark ones numbers."""
+    """Give a network of one Linear a weight by which bright images get infinity, and dark ones numbers."""
     (weight, _) = trained.network[-1].parameters()
     with torch.no_grad():
         weight[0, weight.shape[1] // 2 + 3] = 3e38
 
 
-def pictures(
+def images(
     folder: Path, shape: tuple[int, int, int], classes: int, train_size: int = 0, test_size: int = 0
 ) -> Resident:
-    """A dataset of noise in which every class has its training pictures."""
+    """A dataset of noise in which every class has its training images."""
     random = np.random.default_rng(1)
     sizes = (max(train_size, classes), max(test_size, 1))
     images = [random.integers(0, 256, (size, *shape), dtype=np.uint8) for size in sizes]

@@ -61,16 +61,16 @@ def test_each_map_is_scaled_by_its_own_largest_amount() -> None:
     assert unit(values).tolist() == [[[0, -1]], [[1, 0.5]], [[0, 0]], [[0, 0]]]
 
 
-def test_where_a_signed_map_is_zero_the_picture_stays_grey() -> None:
-    picture = np.array([[[0, 255], [100, 0]]], np.uint8).repeat(3, 0)
-    shown = heat(np.array([[0.0, 0.0], [1.0, -1.0]]), picture, signed=True)
+def test_where_a_signed_map_is_zero_the_image_stays_grey() -> None:
+    image = np.array([[[0, 255], [100, 0]]], np.uint8).repeat(3, 0)
+    shown = heat(np.array([[0.0, 0.0], [1.0, -1.0]]), image, signed=True)
     corners = shown[:, 0, 0], shown[:, 0, -1], shown[:, -1, 0], shown[:, -1, -1]
     assert [len(set(corner.tolist())) == 1 for corner in corners] == [True, True, False, False]
     assert corners[2][0] > corners[2][2], "orange speaks for it"
     assert corners[3][0] < corners[3][2], "blue speaks against it"
 
 
-def test_small_pictures_are_enlarged_by_whole_numbers_and_large_ones_left() -> None:
+def test_small_images_are_enlarged_by_whole_numbers_and_large_ones_left() -> None:
     small = enlarge(np.arange(64, dtype=np.uint8).reshape(1, 8, 8))
     assert small.shape == (3, 88, 88)
     assert (small[:, :11, :11] == 0).all()
@@ -78,11 +78,11 @@ def test_small_pictures_are_enlarged_by_whole_numbers_and_large_ones_left() -> N
 
 
 def test_tiles_lie_where_the_struct_says(tmp_path: Path) -> None:
-    pictures = [np.full((3, 5, 4), shade, np.uint8) for shade in (10, 20, 30, 40, 50)]
-    tiles = write_sprite(tmp_path, "plate", np.stack(pictures), columns=2)
+    images = [np.full((3, 5, 4), shade, np.uint8) for shade in (10, 20, 30, 40, 50)]
+    tiles = write_sprite(tmp_path, "plate", np.stack(images), columns=2)
     with Image.open(tmp_path / "plate.png") as image:
         plate = np.asarray(image)
     assert (tiles.width, tiles.height, tiles.columns, tiles.count) == (4, 5, 2, 5)
-    for number, picture in enumerate(pictures):
+    for number, tile in enumerate(images):
         top, left = number // 2 * 5, number % 2 * 4
-        assert (plate[top : top + 5, left : left + 4] == picture.transpose(1, 2, 0)).all()
+        assert (plate[top : top + 5, left : left + 4] == tile.transpose(1, 2, 0)).all()

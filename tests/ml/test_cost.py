@@ -13,7 +13,7 @@ def starter(name: str) -> Trained:
     return unlearned(STARTERS[name].build(SHAPE, 10), SHAPE, 10)
 
 
-def test_the_larger_the_network_the_fewer_pictures_it_is_asked_about() -> None:
+def test_the_larger_the_network_the_fewer_images_it_is_asked_about() -> None:
     small, large = starter("linear").cost, starter("resnet").cost
     assert small.affordable(1e11, 10, 4, 1000) == 1000
     assert 4 < large.affordable(1e11, 10, 4, 1000) < 1000
@@ -21,7 +21,7 @@ def test_the_larger_the_network_the_fewer_pictures_it_is_asked_about() -> None:
     assert large.look * 10 * large.affordable(1e11, 10, 4, 1000) <= 1e11
 
 
-def test_the_more_a_network_holds_the_fewer_pictures_go_through_it_together() -> None:
+def test_the_more_a_network_holds_the_fewer_images_go_through_it_together() -> None:
     assert starter("linear").cost.at_once == 256
     assert starter("resnet").cost.at_once < 256
     wide = Document(blocks=(Block("up", "Upsample", {"scale_factor": 16}), conv("wide", 512), *NESTED.blocks[-2:]))
@@ -34,7 +34,7 @@ def test_an_answer_costs_what_the_check_counts_and_a_look_more() -> None:
         trained = starter(name)
         assert trained.checked.multiply_adds == trained.cost.answer < trained.cost.look
     small = starter("linear")
-    assert small.checked.multiply_adds < small.cost.answer < small.cost.look, "reading the picture costs more"
+    assert small.checked.multiply_adds < small.cost.answer < small.cost.look, "reading the image costs more"
 
 
 def test_a_cost_is_worked_out_once_and_is_that_of_the_same_network_anew() -> None:

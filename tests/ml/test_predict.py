@@ -23,7 +23,7 @@ from scv.ml.predict import predict
 from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import Trained, load_trained
 from scv.report.prediction import Prediction
-from tests.data.handwriting import KINDS, pictures
+from tests.data.handwriting import KINDS, images
 from tests.ml.conftest import FEW, FORGETFUL, Listener, document, lenet, never
 from tests.ml.explain.strangers import Strangers, auroc, clothes, letters, noise
 from tests.ml.reported import ruin, ruin_in_part, unlearned
@@ -43,13 +43,13 @@ def detector(trained: Trained, mnist: Resident) -> Detector:
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=[kind.__name__ for kind in KINDS])
 def test_digits_that_people_draw_and_photograph_are_recognised(trained: Trained, kind: int) -> None:
-    drawn = pictures(kind, 20, seed=3)
+    drawn = images(kind, 20, seed=3)
     right = sum(predict(trained, see(data, FORM).pixels).guesses[0].label == digit for digit, data in drawn)
 
     assert right >= 18, f"{right} of 20"
 
 
-def test_real_digits_are_still_read_when_they_come_as_pictures_of_any_size(trained: Trained, mnist: Resident) -> None:
+def test_real_digits_are_still_read_when_they_come_as_images_of_any_size(trained: Trained, mnist: Resident) -> None:
     random = np.random.default_rng(0)
     right = 0
     for index in range(200):
@@ -66,7 +66,7 @@ def test_digits_of_eight_by_eight_are_read_from_drawings_as_well(digits: Residen
     settings = msgspec.structs.replace(FEW, epochs=30)
     train(lenet(3, 1), settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
     trained, form = load_trained(tmp_path / WEIGHTS), form_of("digits", (1, 8, 8))
-    drawn = [picture for kind in (0, 1, 4, 6) for picture in pictures(kind, 20, seed=3)]
+    drawn = [image for kind in (0, 1, 4, 6) for image in images(kind, 20, seed=3)]
     right = sum(predict(trained, see(data, form).pixels).guesses[0].label == digit for digit, data in drawn)
 
     assert right >= 0.85 * len(drawn), f"{right} of {len(drawn)}"
@@ -87,7 +87,7 @@ def test_an_answer_holds_what_the_network_says(trained: Trained, mnist: Resident
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Prediction) == answer
 
 
-def test_pixels_of_another_shape_are_no_picture_for_it(trained: Trained) -> None:
+def test_pixels_of_another_shape_are_no_image_for_it(trained: Trained) -> None:
     for pixels in (np.zeros((3, 28, 28), np.uint8), np.zeros((1, 28, 28), np.float32)):
         with pytest.raises(ValueError, match="the network takes"):
             predict(trained, pixels)
@@ -121,7 +121,7 @@ def test_about_one_in_a_hundred_of_the_test_images_is_called_strange_wrongly(
     assert 0.002 < (others > 1).mean() < 0.025
 
 
-def test_a_strange_picture_is_told_and_a_digit_is_not(trained: Trained, detector: Detector, mnist: Resident) -> None:
+def test_a_strange_image_is_told_and_a_digit_is_not(trained: Trained, detector: Detector, mnist: Resident) -> None:
     digit, stranger = predict(trained, mnist.test_images[0], detector), predict(trained, noise(1)[0], detector)
 
     assert digit.familiarity is not None
@@ -190,7 +190,7 @@ def test_of_a_network_whose_answers_are_no_numbers_that_is_said_and_nothing_is_l
     assert learn_familiar(ruined, digits) is None
 
 
-def test_what_is_familiar_is_learned_from_the_pictures_that_get_numbers(digits: Resident, tmp_path: Path) -> None:
+def test_what_is_familiar_is_learned_from_the_images_that_get_numbers(digits: Resident, tmp_path: Path) -> None:
     trained = unlearned(document("Flatten", ("Linear", {"out_features": 10})), digits)
     ruin_in_part(trained)
     learned = learn_familiar(trained, digits)

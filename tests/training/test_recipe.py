@@ -50,7 +50,7 @@ def test_any_settings_give_a_script_that_is_sound_and_reads_back(chosen: Trainin
 
 @settings(max_examples=examples(10), deadline=None)
 @given(SETTINGS)
-def test_a_dataset_with_pictures_for_validation_gets_no_share(chosen: TrainingSettings) -> None:
+def test_a_dataset_with_images_for_validation_gets_no_share(chosen: TrainingSettings) -> None:
     own = msgspec.structs.replace(DIGITS, validation_size=100)
     code = script(DOCUMENT, own, chosen)
     sources = {cell.id: cell.source for cell in cells(DOCUMENT, own, chosen)}

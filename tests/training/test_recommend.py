@@ -29,7 +29,7 @@ def test_a_network_that_normalizes_gets_a_larger_rate() -> None:
     assert normalized.learning_rate > plain.learning_rate
 
 
-def test_small_pictures_are_not_shifted() -> None:
+def test_small_images_are_not_shifted() -> None:
     shifts = [recommended(find(name), NetworkFacts(50_000, False)).settings.shift for name in ("mnist", "digits")]
     assert shifts == [1, 0]
 

@@ -46,7 +46,7 @@ def test_a_dataset_begins_with_its_own_settings() -> None:
         assert defaults(dataset).batch_size == 64
     assert [defaults(msgspec.structs.replace(find("mnist"), train_size=size)).batch_size for size in (3, 58, 300)] == [
         1, 8, 64
-    ], "an epoch of few pictures is some steps as well"  # fmt: skip
+    ], "an epoch of few images is some steps as well"  # fmt: skip
     assert not defaults(find("mnist")).flip
     assert defaults(msgspec.structs.replace(find("mnist"), mirrored=True)).flip
 

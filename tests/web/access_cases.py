@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from scv.blocks.document import encode
-from tests.data.pictures import noise, saved
+from tests.data.image_files import noise, saved
 from tests.jobs.trained import digit
 from tests.web.access_world import TINY, Files, World
 from tests.web.datasets.sending import zipped
@@ -73,7 +73,7 @@ async def ended(world: World) -> Ids:
 
 
 def made(**more: object) -> Callable[[World], Awaitable[Ids]]:
-    """The dataset with two versions, whose pictures are there."""
+    """The dataset with two versions, whose images are there."""
 
     async def of(world: World) -> Ids:
         return {"dataset_id": world.pets.id, "number": 1, "name": f"own-{world.pets.id}-1", **more}
@@ -112,7 +112,7 @@ EVERY: Whose = "every user"
 OWNER: Whose = "the owner of the instance"
 ALL: Whose = "everybody"
 OPTIONS = {"size": "28", "fit": "crop"}
-PICTURE = ("picture.png", saved(noise(7)))
+IMAGE = ("image.png", saved(noise(7)))
 
 CASES: dict[str, tuple[Case, ...]] = {
     # Everybody's
@@ -175,7 +175,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case(200, finished(name="certificate.json")),
     ),
     "GET /runs/{run_id:int}/try": (Case(200, finished()),),
-    "POST /runs/{run_id:int}/try": (Case(200, finished(), files=[("pictures", ("7.png", digit(7)))]),),
+    "POST /runs/{run_id:int}/try": (Case(200, finished(), files=[("images", ("7.png", digit(7)))]),),
     # Reports
     "GET /runs/{run_id:int}/report": (Case(200, finished()),),
     "GET /runs/{run_id:int}/report/state": (Case(200, finished()),),
@@ -192,8 +192,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "POST /datasets/{name:str}/samples": (Case(303, OFFICIAL, EVERY),),
     "GET /datasets/{name:str}/samples.png": (Case(200, OFFICIAL, EVERY), Case(200, made())),
     "GET /datasets/{name:str}/classes/{number:int}": (Case(200, OFFICIAL, EVERY), Case(200, made())),
-    "GET /datasets/{name:str}/classes/{number:int}/pictures": (Case(200, OFFICIAL, EVERY), Case(200, made())),
-    "GET /datasets/{name:str}/pictures/{part:str}/{index:int}": (
+    "GET /datasets/{name:str}/classes/{number:int}/images": (Case(200, OFFICIAL, EVERY), Case(200, made())),
+    "GET /datasets/{name:str}/images/{part:str}/{index:int}": (
         Case(200, OFFICIAL, EVERY),
         Case(200, made(part="train", index=0)),
     ),
@@ -203,13 +203,13 @@ CASES: dict[str, tuple[Case, ...]] = {
     "POST /datasets/new/zip": (Case(303, nothing, EVERY, files=[("file", ("new.zip", zipped()))]),),
     "GET /datasets/own/{dataset_id:int}": (Case(200, made()),),
     "GET /datasets/own/{dataset_id:int}/versions/{number:int}": (Case(200, made()),),
-    "GET /datasets/own/{dataset_id:int}/versions/{number:int}/pictures.zip": (Case(200, made()),),
+    "GET /datasets/own/{dataset_id:int}/versions/{number:int}/images.zip": (Case(200, made()),),
     "GET /datasets/own/{dataset_id:int}/state": (Case(200, waiting_task),),
     "POST /datasets/own/{dataset_id:int}/stop": (Case(303, waiting_task),),
     "POST /datasets/own/{dataset_id:int}/again": (Case(303, stopped_task),),
     "POST /datasets/own/{dataset_id:int}/rename": (Case(303, changeable, fields={"name": "New"}),),
     "POST /datasets/own/{dataset_id:int}/names": (Case(303, changeable, fields={"version": 2, "class:0": "cat"}),),
-    "POST /datasets/own/{dataset_id:int}/drop": (Case(303, changeable, fields={"version": 2, "picture": "train-0"}),),
+    "POST /datasets/own/{dataset_id:int}/drop": (Case(303, changeable, fields={"version": 2, "image": "train-0"}),),
     "POST /datasets/own/{dataset_id:int}/publish": (Case(303, changeable, fields={"published": "yes"}),),
     "POST /datasets/own/{dataset_id:int}/versions/{number:int}/delete": (Case(303, changeable),),
     "GET /datasets/own/{dataset_id:int}/delete": (Case(200, changeable),),
@@ -217,15 +217,15 @@ CASES: dict[str, tuple[Case, ...]] = {
     # Drafts
     "GET /datasets/own/{dataset_id:int}/collect": (Case(200, draft),),
     "GET /datasets/own/{dataset_id:int}/preview": (Case(200, draft),),
-    "GET /datasets/own/{dataset_id:int}/pictures": (Case(200, draft, query={"class": "a", "file": "000001.png"}),),
+    "GET /datasets/own/{dataset_id:int}/images": (Case(200, draft, query={"class": "a", "file": "000001.png"}),),
     "GET /datasets/own/{dataset_id:int}/samples/{number:int}": (Case(200, draft, query=OPTIONS),),
     "POST /datasets/own/{dataset_id:int}/classes": (Case(303, new_draft, fields={"name": "c"}),),
     "POST /datasets/own/{dataset_id:int}/classes/rename": (Case(303, new_draft, fields={"class": "a", "name": "c"}),),
     "POST /datasets/own/{dataset_id:int}/classes/remove": (Case(303, new_draft, fields={"class": "a"}),),
-    "POST /datasets/own/{dataset_id:int}/pictures": (
-        Case(303, new_draft, fields={"class": "a"}, files=[("pictures", PICTURE)]),
+    "POST /datasets/own/{dataset_id:int}/images": (
+        Case(303, new_draft, fields={"class": "a"}, files=[("images", IMAGE)]),
     ),
-    "POST /datasets/own/{dataset_id:int}/pictures/remove": (
+    "POST /datasets/own/{dataset_id:int}/images/remove": (
         Case(303, new_draft, fields={"class": "a", "file": "000001.png"}),
     ),
     "POST /datasets/own/{dataset_id:int}/options": (Case(303, new_draft, fields=OPTIONS),),
@@ -237,6 +237,6 @@ CASES: dict[str, tuple[Case, ...]] = {
 SEEN_WHEN_PUBLISHED = {
     "GET /datasets/own/{dataset_id:int}",
     "GET /datasets/own/{dataset_id:int}/versions/{number:int}",
-    "GET /datasets/own/{dataset_id:int}/versions/{number:int}/pictures.zip",
+    "GET /datasets/own/{dataset_id:int}/versions/{number:int}/images.zip",
 }
 """What others may do with a published dataset; everything else below its address is refused to them."""

@@ -20,7 +20,7 @@ from scv.db.migrate import migrate
 from scv.db.tables import Dataset, DatasetVersion, EpochMetric, Run, Task, User, Version
 from scv.files import draft_folder, report_folder, run_folder, weights_key
 from scv.jobs.broker import Broker
-from scv.jobs.open_dataset import pictures_of
+from scv.jobs.open_dataset import images_of
 from scv.ml.report.report import make_report
 from scv.ml.train.train import train
 from scv.ml.trained import load_trained
@@ -28,7 +28,7 @@ from scv.settings import Settings
 from scv.training.progress import EpochMetrics
 from scv.training.settings import TrainingSettings
 from scv.web.app import create_app
-from tests.data.pictures import classes
+from tests.data.image_files import classes
 from tests.ml.conftest import Listener, never
 from tests.web.conftest import Visitor
 from tests.web.datasets.owning import add_dataset, make_waiting
@@ -46,7 +46,7 @@ class World:
     """The application and its people: Ada, whose everything is; Mallory, a member; the owner of the instance.
 
     `run` has finished, with real weights and a whole report; `pets` is a dataset with two versions that are made;
-    `draft` has pictures in two classes. The methods make more of their kind for a request that uses one up.
+    `draft` has images in two classes. The methods make more of their kind for a request that uses one up.
     """
 
     def __init__(self, app: Litestar, visitor: Visitor, settings: Settings) -> None:
@@ -119,7 +119,7 @@ class World:
         files, data_dir, heard = self.visitor.services.files, self.settings.data_dir, Listener()
         figures = {"status": "finished", "best_epoch": 1, "seconds": 1.0, "parameters": 650}
         run = await self.new_run(test_accuracy=0.5, test_loss=1.0, **figures)
-        folder, resident = files.folder(run_folder(run.id)), pictures_of(data_dir, "digits")
+        folder, resident = files.folder(run_folder(run.id)), images_of(data_dir, "digits")
         settings = TrainingSettings(epochs=1, seed=1)
         train(TINY, settings, resident, folder=folder, device="cpu", emit=heard, should_stop=never)
         key = weights_key(run.id)
@@ -163,7 +163,7 @@ class World:
             (await session.get_one(Dataset, dataset_id)).published_at = now() if published else None
 
     async def new_draft(self, *, empty: bool = False) -> Dataset:
-        """A dataset without any version, with five pictures in each of the classes `a` and `b` unless it is empty."""
+        """A dataset without any version, with five images in each of the classes `a` and `b` unless it is empty."""
         async with self.database.writing() as session:
             dataset = await datasets.create_dataset(session, self.ada, NAMES[1], image_size=28)
         draft = Draft(self.visitor.services.files.path(draft_folder(dataset.id)))
@@ -171,7 +171,7 @@ class World:
             draft.add_class(name[0])
             sent = self.settings.data_dir / "sent.png"
             sent.write_bytes(content)
-            draft.add_picture(name[0], sent)
+            draft.add_image(name[0], sent)
         return dataset
 
 

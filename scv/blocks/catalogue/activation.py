@@ -229,7 +229,7 @@ class _Normalizing(Elementwise):
             raise ShapeError(
                 "dim_is_batch",
                 say(
-                    "dim {dim} of {type} is the batch: pictures would compete with each other.",
+                    "dim {dim} of {type} is the batch: images would compete with each other.",
                     dim=p["dim"],
                     type=self.type,
                 ),
@@ -252,7 +252,7 @@ class _Normalizing(Elementwise):
         return Call(f"nn.{self.type}", (), {"dim": p["dim"]})
 
     def params_of(self, arguments: Values) -> dict[str, Any]:
-        # Without a dim PyTorch takes 1 for a batch of vectors or pictures.
+        # Without a dim PyTorch takes 1 for a batch of vectors or images.
         return {name: value for name, value in super().params_of(arguments).items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""Convolutions: small filters that slide over the picture."""
+"""Convolutions: small filters that slide over the image."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -84,7 +84,7 @@ class Conv2d(BlockType):
     type = "Conv2d"
     category = "convolution"
     stem = "conv"
-    summary = mark("Slides small filters over the picture; each answers where it finds its pattern.")
+    summary = mark("Slides small filters over the image; each answers where it finds its pattern.")
     help = mark(
         "A filter is a small window of learned weights. It is laid on every place of the input, multiplied with what "
         "lies below and summed up: a large sum means that the pattern is there. Early convolutions learn edges and "
@@ -112,7 +112,7 @@ class Conv2d(BlockType):
             minimum=1,
             maximum=32,
             main=True,
-            help=mark("How far the filter moves each step; 2 halves the picture."),
+            help=mark("How far the filter moves each step; 2 halves the image."),
         ),
         Size(
             name="padding",
@@ -121,7 +121,7 @@ class Conv2d(BlockType):
             maximum=_MAX_PADDING,
             words=("same", "valid"),
             main=True,
-            help=mark("A rim added around the picture; same keeps its size."),
+            help=mark("A rim added around the image; same keeps its size."),
         ),
         _DILATION,
         _GROUPS,
@@ -164,7 +164,7 @@ class Conv2d(BlockType):
 
     @staticmethod
     def _most(p: Values, sides: Sequence[int]) -> tuple[int, int]:
-        """The largest rim that there may be around a picture of these sides."""
+        """The largest rim that there may be around an image of these sides."""
         if p["padding_mode"] in ("zeros", "replicate"):
             return (_MAX_PADDING, _MAX_PADDING)
         height, width = (side - 1 if p["padding_mode"] == "reflect" else side for side in sides)
@@ -175,7 +175,7 @@ class Conv2d(BlockType):
         return (0, 0) if p["padding"] == "valid" else pair(p["padding"])
 
     def _check_mode(self, p: Values, sides: Sequence[int], rim: Sequence[int]) -> None:
-        """Mirrored and wrapped rims are taken from the picture itself, so it must be large enough.
+        """Mirrored and wrapped rims are taken from the image itself, so it must be large enough.
 
         For padding same `rim` holds both sides together; PyTorch gives the larger half to the end.
         """
@@ -238,10 +238,10 @@ class ConvTranspose2d(BlockType):
     type = "ConvTranspose2d"
     category = "convolution"
     stem = "deconv"
-    summary = mark("Paints a small pattern for every number: the picture grows.")
+    summary = mark("Paints a small pattern for every number: the image grows.")
     help = mark(
         "The way back of a convolution: every number of the input paints its filter, scaled by it, into a larger "
-        "output. With stride 2 the picture doubles in size. It is used where detail has to be rebuilt."
+        "output. With stride 2 the image doubles in size. It is used where detail has to be rebuilt."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "in_channels",
@@ -267,7 +267,7 @@ class ConvTranspose2d(BlockType):
             minimum=1,
             maximum=16,
             main=True,
-            help=mark("How far apart the patterns are painted; 2 doubles the picture."),
+            help=mark("How far apart the patterns are painted; 2 doubles the image."),
         ),
         Size(
             name="padding",
@@ -319,7 +319,7 @@ class ConvTranspose2d(BlockType):
             side, kernel, stride, pad, extra, spread = axes[out.index(min(out))]
             raise ShapeError(
                 "padding_too_large",
-                say("The padding of {type} cuts away the whole picture.", type=self.type),
+                say("The padding of {type} cuts away the whole image.", type=self.type),
                 say(
                     "{sum}",
                     sum=f"({side} − 1)·{stride} − 2·{pad} + {spread}·({kernel} − 1) + {extra} + 1 = {min(out)}",

@@ -112,9 +112,9 @@ class GroupNorm(_Normalization):
     """torch.nn.GroupNorm."""
 
     type = "GroupNorm"
-    summary = mark("Brings groups of channels to mean 0 and spread 1, picture by picture.")
+    summary = mark("Brings groups of channels to mean 0 and spread 1, image by image.")
     help = mark(
-        "It needs no other picture of the batch, so it behaves the same in training and later, and with batches of any "
+        "It needs no other image of the batch, so it behaves the same in training and later, and with batches of any "
         "size."
     )
     signature: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels", "eps", "affine")
@@ -151,7 +151,7 @@ class GroupNorm(_Normalization):
                 say("{channels} mod {groups} = {rest}", channels=channels, groups=groups, rest=channels % groups),
                 [fewer],
             )
-        if size(shape) == groups:  # torch refuses it as well, but only when a single picture comes
+        if size(shape) == groups:  # torch refuses it as well, but only when a single image comes
             raise ShapeError(
                 "group_of_one",
                 say("Each group of {type} holds a single number, which becomes 0 whatever it was.", type=self.type),
@@ -175,8 +175,8 @@ class LayerNorm(_Normalization):
     """torch.nn.LayerNorm, over everything that one image holds at this place."""
 
     type = "LayerNorm"
-    summary = mark("Brings all numbers of a picture together to mean 0 and spread 1.")
-    help = mark("Every picture is measured by itself, over all its numbers, and each number has a scale and a shift.")
+    summary = mark("Brings all numbers of an image together to mean 0 and spread 1.")
+    help = mark("Every image is measured by itself, over all its numbers, and each number has a scale and a shift.")
     signature: ClassVar[tuple[str, ...]] = ("normalized_shape", "eps", "elementwise_affine", "bias")
     required = 1
     inferred: ClassVar[tuple[str, ...]] = ("normalized_shape",)

@@ -1,4 +1,4 @@
-"""Paddings: a rim around the picture."""
+"""Paddings: a rim around the image."""
 
 from typing import ClassVar
 
@@ -51,8 +51,8 @@ class ZeroPad2d(_Pad):
     help = mark("Zeros are the simplest rim: filters can then be centred on the edge pixels as well.")
 
 
-class _PadFromPicture(_Pad):
-    """Paddings whose rim is taken from the picture, which must have that many pixels, less `spared`."""
+class _PadFromImage(_Pad):
+    """Paddings whose rim is taken from the image, which must have that many pixels, less `spared`."""
 
     spared: ClassVar[int]
 
@@ -64,7 +64,7 @@ class _PadFromPicture(_Pad):
             raise ShapeError(
                 "padding_too_large",
                 say(
-                    "{type} takes its rim from the picture, so at {height} × {width} it can be at most {most} wide.",
+                    "{type} takes its rim from the image, so at {height} × {width} it can be at most {most} wide.",
                     type=self.type,
                     height=height,
                     width=width,
@@ -79,14 +79,14 @@ class _PadFromPicture(_Pad):
         return super().output(p, shape)
 
 
-class ReflectionPad2d(_PadFromPicture):
+class ReflectionPad2d(_PadFromImage):
     """torch.nn.ReflectionPad2d."""
 
     type = "ReflectionPad2d"
     spared = 1
-    summary = mark("Adds a rim that mirrors the picture.")
+    summary = mark("Adds a rim that mirrors the image.")
     help = mark(
-        "The picture is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
+        "The image is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
     )
 
 
@@ -95,7 +95,7 @@ class ReplicationPad2d(_Pad):
 
     type = "ReplicationPad2d"
     summary = mark("Adds a rim that repeats the edge pixels.")
-    help = mark("Every pixel of the rim copies the nearest one of the picture.")
+    help = mark("Every pixel of the rim copies the nearest one of the image.")
 
 
 class ConstantPad2d(_Pad):
@@ -122,10 +122,10 @@ class ConstantPad2d(_Pad):
         return Call("nn.ConstantPad2d", (p["padding"], p["value"]))
 
 
-class CircularPad2d(_PadFromPicture):
+class CircularPad2d(_PadFromImage):
     """torch.nn.CircularPad2d."""
 
     type = "CircularPad2d"
     spared = 0
     summary = mark("Adds a rim that goes on at the other side.")
-    help = mark("What leaves the picture on the left comes back on the right, as on a globe or in a repeating pattern.")
+    help = mark("What leaves the image on the left comes back on the right, as on a globe or in a repeating pattern.")

@@ -1,4 +1,4 @@
-"""Pools: many numbers become one, so the picture shrinks."""
+"""Pools: many numbers become one, so the image shrinks."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _PADDING = Size(
     default=0,
     minimum=0,
     maximum=32,
-    help=mark("A rim added around the picture, at most half the kernel."),
+    help=mark("A rim added around the image, at most half the kernel."),
 )
 _CEIL_MODE = Flag(name="ceil_mode", default=False, help=mark("Keep a last window that reaches over the edge."))
 
@@ -107,7 +107,7 @@ class MaxPool2d(_SlidingPool):
     summary = mark("Keeps the strongest answer of every small window.")
     help = mark(
         "The window slides over each channel and only its largest number goes on. What was found still counts; where "
-        "exactly it was matters less. The picture shrinks, so the layers behind it are faster and see more at once."
+        "exactly it was matters less. The image shrinks, so the layers behind it are faster and see more at once."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "kernel_size",
@@ -142,8 +142,8 @@ class AvgPool2d(_SlidingPool):
     type = "AvgPool2d"
     summary = mark("Averages every small window.")
     help = mark(
-        "The window slides over each channel and its mean goes on: the picture becomes smaller and smoother. The first "
-        "convolutional networks shrank their pictures this way."
+        "The window slides over each channel and its mean goes on: the image becomes smaller and smoother. The first "
+        "convolutional networks shrank their images this way."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "kernel_size",
@@ -216,8 +216,8 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     type = "AdaptiveAvgPool2d"
     summary = mark("Averages down to a size of your choice.")
     help = mark(
-        "It cuts the picture into as many regions as you ask for and averages each. Size 1 leaves one number a "
-        "channel, which makes a network small and independent of the size of its pictures."
+        "It cuts the image into as many regions as you ask for and averages each. Size 1 leaves one number a "
+        "channel, which makes a network small and independent of the size of its images."
     )
     signature: ClassVar[tuple[str, ...]] = ("output_size",)
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"adaptive_avg_pool2d": ("output_size",)}
@@ -232,7 +232,7 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     type = "AdaptiveMaxPool2d"
     summary = mark("Keeps the strongest answer of each region, at a size of your choice.")
     help = mark(
-        "It cuts the picture into as many regions as you ask for and keeps the largest number of each: whether a "
+        "It cuts the image into as many regions as you ask for and keeps the largest number of each: whether a "
         "pattern is there at all counts, not how often."
     )
     signature: ClassVar[tuple[str, ...]] = ("output_size", "return_indices")

@@ -16,9 +16,9 @@ class Flatten(BlockType):
     type = "Flatten"
     category = "shape"
     stem = "flatten"
-    summary = mark("Lays the picture out as one long row of numbers.")
+    summary = mark("Lays the image out as one long row of numbers.")
     help = mark(
-        "Convolutions work on pictures, Linear on rows. Flatten stands between them: it changes no number, it only "
+        "Convolutions work on images, Linear on rows. Flatten stands between them: it changes no number, it only "
         "forgets where each one was."
     )
     signature: ClassVar[tuple[str, ...]] = ("start_dim", "end_dim")
@@ -40,7 +40,7 @@ class Upsample(BlockType):
     type = "Upsample"
     category = "shape"
     stem = "upsample"
-    summary = mark("Enlarges the picture without learning anything.")
+    summary = mark("Enlarges the image without learning anything.")
     help = mark(
         "Nearest repeats each pixel, bilinear and bicubic draw smoothly between them. Followed by a convolution it "
         "does the work of ConvTranspose2d without its chequered traces."

@@ -165,7 +165,7 @@ class SqueezeExcite(BlockType):
     type = "SqueezeExcite"
     category = "structure"
     stem = "squeeze_excite"
-    summary = mark("Turns channels up or down, by what the whole picture shows.")
+    summary = mark("Turns channels up or down, by what the whole image shows.")
     help = mark(
         "Every channel is averaged to one number; two small layers read these and decide, channel by channel, how "
         "much of it goes on. It costs little and often helps."

@@ -37,7 +37,7 @@ class Flow:
 
     @property
     def input(self) -> Node:
-        """Where the picture comes in."""
+        """Where the image comes in."""
         return self._graph.input
 
     def refuse(self, node: ast.AST, tensor: Tensor) -> Tensor:
@@ -209,7 +209,7 @@ class Flow:
         if batch and len(sizes) == 4 and sizes[2] == sizes[3] == 1:
             return self._step("spread", node, [tensor])
         if batch and len(sizes) == 4 and tensor.node is self.input:
-            return tensor  # what comes in is a picture already
+            return tensor  # what comes in is an image already
         return self.refuse(node, tensor)
 
     def _pad(self, node: ast.AST, tensor: Tensor, args: Sequence[Value], kwargs: dict[str, Value]) -> Tensor:

@@ -84,7 +84,7 @@ class Reader(Calls):
             return Unknown(node)
 
     def forward(self, node: ast.AST, module: Value, notes: Notes) -> Value:
-        """What a network gives for a picture; the graph is that of `flow` afterwards."""
+        """What a network gives for an image; the graph is that of `flow` afterwards."""
         self._notes = notes
         self._flow = Flow(notes)
         self._nesting = 0

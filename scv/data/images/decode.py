@@ -1,4 +1,4 @@
-"""One picture: from a file's bytes to the pixels that a network sees.
+"""One image: from a file's bytes to the pixels that a network sees.
 
 The source of what stands here is also part of the standalone script: so it uses Pillow, numpy and nothing of SCV.
 """
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 
 class ImageRefusedError(Exception):
-    """A picture is left out; its text says why: "unreadable", "small", "large" or "empty"."""
+    """An image is left out; its text says why: "unreadable", "small", "large" or "empty"."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def check_size(image: Image.Image) -> None:
 
 
 def decoded(data: bytes, mode: str, side: int) -> Image.Image:
-    """The picture in a file as it lies there. A large JPEG is read at a fraction, `side` pixels or more."""
+    """The image in a file as it lies there. A large JPEG is read at a fraction, `side` pixels or more."""
     if not data:
         raise ImageRefusedError("empty")
     image: Image.Image = Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
@@ -78,11 +78,11 @@ def pixels_of(image: Image.Image) -> bytes:
     return image.tobytes() if image.mode == "L" else b"".join(band.tobytes() for band in image.split())
 
 
-def picture(data: bytes, size: int, channels: int, fit: str) -> bytes:
-    """The pixels of a picture file, uint8 (channels, size, size) as bytes. Raises `ImageRefusedError`.
+def decode_image(data: bytes, size: int, channels: int, fit: str) -> bytes:
+    """The pixels of an image file, uint8 (channels, size, size) as bytes. Raises `ImageRefusedError`.
 
     One channel is grey, three are red, green and blue. `fit` is as in `squared`. Turned as its EXIF says; of an
-    animation the first picture.
+    animation the first image.
     """
     mode = "RGB" if channels == 3 else "L"
     with refusing():

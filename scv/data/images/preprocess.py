@@ -1,7 +1,7 @@
-"""A person's own picture, step by step, as a network that was trained on a dataset sees it.
+"""A person's own image, step by step, as a network that was trained on a dataset sees it.
 
 Networks recognise what looks like the images that they learned from. So handwriting is cut out, fitted and centred as
-the makers of its dataset did, a thing on a backdrop likewise, and any other picture is made square and scaled.
+the makers of its dataset did, a thing on a backdrop likewise, and any other image is made square and scaled.
 """
 
 import re
@@ -22,9 +22,9 @@ from scv.data.own.archives import MOST_BYTES_OF_A_FILE
 from scv.data.own.summary import read_summary
 from scv.message import Message, say
 
-_LOOK = 640  # pixels: strokes are looked for on a picture so large
+_LOOK = 640  # pixels: strokes are looked for on an image so large
 _SHOWN = 240  # pixels: the steps are shown so large
-_MARGIN = 0.05  # of the picture: beside the ink, where it is cut out to be shown
+_MARGIN = 0.05  # of the image: beside the ink, where it is cut out to be shown
 _FLAT = 8  # of 255 shades: a difference that is not seen
 _UPRIGHT = 1  # in the EXIF field Orientation
 _ORIENTATION = 0x0112
@@ -33,17 +33,17 @@ _BACKDROP = 0.05  # of the range of values: what differs no more from the corner
 
 _REASONS = {
     "empty": say("The file is empty."),
-    "small": say("The picture has fewer than 8 pixels on a side. Take a larger one."),
-    "large": say("The picture is too large: 50 million pixels, 20,000 on a side and 64 MB are the most."),
+    "small": say("The image has fewer than 8 pixels on a side. Take a larger one."),
+    "large": say("The image is too large: 50 million pixels, 20,000 on a side and 64 MB are the most."),
     "unreadable": say(
-        "This is not a picture that can be read: it must be a PNG, JPEG, WebP, BMP, GIF or TIFF, whole and undamaged."
+        "This is not an image that can be read: it must be a PNG, JPEG, WebP, BMP, GIF or TIFF, whole and undamaged."
     ),
 }
 """What is said for each reason of a `ImageRefusedError`."""
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network sees: `shape` is `(C, H, W)`; the rest is as in `DatasetInfo` and `PictureOptions`."""
+    """What a network sees: `shape` is `(C, H, W)`; the rest is as in `DatasetInfo` and `ImageOptions`."""
 
     shape: tuple[int, int, int]
     handwriting: Handwriting | None = None
@@ -52,7 +52,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(NamedTuple):
-    """What was done, and a small picture, of mode L or RGB, of how it looked afterwards."""
+    """What was done, and a small image, of mode L or RGB, of how it looked afterwards."""
 
     text: Message
     image: Image.Image
@@ -66,8 +66,8 @@ class Seen(NamedTuple):
     notes: tuple[Message, ...]
 
 
-class OwnPictureError(Exception):
-    """A picture cannot be used; `message` says why and what to do, `steps` how far it came."""
+class OwnImageError(Exception):
+    """An image cannot be used; `message` says why and what to do, `steps` how far it came."""
 
     def __init__(self, message: Message, steps: tuple[Step, ...] = ()) -> None:
         self.message = message
@@ -78,7 +78,7 @@ class OwnPictureError(Exception):
 def form_of(dataset: str, shape: tuple[int, int, int], data_dir: Path | None = None) -> Form:
     """The form of a dataset by its name. How a person's own became square stands in its summary in the data folder.
 
-    Where that is not there, a picture is cropped.
+    Where that is not there, an image is cropped.
     """
     info = DATASETS.get(dataset)
     if info is not None:
@@ -91,13 +91,13 @@ def form_of(dataset: str, shape: tuple[int, int, int], data_dir: Path | None = N
 
 
 def see(source: bytes | Image.Image, form: Form) -> Seen:
-    """Bring a picture, a file's bytes or already decoded, into the form. Raises `OwnPictureError` and nothing else."""
+    """Bring an image, a file's bytes or already decoded, into the form. Raises `OwnImageError` and nothing else."""
     steps: list[Step] = []
     try:
         with refusing():
             return _see(source, form, steps)
     except ImageRefusedError as error:
-        raise OwnPictureError(_REASONS[str(error)], tuple(steps)) from error
+        raise OwnImageError(_REASONS[str(error)], tuple(steps)) from error
 
 
 def _see(source: bytes | Image.Image, form: Form, steps: list[Step]) -> Seen:
@@ -116,12 +116,12 @@ def _see(source: bytes | Image.Image, form: Form, steps: list[Step]) -> Seen:
         steps.append(Step(_SQUARED[form.fit](side), image))
         pixels = np.frombuffer(pixels_of(image), np.uint8).reshape(form.shape)
     if (np.ptp(pixels.reshape(channels, -1), axis=1) == 0).all():
-        notes.append(say("The whole picture is one colour: there is nothing to see in it."))
+        notes.append(say("The whole image is one colour: there is nothing to see in it."))
     return Seen(pixels.reshape(form.shape), tuple(steps), tuple(notes))
 
 
 def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step], notes: list[Message]) -> Image.Image:
-    """The picture as it lies in its file, then turned as the camera noted."""
+    """The image as it lies in its file, then turned as the camera noted."""
     if isinstance(source, bytes):
         if len(source) > MOST_BYTES_OF_A_FILE:
             raise ImageRefusedError("large")
@@ -129,9 +129,9 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
     else:
         check_size(source)
         image = source.copy()
-    steps.append(Step(say("The picture as it is."), _shown(image)))
+    steps.append(Step(say("The image as it is."), _shown(image)))
     if getattr(image, "n_frames", 1) > 1:
-        notes.append(say("The file holds several pictures; this is the first."))
+        notes.append(say("The file holds several images; this is the first."))
     turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
     ImageOps.exif_transpose(image, in_place=True)
     if turned:
@@ -179,7 +179,7 @@ def _handwriting(
     if form.upright:
         strokes = unslanted(strokes)
         upright = Image.fromarray((strokes * 255).astype(np.uint8))
-        steps.append(Step(say("Its slant was removed, as in the pictures of the dataset."), _shown(upright)))
+        steps.append(Step(say("Its slant was removed, as in the images of the dataset."), _shown(upright)))
     fine, thicker = fitted(strokes, form, side)
     steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
     pixels = placed(fine, form, side)
@@ -196,8 +196,8 @@ def _strokes(image: Image.Image, steps: list[Step], notes: list[Message]) -> NDA
     """The strokes of the largest piece of writing, cut out, from 0 to 1 (height, width)."""
     ink = find_ink(image)
     if ink is None:
-        message = say("No writing was found on the picture. Write larger or darker, on plain paper in even light.")
-        raise OwnPictureError(message, tuple(steps))
+        message = say("No writing was found on the image. Write larger or darker, on plain paper in even light.")
+        raise OwnImageError(message, tuple(steps))
     found = Image.fromarray((ink.strength * 255).astype(np.uint8))
     text = (
         say("Light strokes on dark ground: found, and all else made black.")
@@ -240,7 +240,7 @@ def _thing(image: Image.Image, side: int, steps: list[Step]) -> NDArray[np.uint8
     rows, columns = (np.flatnonzero(thing.mean(axis) > 0.01) for axis in (1, 0))
     if not len(rows) or not len(columns):
         message = say("There is nothing on the backdrop. Show one thing on a plain ground, light or dark.")
-        raise OwnPictureError(message, tuple(steps))
+        raise OwnImageError(message, tuple(steps))
     cut = Image.fromarray(values.astype(np.uint8)).crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     steps.append(Step(say("Cut out around what stands out from the backdrop."), _shown(cut)))
     scale = side / max(cut.size)

@@ -58,7 +58,7 @@ class Handwriting(msgspec.Struct, frozen=True, kw_only=True):
 
     `box` is the height and width that a character is fitted into, in pixels; where it is narrower it may be widened by
     `stretch`. With `upright` its slant is taken away first. Its `centre` is that of its mass or of its box. `thickness`
-    is what most strokes have, the least and the most, as a share of the picture's side.
+    is what most strokes have, the least and the most, as a share of the image's side.
     """
 
     box: tuple[int, int]
@@ -72,7 +72,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An official dataset. Its images are uint8, all of one `shape`, `(C, H, W)`; labels count from 0.
 
     `epochs` is how many a small network needs to do well, and what a new model starts with. `mirrored` says that
-    the mirror image of a picture shows the same class, as with animals but not with letters.
+    what is mirrored shows the same class, as with animals but not with letters.
     `script_loader` is the part of the standalone script that reads the dataset: Python source which
     defines `load_data(folder)` and needs `torch` imported and nothing else of the script. It returns
     `train_images, train_labels, test_images, test_labels`: uint8 (N, C, H, W) and int64 (N,) tensors,
@@ -80,8 +80,8 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     dataset itself has for validation, 0 where the settings hold out a share; if it has some, `load_data` returns as
     a fifth which they are, a bool (N,) tensor.
 
-    `handwriting` says how its pictures of handwriting were made, None where they are of something else; `backdrop` that
-    each shows one thing on a black backdrop. A person's own picture is brought into the same form (`own_picture`).
+    `handwriting` says how its images of handwriting were made, None where they are of something else; `backdrop` that
+    each shows one thing on a black backdrop. A person's own image is brought into the same form (`own_image`).
 
     `loader` is the class of torchvision that reads the `originals`, which lie in `{data_dir}/{folder}`. A dataset
     without them comes with a library. `licence` is its name, or one of "unstated", "non-commercial", "public domain".

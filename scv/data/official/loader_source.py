@@ -46,7 +46,7 @@ def _torchvision(kind: str, about: str, body: str) -> str:
 
 MNIST = _torchvision("MNIST", "MNIST: 70,000 handwritten digits, 28 x 28 pixels each.", _PLAIN)
 
-FASHION_MNIST = _torchvision("FashionMNIST", "Fashion-MNIST: 70,000 pictures of clothes, 28 x 28 pixels each.", _PLAIN)
+FASHION_MNIST = _torchvision("FashionMNIST", "Fashion-MNIST: 70,000 images of clothes, 28 x 28 pixels each.", _PLAIN)
 
 CIFAR10 = _torchvision(
     "CIFAR10",

@@ -20,26 +20,26 @@ MOST_BYTES = 20 * 2**30
 """Of all files together, unpacked."""
 MOST_BYTES_OF_A_FILE = 64 * 2**20
 MOST_RATIO = 100
-"""Bytes unpacked for each one in the archive, from `RATIO_FROM` bytes on. Pictures hardly shrink at all."""
+"""Bytes unpacked for each one in the archive, from `RATIO_FROM` bytes on. Images hardly shrink at all."""
 RATIO_FROM = 64 * 2**20
 
 
-class PicturesError(Exception):
-    """Pictures cannot be taken as a dataset; `message` says why and what to do. Nothing was written."""
+class ImagesError(Exception):
+    """Images cannot be taken as a dataset; `message` says why and what to do. Nothing was written."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
         super().__init__(str(message))
 
 
-class UnwritableError(PicturesError):
-    """The disk is full, or not to be written to: no fault of the pictures."""
+class UnwritableError(ImagesError):
+    """The disk is full, or not to be written to: no fault of the images."""
 
 
 def unwritable(error: OSError) -> UnwritableError:
     """What is said where the disk is full, or not to be written to."""
     reason = foreign((error.strerror or "unknown reason").lower())
-    return UnwritableError(say("The pictures could not be written: {reason}.", reason=reason))
+    return UnwritableError(say("The images could not be written: {reason}.", reason=reason))
 
 
 class Entry(NamedTuple):
@@ -75,7 +75,7 @@ class Archive(ABC):
 
 @contextmanager
 def opened(source: Path) -> Iterator[Archive]:
-    """A zip file or a folder. Raises `PicturesError` where it is neither, or something in it is not to be trusted.
+    """A zip file or a folder. Raises `ImagesError` where it is neither, or something in it is not to be trusted.
 
     Of a zip the directory is read, of a folder its names; no file of it.
     """
@@ -84,11 +84,11 @@ def opened(source: Path) -> Iterator[Archive]:
             archive = _Folder(source) if source.is_dir() else _Zip(source, stack.enter_context(zipfile.ZipFile(source)))
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
             message = say("{path} is no zip file, or only a part of one.", path=foreign(source.name))
-            raise PicturesError(message) from error
+            raise ImagesError(message) from error
         except OSError as error:
             reason = foreign((error.strerror or "unknown reason").lower())
             message = say("{path} cannot be read: {reason}.", path=foreign(source.name), reason=reason)
-            raise PicturesError(message) from error
+            raise ImagesError(message) from error
         yield archive
 
 
@@ -98,9 +98,9 @@ class _Zip(Archive):
         infos = [info for info in archive.infolist() if not info.is_dir()]
         total = sum(info.file_size for info in infos)
         if total > MOST_RATIO * source.stat().st_size and total > RATIO_FROM:
-            raise PicturesError(
+            raise ImagesError(
                 say(
-                    "{path} would unpack to {times} times its size, which pictures never do. It was not opened.",
+                    "{path} would unpack to {times} times its size, which images never do. It was not opened.",
                     path=foreign(source.name),
                     times=total // source.stat().st_size,
                 )
@@ -110,7 +110,7 @@ class _Zip(Archive):
         for entry, info in zip(self.entries, infos, strict=True):
             _refuse_places_outside(entry.name)
             if info.flag_bits & 0x1:
-                raise PicturesError(
+                raise ImagesError(
                     say("{path} is encrypted. Make it again without a password.", path=foreign(source.name))
                 )
             _refuse_special(entry.name, stat.S_IFMT(info.external_attr >> 16))
@@ -162,23 +162,23 @@ class _Folder(Archive):
 def _refuse_places_outside(name: str) -> None:
     parts = name.split("/")
     if not parts[0] or ".." in parts or parts[0].endswith(":"):
-        raise PicturesError(
+        raise ImagesError(
             say("The archive holds {name}, which is a place outside of it. It was not opened.", name=foreign(name))
         )
 
 
 def _refuse_special(name: str, kind: int) -> None:
     if stat.S_ISLNK(kind):
-        raise PicturesError(
-            say("{name} is a link to another place. Put the picture itself there, or take it out.", name=foreign(name))
+        raise ImagesError(
+            say("{name} is a link to another place. Put the image itself there, or take it out.", name=foreign(name))
         )
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise PicturesError(say("{name} is neither a file nor a folder. Take it out.", name=foreign(name)))
+        raise ImagesError(say("{name} is neither a file nor a folder. Take it out.", name=foreign(name)))
 
 
 def _refuse_too_much(source: Path, files: int, size: int) -> None:
     if files > MOST_FILES or size > MOST_BYTES:
-        raise PicturesError(
+        raise ImagesError(
             say(
                 "{path} is too large: {most} files and {gigabytes} GB are the most.",
                 path=foreign(source.name),

@@ -1,4 +1,4 @@
-"""What a new version of a person's own pictures changes, as it waits in the database until the version is made."""
+"""What a new version of a person's own images changes, as it waits in the database until the version is made."""
 
 import msgspec
 

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.data.own.layout import reason_by_name
 from scv.message import foreign, say
 
@@ -16,36 +16,34 @@ def class_name(typed: str, others: Iterable[str] = ()) -> str:
     Between words stands one space.
 
     `others` are the names of the other classes: one that is the same but for upper and lower case is refused, since on
-    many computers these would be one folder; the very same name is not. Raises `PicturesError`.
+    many computers these would be one folder; the very same name is not. Raises `ImagesError`.
     """
     name = unicodedata.normalize("NFC", " ".join(typed.split()))
     if not name:
-        raise PicturesError(say("A class needs a name."))
+        raise ImagesError(say("A class needs a name."))
     if len(name) > MOST_CHARACTERS:
-        raise PicturesError(
+        raise ImagesError(
             say(
                 "The name of a class has {most} characters at most, not {count}.", most=MOST_CHARACTERS, count=len(name)
             )
         )
     if "/" in name or "\\" in name:
-        raise PicturesError(
-            say("The name of a class cannot hold / or \\: {name}.", name=foreign(name, MOST_CHARACTERS))
-        )
+        raise ImagesError(say("The name of a class cannot hold / or \\: {name}.", name=foreign(name, MOST_CHARACTERS)))
     reason = reason_by_name(f"{name}/1.png")
     if reason == "hidden":
-        raise PicturesError(
+        raise ImagesError(
             say(
                 "A class cannot be called {name}: folders of that name are hidden, or belong to the system.",
                 name=foreign(name, MOST_CHARACTERS),
             )
         )
     if reason is not None:
-        raise PicturesError(
+        raise ImagesError(
             say("The name {name} holds characters that cannot be shown.", name=foreign(name, MOST_CHARACTERS))
         )
     for other in others:
         if other != name and other.casefold() == name.casefold():
-            raise PicturesError(
+            raise ImagesError(
                 say(
                     "There is a class {other} already: {name} differs only in upper and lower case.",
                     other=foreign(other, MOST_CHARACTERS),

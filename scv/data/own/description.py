@@ -1,13 +1,22 @@
-"""What the check, the settings and the exported code must know of a person's own pictures: no picture is decoded."""
+"""What the check, the settings and the exported code must know of a person's own images: no image is decoded."""
 
 import inspect
 from pathlib import Path
 from string import Template
 
-from scv.data.images.decode import ImageRefusedError, check_size, decoded, picture, pixels_of, plain, refusing, squared
+from scv.data.images.decode import (
+    ImageRefusedError,
+    check_size,
+    decode_image,
+    decoded,
+    pixels_of,
+    plain,
+    refusing,
+    squared,
+)
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import MOST_BYTES_OF_A_FILE, opened
-from scv.data.own.importing import PictureOptions, plan, refuse_classes
+from scv.data.own.importing import ImageOptions, plan, refuse_classes
 from scv.data.own.layout import Sorting, arranged, by_class, name_in_zip, reason_by_name
 from scv.message import foreign
 
@@ -31,7 +40,7 @@ $sources
 
 
 def read(file, archive):
-    """The bytes of a file in the archive, or in a folder; of one that is larger than any picture, none."""
+    """The bytes of a file in the archive, or in a folder; of one that is larger than any image, none."""
     if archive is not None:
         return archive.read(file) if file.file_size <= $most else b""
     if os.path.getsize(file) > $most:
@@ -41,9 +50,9 @@ def read(file, archive):
 
 
 def load_data(folder):
-    """The pictures of a zip file, or of a folder, in which each class has a folder.
+    """The images of a zip file, or of a folder, in which each class has a folder.
 
-    Files that are no pictures, and the same picture once more, are left out.
+    Files that are no images, and the same image once more, are left out.
     """
     images, labels = {"train": [], "test": []}, {"train": [], "test": []}
 $begin\
@@ -59,8 +68,8 @@ $begin\
         sorting, files = Sorting(), list(files)
         for index, part, label in places:
             try:
-                pixels = picture(read(files[index], archive), $size, $channels, "$fit")
-            except (RefusedError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+                pixels = decode_image(read(files[index], archive), $size, $channels, "$fit")
+            except (ImageRefusedError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
                 continue
             place, _ = sorting.part(pixels, part, label)
             if place is not None:
@@ -78,23 +87,23 @@ $end\
 
 _NO_VALIDATION = dict.fromkeys(("begin", "each", "end", "returned"), "")
 _VALIDATION = {
-    "begin": "    validates = []  # which of the pictures to learn from are for validation\n",
+    "begin": "    validates = []  # which of the images to learn from are for validation\n",
     "each": """\
                 if kept == "train":
                     validates.append(place == "val")
 """,
     "end": """\
     if not any(validates):
-        raise SystemExit("There is no picture for validation that can be read.")
+        raise SystemExit("There is no image for validation that can be read.")
 """,
     "returned": ", torch.tensor(validates)",
 }
 
 
-def describe(source: Path, options: PictureOptions) -> DatasetInfo:
-    """The pictures of a zip or a folder as a dataset. Raises `PicturesError`.
+def describe(source: Path, options: ImageOptions) -> DatasetInfo:
+    """The images of a zip or a folder as a dataset. Raises `ImagesError`.
 
-    The sizes are those of the names: files that prove unreadable, or the same, are counted as well. The fewer pictures
+    The sizes are those of the names: files that prove unreadable, or the same, are counted as well. The fewer images
     there are, the more epochs: of the official datasets it gives those that were measured.
     """
     with opened(source) as archive:
@@ -102,7 +111,7 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
     refuse_classes(planned.class_names)
     parts = Sorting()
     places = [
-        parts.part(str(number).encode(), part, label)[0] for number, (_, part, label) in enumerate(planned.pictures)
+        parts.part(str(number).encode(), part, label)[0] for number, (_, part, label) in enumerate(planned.images)
     ]
     validation = places.count("val")
     train = places.count("train") + validation
@@ -123,18 +132,18 @@ def describe(source: Path, options: PictureOptions) -> DatasetInfo:
 
 
 def default_epochs(train_size: int) -> int:
-    """What a new model starts with: about 60,000 pictures shown, in 3 to 30 epochs."""
+    """What a new model starts with: about 60,000 images shown, in 3 to 30 epochs."""
     return max(3, min(30, 60_000 // max(1, train_size)))
 
 
-def loader_of(options: PictureOptions, validates: bool) -> str:
-    """The rules that SCV itself applies, as source, and what takes the pictures through them.
+def loader_of(options: ImageOptions, validates: bool) -> str:
+    """The rules that SCV itself applies, as source, and what takes the images through them.
 
     `validates` says that some are for validation, by their names.
     """
     rules = (
         *(name_in_zip, reason_by_name, arranged, by_class, Sorting),
-        *(ImageRefusedError, refusing, check_size, decoded, plain, squared, pixels_of, picture),
+        *(ImageRefusedError, refusing, check_size, decoded, plain, squared, pixels_of, decode_image),
     )
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),

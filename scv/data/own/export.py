@@ -15,23 +15,23 @@ from scv.data.resident import Resident, in_parts
 
 _COMPRESSION = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """How PNG files are packed: in a third of the time that Pillow takes by itself, and as small (128 × 128 photographs
-1,100 a second instead of 400; MNIST 273 bytes a picture instead of 275)."""
+1,100 a second instead of 400; MNIST 273 bytes an image instead of 275)."""
 
 
 def exported_name(part: str, class_name: str, number: int) -> str:
-    """What a picture is called in the zip; `number` counts from 1 in its class (`MOST_FILES` has six digits).
+    """What an image is called in the zip; `number` counts from 1 in its class (`MOST_FILES` has six digits).
 
-    Pictures for validation are counted together with those to learn from, so that the order in which they lie in the
+    Images for validation are counted together with those to learn from, so that the order in which they lie in the
     dataset, on which its hash depends, can be told from the names.
     """
     return f"{part}/{class_name}/{number:06}.png"
 
 
 def export_zip(resident: Resident, target: Path | BinaryIO) -> None:
-    """Write all pictures of a dataset, exactly as a network sees them, into a zip; memory holds a few of them.
+    """Write all images of a dataset, exactly as a network sees them, into a zip; memory holds a few of them.
 
     The same dataset gives the same bytes. The zip goes to a path or to a file, which need not be one that can be
-    rewound. Raises `PicturesError` where it cannot be written; of a path nothing is left then.
+    rewound. Raises `ImagesError` where it cannot be written; of a path nothing is left then.
     """
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # a PNG is compressed already

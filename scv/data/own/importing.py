@@ -1,6 +1,6 @@
-"""A person's own pictures as a dataset: from a zip or a folder of class folders to the resident form.
+"""A person's own images as a dataset: from a zip or a folder of class folders to the resident form.
 
-The pictures pass through one after the other. The reading thread hands batches of files to threads that decode, and
+The images pass through one after the other. The reading thread hands batches of files to threads that decode, and
 takes them back in the order in which it gave them: so the result is the same however many there are, and memory holds
 a few batches and no more.
 """
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scv.data.images.decode import ImageRefusedError, picture
-from scv.data.own.archives import MOST_FILES, Archive, Entry, PicturesError, opened, unwritable
+from scv.data.images.decode import ImageRefusedError, decode_image
+from scv.data.own.archives import MOST_FILES, Archive, Entry, ImagesError, opened, unwritable
 from scv.data.own.export import exported_name
 from scv.data.own.layout import Sorting, arranged, by_class, reason_by_name
 from scv.data.own.summary import ImportSummary, Names, read_summary, write_summary
@@ -32,19 +32,19 @@ from scv.message import foreign, say
 
 MOST_CLASSES = 200
 SIZES = (28, 224)
-"""The smallest and the largest side of the pictures that a network sees, in pixels."""
+"""The smallest and the largest side of the images that a network sees, in pixels."""
 
 _RULES = 2
 """Raised when the same file is to give other pixels or parts than before: what was imported by older rules is left."""
-_MOST_WORKERS = 4  # each may hold a large picture; more would wait for Python's lock
+_MOST_WORKERS = 4  # each may hold a large image; more would wait for Python's lock
 _BATCH = 64  # files
 _BATCH_BYTES = 4 * 2**20
 LEAST_OF_A_CLASS = 5
-"""Pictures, where they come without parts: so that one is for the test."""
+"""Images, where they come without parts: so that one is for the test."""
 
 
-class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The form that pictures are brought into: `size` × `size` pixels. Raises `PicturesError` for another size."""
+class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The form that images are brought into: `size` × `size` pixels. Raises `ImagesError` for another size."""
 
     size: int = 64
     color: bool = True
@@ -52,9 +52,9 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not SIZES[0] <= self.size <= SIZES[1]:
-            raise PicturesError(
+            raise ImagesError(
                 say(
-                    "Pictures can be {least} to {most} pixels wide and high, not {size}.",
+                    "Images can be {least} to {most} pixels wide and high, not {size}.",
                     least=SIZES[0],
                     most=SIZES[1],
                     size=self.size,
@@ -68,10 +68,10 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(NamedTuple):
-    """What the names alone say: the classes, the pictures in order with their part and label, and what is left out."""
+    """What the names alone say: the classes, the images in order with their part and label, and what is left out."""
 
     class_names: list[str]
-    pictures: list[tuple[Entry, str, int]]
+    images: list[tuple[Entry, str, int]]
     refused: list[tuple[str, str]]  # reason, name
 
 
@@ -80,7 +80,7 @@ Progress = Callable[[int, int], None]
 
 
 def plan(archive: Archive, *, bare: bool = False) -> Plan:
-    """Find the classes and the pictures of each by names alone. Raises `PicturesError` where there are none.
+    """Find the classes and the images of each by names alone. Raises `ImagesError` where there are none.
 
     `bare` says that the folders at the top are the classes, whatever they are called: they are no parts.
     """
@@ -94,7 +94,7 @@ def plan(archive: Archive, *, bare: bool = False) -> Plan:
         refused.append((reason, entry.name))
         folder = entry.name.rpartition("/")[0]
         if reason == "name" and reason_by_name(f"{folder}/x.png") == "name":
-            raise PicturesError(
+            raise ImagesError(
                 say(
                     "The name of the folder {name} is not UTF-8 or holds control characters. Rename it.",
                     name=foreign(folder),
@@ -105,39 +105,37 @@ def plan(archive: Archive, *, bare: bool = False) -> Plan:
         by_class(names, [name.split("/") for name in names], [""] * len(names)) if bare else arranged(names)
     )
     if not classes:
-        raise PicturesError(
-            say("There must be a folder for each class, with pictures in it, and two classes at least.")
-        )
+        raise ImagesError(say("There must be a folder for each class, with images in it, and two classes at least."))
     placed = {index for index, _, _ in places}
     refused += [("outside", entry.name) for index, entry in enumerate(entries) if index not in placed]
     return Plan(classes, [(entries[index], part, label) for index, part, label in places], sorted(refused))
 
 
 def refuse_classes(names: Sequence[str]) -> None:
-    """Raise `PicturesError` where so many classes are too few or too many for a dataset."""
+    """Raise `ImagesError` where so many classes are too few or too many for a dataset."""
     if len(names) < 2:
-        raise PicturesError(
+        raise ImagesError(
             say("There is only one class, {name}. Two are needed, a folder for each.", name=foreign(names[0]))
             if names
-            else say("There is no picture left.")
+            else say("There is no image left.")
         )
     if len(names) > MOST_CLASSES:
-        raise PicturesError(say("There are {count} classes; {most} are the most.", count=len(names), most=MOST_CLASSES))
+        raise ImagesError(say("There are {count} classes; {most} are the most.", count=len(names), most=MOST_CLASSES))
 
 
-def name_of(source: Path, options: PictureOptions) -> str:
-    """The name of the dataset in the data folder: the same for the same content and options. Raises `PicturesError`."""
+def name_of(source: Path, options: ImageOptions) -> str:
+    """The name of the dataset in the data folder: the same for the same content and options. Raises `ImagesError`."""
     with opened(source) as archive:
         text = f"{_RULES} {options.size} {options.channels} {options.fit} {archive.digest()}"
     return f"pictures-{sha256(text.encode()).hexdigest()[:24]}"
 
 
-def prepare_pictures(
-    data_dir: Path, source: Path, options: PictureOptions, progress: Progress | None = None
+def prepare_images(
+    data_dir: Path, source: Path, options: ImageOptions, progress: Progress | None = None
 ) -> tuple[Resident, ImportSummary]:
-    """Open the pictures' resident form in the data folder; written first where it is not there yet.
+    """Open the images' resident form in the data folder; written first where it is not there yet.
 
-    Two processes may do so at once: one works, the other waits for it. Raises `PicturesError`.
+    Two processes may do so at once: one works, the other waits for it. Raises `ImagesError`.
     """
     name = name_of(source, options)
     folder = data_dir / "datasets" / name
@@ -145,24 +143,24 @@ def prepare_pictures(
         with suppress(ResidentError, OSError, msgspec.DecodeError):
             return open_resident(data_dir, name), read_summary(folder)
         sweep(data_dir, name)
-        summary = import_pictures(source, folder, options, progress)
+        summary = import_images(source, folder, options, progress)
         return open_resident(data_dir, name), summary
 
 
-def import_pictures(
-    source: Path, target: Path, options: PictureOptions, progress: Progress | None = None, *, workers: int | None = None
+def import_images(
+    source: Path, target: Path, options: ImageOptions, progress: Progress | None = None, *, workers: int | None = None
 ) -> ImportSummary:
-    """Write the pictures of a zip or of a folder as the resident form in the folder `target`.
+    """Write the images of a zip or of a folder as the resident form in the folder `target`.
 
     `target` appears, or is replaced, at the end; after a failure or an interruption nothing is left. `workers` threads
-    decode, by default one for each core, up to four. Raises `PicturesError`.
+    decode, by default one for each core, up to four. Raises `ImagesError`.
     """
     with opened(source) as archive:
-        return write_pictures(target, plan(archive), options, archive=archive, progress=progress, workers=workers)
+        return write_images(target, plan(archive), options, archive=archive, progress=progress, workers=workers)
 
 
 class Kept(NamedTuple):
-    """Pictures of an earlier version that stay: by the class that they have now, their indices in it.
+    """Images of an earlier version that stay: by the class that they have now, their indices in it.
 
     `parted` says that somebody gave them their parts, or some of them.
     """
@@ -177,19 +175,19 @@ class Kept(NamedTuple):
         return sum(map(len, (*self.train, *self.test)))
 
 
-def write_pictures(
+def write_images(
     target: Path,
     planned: Plan,
-    options: PictureOptions,
+    options: ImageOptions,
     *,
     archive: Archive | None = None,
     kept: Kept | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> ImportSummary:
-    """Write what is kept of an earlier version and the planned pictures of an archive, class by class, as `target`.
+    """Write what is kept of an earlier version and the planned images of an archive, class by class, as `target`.
 
-    The planned classes are those of both. All else is as `import_pictures` says.
+    The planned classes are those of both. All else is as `import_images` says.
     """
     refuse_classes(planned.class_names)
     try:
@@ -206,19 +204,19 @@ class _ArrayWriter:
     """Writes the arrays in the folder: of each class first what is kept, then what is new."""
 
     def __init__(
-        self, folder: Path, planned: Plan, options: PictureOptions, kept: Kept | None, progress: Progress
+        self, folder: Path, planned: Plan, options: ImageOptions, kept: Kept | None, progress: Progress
     ) -> None:
         self.folder, self.planned, self.options, self.kept, self.progress = folder, planned, options, kept, progress
         self.sorting = Sorting()
         self.validation: list[int] = []  # of the training images, which are for that
-        self.done, self.total = 0, len(planned.pictures) + (len(kept) if kept else 0)
+        self.done, self.total = 0, len(planned.images) + (len(kept) if kept else 0)
         classes = len(planned.class_names)
         self.summary = ImportSummary(
             class_names=planned.class_names,
             train=[0] * classes,
             validation=[0] * classes,
             test=[0] * classes,
-            parted=any(part for _, part, _ in planned.pictures) or bool(kept and kept.parted),
+            parted=any(part for _, part, _ in planned.images) or bool(kept and kept.parted),
             refused={},
             repeated=Names(),
             fit=options.fit,
@@ -228,22 +226,22 @@ class _ArrayWriter:
         self.counts = {"train": self.summary.train, "val": self.summary.validation, "test": self.summary.test}
 
     def fill(self, archive: Archive | None, workers: int) -> ImportSummary:
-        """Write the arrays. Raises `PicturesError` where a class has too few pictures."""
-        pictures, shape = self.planned.pictures, (self.options.channels, self.options.size, self.options.size)
+        """Write the arrays. Raises `ImagesError` where a class has too few images."""
+        wanted, shape = self.planned.images, (self.options.channels, self.options.size, self.options.size)
         for label in range(len(self.planned.class_names)):
             self._recognize(label)
         with ExitStack() as stack:
             self.train = stack.enter_context(PartWriter(self.folder, "train", shape))
             self.test = stack.enter_context(PartWriter(self.folder, "test", shape))
-            behind = 0  # classes whose kept pictures are written
+            behind = 0  # classes whose kept images are written
             if archive is not None:
-                decoded = stack.enter_context(closing(_decoded(archive, pictures, self.options, workers)))
-                for number, ((entry, part, label), pixels) in enumerate(zip(pictures, decoded, strict=True), 1):
+                decoded = stack.enter_context(closing(_decoded(archive, wanted, self.options, workers)))
+                for number, ((entry, part, label), pixels) in enumerate(zip(wanted, decoded, strict=True), 1):
                     self._copy(range(behind, label + 1))
                     behind = label + 1
                     self._add(entry, part, label, pixels)
                     self.done += 1
-                    if number % _BATCH == 0 or number == len(pictures):
+                    if number % _BATCH == 0 or number == len(wanted):
                         self.progress(self.done, self.total)
             self._copy(range(behind, len(self.planned.class_names)))
             if self.validation:
@@ -252,7 +250,7 @@ class _ArrayWriter:
         return self.summary
 
     def _add(self, entry: Entry, part: str, label: int, pixels: bytes | str) -> None:
-        """Take a new picture, or count why not."""
+        """Take a new image, or count why not."""
         if isinstance(pixels, str):
             self.summary.refuse(pixels, entry.name)
             return
@@ -265,7 +263,7 @@ class _ArrayWriter:
         self._write(pixels, label, [place])
 
     def _pieces(self, label: int) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
-        """What is kept of a class, some of it at a time, and the part of each picture."""
+        """What is kept of a class, some of it at a time, and the part of each image."""
         if self.kept is None:
             return
         before, train, test = self.kept.resident, self.kept.train[label], self.kept.test[label]
@@ -308,16 +306,16 @@ class _ArrayWriter:
 
 
 def _decoded(
-    archive: Archive, pictures: list[tuple[Entry, str, int]], options: PictureOptions, workers: int
+    archive: Archive, images: list[tuple[Entry, str, int]], options: ImageOptions, workers: int
 ) -> Generator[bytes | str, None, None]:
-    """The pixels of each picture in order, or the reason why it is left out."""
+    """The pixels of each image in order, or the reason why it is left out."""
     Image.init()  # the readers are loaded once, before threads ask for them at once
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")  # what Pillow thinks of a file's fields helps nobody here
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         waiting: deque[Future[list[bytes | str]]] = deque()
         try:
-            for batch in _batches(archive, iter(pictures)):
+            for batch in _batches(archive, iter(images)):
                 waiting.append(pool.submit(_decode, batch, options))
                 if len(waiting) > 2 * workers:
                     yield from waiting.popleft().result()
@@ -328,11 +326,11 @@ def _decoded(
                 future.cancel()
 
 
-def _batches(archive: Archive, pictures: Iterator[tuple[Entry, str, int]]) -> Iterator[list[bytes | str]]:
+def _batches(archive: Archive, images: Iterator[tuple[Entry, str, int]]) -> Iterator[list[bytes | str]]:
     """Some files' bytes at a time: so many, or so large, that a thread has something to do."""
     batch: list[bytes | str] = []
     size = 0
-    for entry, _, _ in pictures:
+    for entry, _, _ in images:
         try:
             data: bytes | str = archive.read(entry)
         except ImageRefusedError as error:
@@ -345,12 +343,12 @@ def _batches(archive: Archive, pictures: Iterator[tuple[Entry, str, int]]) -> It
     yield batch
 
 
-def _decode(batch: list[bytes | str], options: PictureOptions) -> list[bytes | str]:
+def _decode(batch: list[bytes | str], options: ImageOptions) -> list[bytes | str]:
     decoded: list[bytes | str] = []
     for data in batch:
         try:
             decoded.append(
-                data if isinstance(data, str) else picture(data, options.size, options.channels, options.fit)
+                data if isinstance(data, str) else decode_image(data, options.size, options.channels, options.fit)
             )
         except ImageRefusedError as error:
             decoded.append(str(error))
@@ -358,24 +356,24 @@ def _decode(batch: list[bytes | str], options: PictureOptions) -> list[bytes | s
 
 
 def _refuse_too_few(summary: ImportSummary, planned: Plan, *, changed: bool) -> None:
-    """Raise `PicturesError` where a class has too few pictures, or there are too many.
+    """Raise `ImagesError` where a class has too few images, or there are too many.
 
-    Where nobody gave parts, a class needs so many that one of them is for the test. `changed` says that pictures of an
+    Where nobody gave parts, a class needs so many that one of them is for the test. `changed` says that images of an
     earlier version are among them.
     """
     for name, *counts in zip(summary.class_names, summary.train, summary.validation, summary.test, strict=True):
         count = sum(counts)
         if not summary.parted and count < LEAST_OF_A_CLASS:
-            raise PicturesError(
+            raise ImagesError(
                 say(
-                    "The class {name} would have {count} pictures; {least} are the least.",
+                    "The class {name} would have {count} images; {least} are the least.",
                     name=foreign(name),
                     count=count,
                     least=LEAST_OF_A_CLASS,
                 )
                 if changed
                 else say(
-                    "The class {name} needs {least} pictures that can be read; {count} were found, "
+                    "The class {name} needs {least} images that can be read; {count} were found, "
                     "the same one counted once.",
                     name=foreign(name),
                     count=count,
@@ -383,22 +381,22 @@ def _refuse_too_few(summary: ImportSummary, planned: Plan, *, changed: bool) -> 
                 )
             )
         if not counts[0]:
-            raise PicturesError(
-                say("The class {name} would have no picture to learn from.", name=foreign(name))
+            raise ImagesError(
+                say("The class {name} would have no image to learn from.", name=foreign(name))
                 if changed
-                else say("The class {name} has no picture to learn from that can be read.", name=foreign(name))
+                else say("The class {name} has no image to learn from that can be read.", name=foreign(name))
             )
     if not any(summary.test):
-        raise PicturesError(
-            say("There would be no picture for the test.")
+        raise ImagesError(
+            say("There would be no image for the test.")
             if changed
-            else say("There is no picture for the test that can be read.")
+            else say("There is no image for the test that can be read.")
         )
-    if not any(summary.validation) and any(part == "val" for _, part, _ in planned.pictures):
-        raise PicturesError(say("There is no picture for validation that can be read."))
+    if not any(summary.validation) and any(part == "val" for _, part, _ in planned.images):
+        raise ImagesError(say("There is no image for validation that can be read."))
     count = sum(summary.train) + sum(summary.validation) + sum(summary.test)
     if count > MOST_FILES:
-        raise PicturesError(say("There would be {count} pictures; {most} are the most.", count=count, most=MOST_FILES))
+        raise ImagesError(say("There would be {count} images; {most} are the most.", count=count, most=MOST_FILES))
 
 
 def _nobody(done: int, total: int) -> None:

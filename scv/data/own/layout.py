@@ -1,6 +1,6 @@
-"""Which files are pictures, of which class and for what: rules on names and order alone.
+"""Which files are images, of which class and for what: rules on names and order alone.
 
-The source of what stands here, and of `pictures.py`, is also part of the standalone script: so it uses the standard
+The source of what stands here, and of `images.py`, is also part of the standalone script: so it uses the standard
 library and nothing of SCV.
 """
 
@@ -20,7 +20,7 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 def reason_by_name(name: str) -> str | None:
-    """Why a file is left out by its name alone, "hidden", "name" or "kind"; None where a picture may be in it.
+    """Why a file is left out by its name alone, "hidden", "name" or "kind"; None where an image may be in it.
 
     The name is relative, with slashes. What was no UTF-8 stands in it as lone surrogates.
     """
@@ -36,11 +36,11 @@ def reason_by_name(name: str) -> str | None:
 
 
 def arranged(names: list[str]) -> tuple[list[str], list[tuple[int, str, int]]]:
-    """The classes, and of each picture its index in `names`, its part and its label, in the order of class and name.
+    """The classes, and of each image its index in `names`, its part and its label, in the order of class and name.
 
     The first folder is the class. Folders that hold everything are passed over: an archive of one folder. Where all
     folders at the top are called train, val and test, they are the parts: `part` is "train", "val" or "test", and val
-    is the test where there is no other. Without them `part` is "". Pictures outside of class folders are left out.
+    is the test where there is no other. Without them `part` is "". Images outside of class folders are left out.
     """
     paths = [name.split("/") for name in names]
     while len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths):
@@ -75,7 +75,7 @@ def by_class(
 
 
 class Sorting:
-    """Says of one picture after the other where it goes; the order decides, and nothing else."""
+    """Says of one image after the other where it goes; the order decides, and nothing else."""
 
     def __init__(self) -> None:
         self.seen: dict[str, set[bytes]] = {}
@@ -84,7 +84,7 @@ class Sorting:
     def part(self, pixels: bytes, part: str, label: int) -> tuple[str | None, bool]:
         """ "train", "val", "test" or, for one that was there before, None; and whether another part has it as well.
 
-        A picture that has no part yet is for the test where it is its class's fifth, tenth, and so on; it was there
+        An image that has no part yet is for the test where it is its class's fifth, tenth, and so on; it was there
         before where any part has it.
         """
         digest = hashlib.blake2b(pixels, digest_size=16).digest()

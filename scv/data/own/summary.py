@@ -11,11 +11,11 @@ from scv.message import Message, foreign, mark, say
 _NAMES = 5  # that are told of each kind
 
 FEW = 50
-"""Pictures to learn from, of a class. With 10, 20, 50, 100, 200 of each digit of MNIST the starter "cnn" gets 19, 11,
+"""Images to learn from, of a class. With 10, 20, 50, 100, 200 of each digit of MNIST the starter "cnn" gets 19, 11,
 6, 4, 3 of 100 test images wrong (means of the seeds 0, 1, 2)."""
 
 UNBALANCED = 3
-"""How many times the pictures of the smallest class the largest may have. With 200 of each digit, and of the eights
+"""How many times the images of the smallest class the largest may have. With 200 of each digit, and of the eights
 that many, a half, a third, a fifth, a tenth of it, the same network misses 3, 10, 8, 13, 23 of 100 eights."""
 
 REASONS = {
@@ -24,10 +24,10 @@ REASONS = {
     "kind": mark("not PNG, JPEG, WebP, BMP, GIF or TIFF by name"),
     "outside": mark("not in a class folder"),
     "empty": mark("empty files"),
-    "unreadable": mark("pictures that cannot be read"),
+    "unreadable": mark("images that cannot be read"),
     "small": mark("fewer than 8 pixels wide or high"),
     "large": mark("larger than 50 million pixels, 20,000 pixels wide or high, or 64 MB"),
-    "duplicate": mark("the same picture once more"),
+    "duplicate": mark("the same image once more"),
 }
 """Why files are left out, in the order in which it is told."""
 
@@ -46,11 +46,11 @@ class Names(msgspec.Struct):
 
 
 class ImportSummary(msgspec.Struct, kw_only=True):
-    """What became of the files. `train`, `validation` and `test` count the pictures of each class.
+    """What became of the files. `train`, `validation` and `test` count the images of each class.
 
     `train` are those to learn from alone. `validation` are those that the dataset itself has for that: where it has
-    none, trainings hold out a share of `train`. `parted` says that somebody gave the pictures their parts, or some of
-    them. `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are pictures of one part
+    none, trainings hold out a share of `train`. `parted` says that somebody gave the images their parts, or some of
+    them. `refused` has a key of `REASONS` for each kind of file that was left out. `repeated` are images of one part
     that another part has as well: they were taken, and make the scores better than the network.
     `fit` is how they became square.
     """
@@ -70,12 +70,12 @@ class ImportSummary(msgspec.Struct, kw_only=True):
 
 
 def read_summary(folder: Path) -> ImportSummary:
-    """The summary of pictures that were imported. Raises `OSError` or `msgspec.DecodeError` where there is none."""
+    """The summary of images that were imported. Raises `OSError` or `msgspec.DecodeError` where there is none."""
     return msgspec.json.decode((folder / "import.json").read_bytes(), type=ImportSummary)
 
 
 def write_summary(folder: Path, summary: ImportSummary) -> None:
-    """Put the summary to the pictures."""
+    """Put the summary to the images."""
     (folder / "import.json").write_bytes(msgspec.json.encode(summary))
 
 
@@ -89,12 +89,12 @@ def taken(summary: ImportSummary) -> list[Message]:
     counts = {"train": sum(summary.train), "test": sum(summary.test)}
     messages = [
         say(
-            "{train} pictures to learn from, {validation} for validation and {test} to test.",
+            "{train} images to learn from, {validation} for validation and {test} to test.",
             **counts,
             validation=sum(summary.validation),
         )
         if any(summary.validation)
-        else say("{train} pictures to learn from and {test} to test.", **counts)
+        else say("{train} images to learn from and {test} to test.", **counts)
     ]
     return messages + left_out(summary.refused)
 
@@ -125,7 +125,7 @@ def _few(summary: ImportSummary) -> Message | None:
     if not few.count:
         return None
     return say(
-        "Classes with fewer than {few} pictures to learn from: {count} ({names}). With more of them a network "
+        "Classes with fewer than {few} images to learn from: {count} ({names}). With more of them a network "
         "learns better.",
         few=FEW,
         count=few.count,
@@ -139,8 +139,8 @@ def _unbalanced(summary: ImportSummary) -> Message | None:
     if counts[largest] <= UNBALANCED * counts[smallest]:
         return None
     return say(
-        "{largest} has {times} times as many pictures as {smallest}: a network learns to answer with the "
-        "larger class when in doubt. Add pictures to the smaller one.",
+        "{largest} has {times} times as many images as {smallest}: a network learns to answer with the "
+        "larger class when in doubt. Add images to the smaller one.",
         largest=foreign(largest),
         times=counts[largest] // counts[smallest],
         smallest=foreign(smallest),
@@ -152,7 +152,7 @@ def _untested(summary: ImportSummary) -> Message | None:
     if not untested.count:
         return None
     return say(
-        "Classes without a picture in the test, so that it says nothing about them: {count} ({names}).",
+        "Classes without an image in the test, so that it says nothing about them: {count} ({names}).",
         count=untested.count,
         names=_listed(untested),
     )
@@ -162,7 +162,7 @@ def _repeated(summary: ImportSummary) -> Message | None:
     if not summary.repeated.count:
         return None
     return say(
-        "Pictures that are in more than one part, so that the scores are better than the network: {count} ({names}).",
+        "Images that are in more than one part, so that the scores are better than the network: {count} ({names}).",
         count=summary.repeated.count,
         names=_listed(summary.repeated),
     )

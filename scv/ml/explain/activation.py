@@ -27,7 +27,7 @@ from scv.report.sprites import Sprite
 MOST_EXCITING = 9
 
 _SAMPLES = 10
-"""Pictures whose maps can be seen of every channel."""
+"""Images whose maps can be seen of every channel."""
 
 _WORK = 200_000_000_000
 """Multiply-adds of the first pass; the largest starter sees half of MNIST's test images with it."""
@@ -41,7 +41,7 @@ _TILES = 1_000_000
 """Maps of all layers together."""
 
 _PIXELS = 2**24
-"""Of all maps together, and of all pictures: 16 MB of grey ones before they are compressed."""
+"""Of all maps together, and of all images: 16 MB of grey ones before they are compressed."""
 
 
 def make_activation(trained: Trained, resident: Resident, folder: Path, on_progress: OnProgress) -> Activation:
@@ -70,13 +70,13 @@ def make_activation(trained: Trained, resident: Resident, folder: Path, on_progr
         size = _size(images.shape[2:], one.shown * best, tiles)
         overview.append(_write_layer(one, images, size, folder, f"activation-{number:03}"))
         on_progress(0.85 + 0.15 * (number + 1) / len(found))
-    pictures = write_thumbnails(folder, "activation-samples", images, samples)
-    assert pictures is not None, "a dataset has test images"  # noqa: S101
+    sprite = write_thumbnails(folder, "activation-samples", images, samples)
+    assert sprite is not None, "a dataset has test images"  # noqa: S101
     return Activation(
         looked=len(looked),
         images=len(images),
         samples=tuple(samples.tolist()),
-        pictures=pictures,
+        sprite=sprite,
         layers=tuple(overview),
     )
 
@@ -150,7 +150,7 @@ class _Found:
         into[channel, place] = (255 * shares).round().clamp(0, 255).to(torch.uint8).numpy()
 
     def details(self, images: NDArray[np.uint8], size: tuple[int, int], folder: Path, name: str) -> Details:
-        """Write the pictures, and say what they show."""
+        """Write the images, and say what they show."""
         chosen = self.images.T.numpy()  # (shown, best)
         peaks = self.peaks.T.double().numpy()
         values = self.sample_values
@@ -164,10 +164,10 @@ class _Found:
             )
             for number in range(self.shown)
         )
-        pictures = write_sprite(folder, f"{name}-pictures", thumbnails(images, chosen.reshape(-1), size))
+        sprite = write_sprite(folder, f"{name}-images", thumbnails(images, chosen.reshape(-1), size))
         return Details(
             channels,
-            pictures,
+            sprite,
             _maps(folder, f"{name}-maps", self.maps),
             _maps(folder, f"{name}-samples", self.sample_maps),
         )

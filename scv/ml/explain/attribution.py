@@ -1,6 +1,6 @@
-"""Where in a picture a network saw what speaks for a class: Grad-CAM, integrated gradients and occlusion.
+"""Where in an image a network saw what speaks for a class: Grad-CAM, integrated gradients and occlusion.
 
-All three explain the score of one class, before any Softmax. Each takes pictures with pixels from 0 to 255, uint8 or
+All three explain the score of one class, before any Softmax. Each takes images with pixels from 0 to 255, uint8 or
 float (B, C, H, W), and the class of each, int64 (B,). They agree with Captum's to float precision (the tests compare).
 """
 
@@ -96,9 +96,9 @@ def grad_cam(trained: Trained, pixels: Tensor, targets: Tensor) -> Tensor:
 def integrated_gradients(
     trained: Trained, pixels: Tensor, targets: Tensor, *, steps: tuple[int, ...] = STEPS
 ) -> Integrated:
-    """The gradient's mean on the straight way from the background to the picture, times their difference.
+    """The gradient's mean on the straight way from the background to the image, times their difference.
 
-    The values of a picture sum up to what its score differs from the background's; the way is cut into more and more
+    The values of an image sum up to what its score differs from the background's; the way is cut into more and more
     of the `steps`, by Gauss and Legendre's rule, until the gap is at most `GAP`. Sundararajan et al. 2017, Axiomatic
     Attribution for Deep Networks.
     """
@@ -115,18 +115,18 @@ def integrated_gradients(
         nodes, weights = np.polynomial.legendre.leggauss(count)
         places = torch.from_numpy((1 + nodes) / 2).float()
         shares = torch.from_numpy(weights / 2).float()
-        for picture in left.tolist():
-            difference = differences[picture]
+        for image in left.tolist():
+            difference = differences[image]
             total = torch.zeros_like(difference)
             for some in slices(count, trained.cost.at_once):
                 way = baseline + places[some].view(-1, 1, 1, 1) * difference
-                slopes = gradient(layers, way, targets[picture].expand(len(way)))
+                slopes = gradient(layers, way, targets[image].expand(len(way)))
                 total += (shares[some].view(-1, 1, 1, 1) * slopes).sum(0)
             values = difference * total
-            result.values[picture] = values
-            missed = (values.sum() - (ends[picture] - starts[picture])).abs()
-            result.gaps[picture] = missed / values.abs().sum().clamp_min(1e-12)
-            result.steps[picture] = count
+            result.values[image] = values
+            missed = (values.sum() - (ends[image] - starts[image])).abs()
+            result.gaps[image] = missed / values.abs().sum().clamp_min(1e-12)
+            result.steps[image] = count
         left = rows[~(result.gaps <= GAP)]
         if not len(left):
             break
@@ -134,13 +134,13 @@ def integrated_gradients(
 
 
 def occlusion_window(shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Height and width of the window, a fifth of the picture's, and the strides, half of that; 1 at least."""
+    """Height and width of the window, a fifth of the image's, and the strides, half of that; 1 at least."""
     window = (max(1, round(shape[1] / 5)), max(1, round(shape[2] / 5)))
     return window, (max(1, window[0] // 2), max(1, window[1] // 2))
 
 
 def occlusion_places(shape: Shape) -> int:
-    """How many windows cover a picture."""
+    """How many windows cover an image."""
     return prod(len(_starts(*sides)) for sides in zip(shape[1:], *occlusion_window(shape), strict=True))
 
 
@@ -152,7 +152,7 @@ def occlusion(
     window: tuple[int, int] | None = None,
     strides: tuple[int, int] | None = None,
 ) -> Tensor:
-    """How much the score falls when a window of the picture is covered with the background, (B, H, W).
+    """How much the score falls when a window of the image is covered with the background, (B, H, W).
 
     A pixel's number is the mean over the windows that cover it; below 0 the class gains by the covering. Zeiler and
     Fergus 2014, Visualizing and Understanding Convolutional Networks.
@@ -165,9 +165,9 @@ def occlusion(
     falls = torch.empty(len(pixels), len(masks))
     pairs = torch.cartesian_prod(rows, torch.arange(len(masks)))
     for some in slices(len(pairs), trained.cost.at_once):
-        picture, place = pairs[some].unbind(1)
-        covered = torch.where(masks[place], nothing, pixels[picture].float())
-        falls[picture, place] = whole[picture] - scores(trained, covered)[torch.arange(len(place)), targets[picture]]
+        image, place = pairs[some].unbind(1)
+        covered = torch.where(masks[place], nothing, pixels[image].float())
+        falls[image, place] = whole[image] - scores(trained, covered)[torch.arange(len(place)), targets[image]]
     weights = masks.flatten(1).float()  # (W, H·W)
     return ((falls @ weights) / weights.sum(0)).view(len(pixels), *pixels.shape[2:])
 
@@ -185,7 +185,7 @@ def _windows(sides: tuple[int, ...], window: tuple[int, int], strides: tuple[int
 
 
 def pixels_of(resident: Resident, indices: NDArray[np.int64]) -> Tensor:
-    """Test pictures as a tensor, uint8 (B, C, H, W)."""
+    """Test images as a tensor, uint8 (B, C, H, W)."""
     return torch.from_numpy(np.array(resident.test_images[indices]))
 
 
@@ -199,7 +199,7 @@ def make_attribution(
     places = occlusion_places(resident.shape)
     chosen = _examples(outcomes, trained.cost.affordable(_BUDGET, places + 2 * STEPS[1], 4, _EXAMPLES))
     pixels, targets = pixels_of(resident, outcomes.indices[chosen]), torch.from_numpy(outcomes.predictions[chosen])
-    pictures = [enlarge(picture) for picture in pixels.numpy()]
+    images = [enlarge(image) for image in pixels.numpy()]
     methods = []
     layer = cam_layer(trained)
     maps = None if layer is None else grad_cam(trained, pixels, targets)
@@ -224,7 +224,7 @@ def make_attribution(
         target=say("the score, before any Softmax, of the class that the network chose"),
         background=background_text(trained),
         examples=tuple(outcomes.example(int(position)) for position in chosen),
-        pictures=write_sprite(folder, "attribution-pictures", np.stack(pictures), columns=_COLUMNS),
+        sprite=write_sprite(folder, "attribution-images", np.stack(images), columns=_COLUMNS),
         methods=tuple(methods),
         steps=steps,
         gap=gap,
@@ -232,7 +232,7 @@ def make_attribution(
 
 
 def _examples(outcomes: Outcomes, most: int) -> NDArray[np.intp]:
-    """For each class its first right pictures, then the surest mistakes; where classes are many, some of them.
+    """For each class its first right images, then the surest mistakes; where classes are many, some of them.
 
     The result is their positions among the outcomes.
     """
@@ -273,7 +273,7 @@ def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Sprite | None) -> M
         if min(rows, columns) < _COARSE and (rows, columns) != shape[1:]:
             notes.append(
                 say(
-                    "Low resolution: one point of the map stands for {height} × {width} pixels of the picture.",
+                    "Low resolution: one point of the map stands for {height} × {width} pixels of the image.",
                     height=round(shape[1] / rows),
                     width=round(shape[2] / columns),
                 )
@@ -308,7 +308,7 @@ def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Sprite | None
     return Method(
         name="integrated_gradients",
         title=say("Integrated gradients"),
-        meaning=say("How much each pixel adds to the score, or takes from it, compared with an empty picture."),
+        meaning=say("How much each pixel adds to the score, or takes from it, compared with an empty image."),
         settings=say("up to {steps} steps, gap at most {gap} %", steps=steps, gap=_percent(gap)),
         signed=True,
         legend=legend(SIGNED, -1, 1),

@@ -1,4 +1,4 @@
-"""What a page shows of a network's answer to one picture: the answer, and where in the picture it comes from."""
+"""What a page shows of a network's answer to one image: the answer, and where in the image it comes from."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ _BUDGET = 1e9
 
 
 class Explained(NamedTuple):
-    """`overlay` is the map of what speaks for the first guess over the picture, uint8 (3, h, w).
+    """`overlay` is the map of what speaks for the first guess over the image, uint8 (3, h, w).
 
     It is Grad-CAM's; where that has nothing to show and the network is small, occlusion's. `about` says how to read it,
     or why there is none.
@@ -33,20 +33,20 @@ class Explained(NamedTuple):
 
 
 def explain(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | None) -> Explained:
-    """Ask the network about one picture, uint8 (C, H, W), and what its first guess comes from.
+    """Ask the network about one image, uint8 (C, H, W), and what its first guess comes from.
 
     Raises `ValueError` and `NoNumbersError` as `predict` does.
     """
     prediction = predict(trained, pixels, detector)
     best = prediction.guesses[0]
-    picture, target, name = torch.from_numpy(np.array(pixels))[None], torch.tensor([best.label]), foreign(best.name)
+    image, target, name = torch.from_numpy(np.array(pixels))[None], torch.tensor([best.label]), foreign(best.name)
     layer = cam_layer(trained)
     if layer is not None:
-        (values,) = unit(grad_cam(trained, picture, target).double().numpy())
+        (values,) = unit(grad_cam(trained, image, target).double().numpy())
         if values.any():
             return Explained(prediction, heat(values, pixels, signed=False), _how_to_read(layer, name))
     if trained.cost.affordable(_BUDGET, occlusion_places(pixels.shape), 0, 1):
-        (values,) = unit(occlusion(trained, picture, target).double().numpy())
+        (values,) = unit(occlusion(trained, image, target).double().numpy())
         if values.any():
             return Explained(prediction, heat(values, pixels, signed=True), _how_to_read_covering(layer, name))
     return Explained(prediction, None, _NO_MAPS if layer is None else _NOTHING)

@@ -1,21 +1,21 @@
-"""Pictures made from noise so that a class, or a channel, answers most: activation maximization.
+"""Images made from noise so that a class, or a channel, answers most: activation maximization.
 
 Plain gradient ascent finds noise that only the network takes for a digit. What makes these readable:
 
-- The picture of every step is turned, shifted, scaled, made fainter and noisy by chance, so what it shows must hold
+- The image of every step is turned, shifted, scaled, made fainter and noisy by chance, so what it shows must hold
   beyond single pixels. (Olah et al. 2017, Feature Visualization: transformation robustness.)
 - Total variation (Mahendran and Vedaldi 2015) and the distance from the background cost something: smooth shapes
   with as little ink as possible.
-- Where there is a goal, such as the best test picture's score, that price rises while the picture is above it and
-  falls while it is below. So each picture is the plainest found that outdoes the real ones, for every network: those
-  whose scores are without bounds would else fill the whole picture.
-- Each picture's gradient is scaled to a root mean square of 1, so the same settings serve every network.
-- Of a class's score half of the logarithm of all the others' summed exponentials is taken off, else the picture
+- Where there is a goal, such as the best test image's score, that price rises while the image is above it and
+  falls while it is below. So each image is the plainest found that outdoes the real ones, for every network: those
+  whose scores are without bounds would else fill the whole image.
+- Each image's gradient is scaled to a root mean square of 1, so the same settings serve every network.
+- Of a class's score half of the logarithm of all the others' summed exponentials is taken off, else the image
   shows what several classes have in common.
 - Of a channel it is the place in the middle of its map that is raised, the neuron objective of Olah et al.: its mean
   over all places shows a texture without an end, and for a first layer mostly plain black or white.
 
-A pixel stays within 0 to 255 by clipping after each step. All pictures of a batch are made together.
+A pixel stays within 0 to 255 by clipping after each step. All images of a batch are made together.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,18 +43,18 @@ _SOFT = 0.02
 """Differences below this are treated as their squares: the slope of an amount has a jump at 0."""
 _OTHERS = 0.5
 _DEARER, _CHEAPER, _CHEAPEST, _DEAREST = 1.15, 1.05, 0.02, 8.0
-"""The price rises faster than it falls: a picture that was cluttered once does not become plain again."""
+"""The price rises faster than it falls: an image that was cluttered once does not become plain again."""
 _WAIT = 0.25
 """It falls only after this share of the steps: a shape is still growing then."""
 _ABOVE = 0.005
 """The goal is outdone by this share of it at least."""
 LOOKS = 3.5
-"""Forward passes that a step costs: forward, backward, and every other step one at the picture as it is."""
+"""Forward passes that a step costs: forward, backward, and every other step one at the image as it is."""
 _SEED = 20260
 
 
 class Maximized(NamedTuple):
-    """Pictures uint8 (targets, seeds, C, H, W), and what the network answers to them (targets, seeds)."""
+    """Images uint8 (targets, seeds, C, H, W), and what the network answers to them (targets, seeds)."""
 
     pixels: Tensor
     answers: Tensor
@@ -70,7 +70,7 @@ def maximize(
     goals: Tensor | None = None,
     layer: Layer | None = None,
 ) -> Maximized:
-    """Make pictures to which classes, or channels of a layer, answer most.
+    """Make images to which classes, or channels of a layer, answer most.
 
     `targets` are classes, whose answer is their score before any Softmax; with a `layer`, its channels, whose answer
     is the number in the middle of their map, or units of its vector. `goals` (targets,) are answers to be outdone,
@@ -106,7 +106,7 @@ def _tell_part(on_progress: OnProgress, some: slice, count: int, done: float) ->
 
 
 def _answer(trained: Trained, layer: Layer | None) -> Callable[[Tensor], Tensor]:
-    """From normalized pictures to the answers of all classes, or of all channels of a layer, (B, K)."""
+    """From normalized images to the answers of all classes, or of all channels of a layer, (B, K)."""
     if layer is None:
         return score_layers(trained)
     names = [name for name, _ in trained.network.named_children()]
@@ -127,7 +127,7 @@ def _answer(trained: Trained, layer: Layer | None) -> Callable[[Tensor], Tensor]
 
 
 def window_of(trained: Trained, layer: Layer) -> tuple[slice, slice]:
-    """The rows and columns of a picture that the middle of a layer's maps depends on, or a vector's units."""
+    """The rows and columns of an image that the middle of a layer's maps depends on, or a vector's units."""
     answer = _answer(trained, layer)
     noise = torch.rand(4, *trained.info.input_shape, generator=torch.Generator().manual_seed(_SEED))
     with torch.enable_grad():
@@ -160,12 +160,12 @@ def _ascend(
     count = len(wanted)
     empty = background(trained) / 255
     noise = torch.randn(count, *trained.info.input_shape, generator=generator)
-    picture = (empty + _NOISE_AT_FIRST * noise).clamp(0, 1)
-    best = _Best(picture)
-    speed = torch.zeros_like(picture)
+    image = (empty + _NOISE_AT_FIRST * noise).clamp(0, 1)
+    best = _Best(image)
+    speed = torch.zeros_like(image)
     for step in range(steps):
         with torch.enable_grad():
-            leaf = picture.clone().requires_grad_()
+            leaf = image.clone().requires_grad_()
             answers = answer(trained.normalize(255 * _varied(leaf, empty, sees, generator)))
             gains = answers.gather(1, wanted[:, None])[:, 0]
             if rivals and answers.shape[1] > 1:
@@ -173,15 +173,15 @@ def _ascend(
             (slope,) = torch.autograd.grad(gains.sum(), leaf)
         slope = slope.nan_to_num(0, 0, 0)
         slope = slope / slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-        cost = _VARIATION * _variation_slope(picture) + _INK * _soft_sign(picture - empty)
+        cost = _VARIATION * _variation_slope(image) + _INK * _soft_sign(image - empty)
         speed = _MOMENTUM * speed + (1 - _MOMENTUM) * (slope - best.price * cost)
-        picture = (picture + _RATE * (1 - step / steps) * speed).clamp(0, 1)
+        image = (image + _RATE * (1 - step / steps) * speed).clamp(0, 1)
         if goals is None:
-            best.images = picture
+            best.images = image
         elif step % 2 or step == steps - 1:
             with torch.no_grad():
-                now = answer(trained.normalize((255 * picture).round())).gather(1, wanted[:, None])[:, 0]
-            best.compare(picture, now, goals, falling=step > _WAIT * steps)
+                now = answer(trained.normalize((255 * image).round())).gather(1, wanted[:, None])[:, 0]
+            best.compare(image, now, goals, falling=step > _WAIT * steps)
         on_progress((step + 1) / steps)
     return (255 * best.images).round().byte()
 
@@ -210,12 +210,12 @@ class _Best:
         self._reached, self._highest = self._reached | above, torch.maximum(self._highest, now)
 
 
-def _varied(pictures: Tensor, empty: Tensor, sees: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Each picture turned, scaled, shifted, fainter and noisy by chance; what comes in from outside is background.
+def _varied(images: Tensor, empty: Tensor, sees: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Each image turned, scaled, shifted, fainter and noisy by chance; what comes in from outside is background.
 
     Shifts are small beside `sees`, the height and width of what counts.
     """
-    count, _, height, width = pictures.shape
+    count, _, height, width = images.shape
 
     def chance() -> Tensor:
         return 2 * torch.rand(count, generator=generator) - 1
@@ -224,22 +224,22 @@ def _varied(pictures: Tensor, empty: Tensor, sees: tuple[int, int], generator: t
     down, right = 2 * _SHIFT * sees[0] / height * chance(), 2 * _SHIFT * sees[1] / width * chance()
     cos, sin = scale * angle.cos(), scale * angle.sin()
     rows = torch.stack([torch.stack([cos, -sin, right], 1), torch.stack([sin, cos, down], 1)], 1)  # (B, 2, 3)
-    grid = F.affine_grid(rows, list(pictures.shape), align_corners=False)
-    moved = F.grid_sample(pictures - empty, grid, align_corners=False)
+    grid = F.affine_grid(rows, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images - empty, grid, align_corners=False)
     faint = 1 - (1 - _FAINTEST) * torch.rand(count, 1, 1, 1, generator=generator)
-    return empty + faint * moved + _NOISE * torch.randn(pictures.shape, generator=generator)
+    return empty + faint * moved + _NOISE * torch.randn(images.shape, generator=generator)
 
 
 def _soft_sign(values: Tensor) -> Tensor:
     return values / (values.square() + _SOFT**2).sqrt()
 
 
-def _variation_slope(pictures: Tensor) -> Tensor:
+def _variation_slope(images: Tensor) -> Tensor:
     """The slope of the total variation: of all differences between neighbours, summed up."""
-    slope = torch.zeros_like(pictures)
+    slope = torch.zeros_like(images)
     for dim in (2, 3):
-        difference = _soft_sign(pictures.diff(dim=dim))
-        last = pictures.shape[dim] - 1
+        difference = _soft_sign(images.diff(dim=dim))
+        last = images.shape[dim] - 1
         slope.narrow(dim, 1, last).add_(difference)
         slope.narrow(dim, 0, last).sub_(difference)
     return slope

@@ -1,4 +1,4 @@
-"""Whether a picture is like those that a network learned from.
+"""Whether an image is like those that a network learned from.
 
 Two scores, as each is blind to what the other sees: the energy −log Σ exp(logits) (Liu et al. 2020), and how far the
 features before the last layer point away from those of the nearest training image (Sun et al. 2022). Each is brought to

@@ -1,8 +1,8 @@
 """Accuracy under noise, blur, shift, rotation, less contrast and occlusion, at five levels each.
 
 After Hendrycks and Dietterich 2019, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations; the
-amounts are shares of the picture, so that they mean the same from 8 × 8 to 224 × 224 pixels. Pictures are spoilt as
-uint8, before any normalization, as a bad camera would. A picture's chances (its noise, the direction of its shift)
+amounts are shares of the image, so that they mean the same from 8 × 8 to 224 × 224 pixels. Images are spoilt as
+uint8, before any normalization, as a bad camera would. An image's chances (its noise, the direction of its shift)
 come from its index in the test set alone and are the same at every level, only stronger.
 """
 
@@ -31,7 +31,7 @@ from scv.report.robustness import Corruption, CorruptionName, Level, Robustness
 
 LEVELS = 5
 
-_PICTURES = 1000
+_IMAGES = 1000
 _BUDGET = 2e11
 """Multiply-adds that the section may take: about ten seconds on one core."""
 _SHOWN = 3
@@ -40,18 +40,18 @@ _SEED = 20260
 
 @dataclass(frozen=True)
 class Chances:
-    """What chance gives to some pictures: `draws` (B, 4) from 0 to 1, and `noise` (B, C, H, W), mean 0 and spread 1."""
+    """What chance gives to some images: `draws` (B, 4) from 0 to 1, and `noise` (B, C, H, W), mean 0 and spread 1."""
 
     draws: Tensor
     noise: Tensor
 
 
 Spoil = Callable[[Tensor, float, Chances, Tensor], Tensor]
-"""Pictures 0 to 255 (B, C, H, W), an amount, chances and the background (1, C, 1, 1), to spoilt pictures."""
+"""Images 0 to 255 (B, C, H, W), an amount, chances and the background (1, C, 1, 1), to spoilt images."""
 
 
 def chances_of(indices: NDArray[np.int64], shape: tuple[int, int, int]) -> Chances:
-    """The chances of pictures by their indices in the test set: the same on every machine, and in every company.
+    """The chances of images by their indices in the test set: the same on every machine, and in every company.
 
     numpy promises that the bits of PCG64 stay the same in every version; what is made of them is written here.
     """
@@ -83,7 +83,7 @@ def _moved(pixels: Tensor, angle: Tensor, right: Tensor, down: Tensor) -> Tensor
     """Turned by radians (B,), then shifted by shares of the sides (B,); what comes in repeats the rim."""
     height, width = pixels.shape[2:]
     cos, sin = angle.cos(), angle.sin()
-    # Coordinates run from −1 to 1 in both directions, so a turn of a picture that is no square needs its proportion.
+    # Coordinates run from −1 to 1 in both directions, so a turn of an image that is no square needs its proportion.
     rows = [
         torch.stack([cos, -sin * height / width, -2 * right], 1),
         torch.stack([sin * width / height, cos, -2 * down], 1),
@@ -122,7 +122,7 @@ def _occlusion(pixels: Tensor, amount: float, chances: Chances, empty: Tensor) -
 
 @dataclass(frozen=True)
 class Way:
-    """A way in which pictures become worse, and how much at each level."""
+    """A way in which images become worse, and how much at each level."""
 
     name: CorruptionName
     title: Message
@@ -138,7 +138,7 @@ WAYS: tuple[Way, ...] = (
     Way(
         "noise",
         say("Noise"),
-        say("Gaussian noise on every number of the picture; the amount is its standard deviation."),
+        say("Gaussian noise on every number of the image; the amount is its standard deviation."),
         say("of the range from black to white"),
         (0.08, 0.12, 0.18, 0.26, 0.38),
         _noise,
@@ -170,7 +170,7 @@ WAYS: tuple[Way, ...] = (
     Way(
         "contrast",
         say("Contrast"),
-        say("All numbers drawn towards the picture's mean; the amount is what is left of the contrast."),
+        say("All numbers drawn towards the image's mean; the amount is what is left of the contrast."),
         say("of the contrast"),
         (0.75, 0.5, 0.3, 0.15, 0.05),
         _contrast,
@@ -187,16 +187,16 @@ WAYS: tuple[Way, ...] = (
 
 
 def corrupt(way: Way, level: int, pixels: Tensor, chances: Chances, empty: Tensor) -> Tensor:
-    """Pictures, uint8 (B, C, H, W), spoilt at a level from 1 to 5; `empty`, float (1, C, 1, 1), is what covers them."""
+    """Images, uint8 (B, C, H, W), spoilt at a level from 1 to 5; `empty`, float (1, C, 1, 1), is what covers them."""
     spoilt = way.spoil(pixels.float(), way.amounts[level - 1], chances, empty)
     return spoilt.round().clamp(0, 255).byte()
 
 
 def make_robustness(trained: Trained, resident: Resident, folder: Path, on_progress: OnProgress) -> Robustness:
-    """The section: how accuracy falls as pictures become worse."""
+    """The section: how accuracy falls as images become worse."""
     empty = background(trained)
     looks = 1 + len(WAYS) * LEVELS
-    indices = probes(resident.test_labels, trained.cost.affordable(_BUDGET, looks, 100, _PICTURES))
+    indices = probes(resident.test_labels, trained.cost.affordable(_BUDGET, looks, 100, _IMAGES))
     labels = torch.from_numpy(np.array(resident.test_labels[indices]))
     answers = torch.empty(looks, len(indices), trained.info.classes)
     shown = _spread(labels)
@@ -229,11 +229,11 @@ def make_robustness(trained: Trained, resident: Resident, folder: Path, on_progr
     )
     clean = _level(0.0, answers[0], labels)
     verdict = _verdict(len(indices), clean, corruptions)
-    return Robustness(pictures=len(indices), clean=clean, corruptions=corruptions, verdict=verdict)
+    return Robustness(images=len(indices), clean=clean, corruptions=corruptions, verdict=verdict)
 
 
 def _spread(labels: Tensor) -> list[int]:
-    """Places of the first pictures of a few classes that lie far apart."""
+    """Places of the first images of a few classes that lie far apart."""
     found = torch.unique(labels)
     chosen = found[torch.linspace(0, len(found) - 1, min(_SHOWN, len(found))).long()]
     return [int((labels == label).nonzero()[0]) for label in chosen]
@@ -250,23 +250,23 @@ def _level(amount: float, answers: Tensor, labels: Tensor) -> Level:
     )
 
 
-def _verdict(pictures: int, clean: Level, corruptions: tuple[Corruption, ...]) -> Message:
+def _verdict(images: int, clean: Level, corruptions: tuple[Corruption, ...]) -> Message:
     """Names the corruption under which most of the accuracy is lost, as a mean over its levels.
 
-    Kinds that differ by less than two standard errors, at worst, of so many pictures are not set against each other.
+    Kinds that differ by less than two standard errors, at worst, of so many images are not set against each other.
     """
 
     def lost(corruption: Corruption) -> float:
         return clean.accuracy - sum(level.accuracy for level in corruption.levels) / LEVELS
 
     worst, best = max(corruptions, key=lost), min(corruptions, key=lost)
-    if lost(worst) - lost(best) < 2 * sqrt(0.25 / pictures):
+    if lost(worst) - lost(best) < 2 * sqrt(0.25 / images):
         return say(
-            "Hardest for it: {worst}, {most} points lost on average; but with {count} pictures it is not certain which "
+            "Hardest for it: {worst}, {most} points lost on average; but with {count} images it is not certain which "
             "kind is hardest.",
             worst=worst.title,
             most=f"{100 * lost(worst):.1f}",
-            count=pictures,
+            count=images,
         )
     return say(
         "Hardest for it: {worst}, {most} points lost on average. Easiest: {best}, {least}.",

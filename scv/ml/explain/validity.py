@@ -1,7 +1,7 @@
 """Whether the attributions of a network can be believed.
 
 The weight-randomization test (Adebayo et al. 2018, Sanity Checks for Saliency Maps): layer after layer, from the top,
-gets random weights. A map that stays as it was shows the picture, not what the network learned.
+gets random weights. A map that stays as it was shows the image, not what the network learned.
 
 Deletion and insertion (Petsiuk et al. 2018, RISE): pixels are taken away, or put in, in the order of a map. A map
 that finds what counts makes the probability fall, or rise, earlier than a random order does.
@@ -40,7 +40,7 @@ _STEPS = 32
 _MOST_STAGES = 8
 _RANDOM_ORDERS = 4
 _FEWEST = 8
-"""Of fewer pictures two standard errors are passed by chance far more often than once in twenty."""
+"""Of fewer images two standard errors are passed by chance far more often than once in twenty."""
 _UNRELATED, _RELATED = 0.3, 0.6
 """Mean rank correlations up to the first are called unrelated, beyond the second the same map."""
 _SEED = 20260
@@ -174,15 +174,15 @@ def make_validity(
             tiles[method].append(_tile(method, now, pixels))
         on_progress(0.5 + 0.5 * (number + 1) / stages)
     return Validity(
-        pictures=len(pixels),
+        images=len(pixels),
         background=background_text(trained),
         shares=SHARES,
         random=random,
         deletions=deletions,
-        randomization_pictures=few,
+        randomization_images=few,
         randomizations=tuple(_randomization(method, steps[method], tiles[method], folder) for method in methods),
         caution=say(
-            "Pictures with pixels taken away are unlike any that it learned from, so these curves compare maps of one "
+            "Images with pixels taken away are unlike any that it learned from, so these curves compare maps of one "
             "network; they are no measure between networks."
         ),
     )
@@ -228,9 +228,9 @@ def _standard_error(gains: Tensor) -> float:
     return float(gains.std()) / sqrt(len(gains)) if len(gains) > 1 else 0.0
 
 
-def _deletion_verdict(advantage: float, error: float, pictures: int) -> tuple[Grade, Message]:
-    if pictures < _FEWEST:
-        return "fair", say("Nothing can be told from {pictures} pictures.", pictures=pictures)
+def _deletion_verdict(advantage: float, error: float, images: int) -> tuple[Grade, Message]:
+    if images < _FEWEST:
+        return "fair", say("Nothing can be told from {images} images.", images=images)
     if advantage > 2 * error:
         return "good", say("It finds what counts: deleting its pixels first lowers the answer sooner than chance does.")
     if advantage < -2 * error:
@@ -248,10 +248,10 @@ def _randomization(
     elif left <= _RELATED:
         grade, verdict = (
             "fair",
-            say("In part it shows the picture itself: with random weights some of the map remains."),
+            say("In part it shows the image itself: with random weights some of the map remains."),
         )
     else:
-        grade, verdict = "poor", say("It shows the picture more than the network: with random weights the map remains.")
+        grade, verdict = "poor", say("It shows the image more than the network: with random weights the map remains.")
     return Randomization(
         method=method,
         steps=tuple(steps),

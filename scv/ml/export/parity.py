@@ -64,7 +64,7 @@ def test_images(resident: Resident) -> NDArray[np.uint8]:
 
 
 def noise_images(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """As many pictures of noise, where no test images are at hand: (N, C, H, W), always the same."""
+    """As many images of noise, where no test images are at hand: (N, C, H, W), always the same."""
     return np.random.default_rng(0).integers(0, 256, (IMAGES, *shape), dtype=np.uint8)
 
 
@@ -136,8 +136,8 @@ def script_logits(trained: Trained) -> Callable[[NDArray[np.uint8]], NDArray[np.
     return logits
 
 
-class _Pictures(msgspec.Struct, frozen=True):
-    """Pictures of one's own, as far as the weights tell: not where they lie."""
+class _Images(msgspec.Struct, frozen=True):
+    """Images of one's own, as far as the weights tell: not where they lie."""
 
     title: str
     shape: tuple[int, int, int]
@@ -148,6 +148,6 @@ class _Pictures(msgspec.Struct, frozen=True):
 
 
 def script_dataset(info: WeightsInfo) -> ScriptDataset:
-    """What the script must know of the dataset; for pictures of one's own it has no loader."""
+    """What the script must know of the dataset; for images of one's own it has no loader."""
     names = info.class_names or tuple(map(str, range(info.classes)))
-    return DATASETS.get(info.dataset) or _Pictures(info.dataset, info.input_shape, names)
+    return DATASETS.get(info.dataset) or _Images(info.dataset, info.input_shape, names)

@@ -1,4 +1,4 @@
-"""What a network would like to see: the section of a report with pictures made for its classes and its channels."""
+"""What a network would like to see: the section of a report with images made for its classes and its channels."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +24,12 @@ from scv.report.feature_visualization import ChannelImages, Imagined, Maximizati
 from scv.report.sprites import Sprite
 
 _BUDGET = 4e11
-"""Multiply-adds of all pictures of classes, and as many of all of channels: about ten seconds on one core."""
+"""Multiply-adds of all images of classes, and as many of all of channels: about ten seconds on one core."""
 _SEEDS = 3
 _LOOK_AT = 10_000
 _FEWEST = 200
 _CHANNELS = 128
-"""Of a layer that pictures are made for."""
+"""Of a layer that images are made for."""
 _STEPS = 128
 """For a channel: half as many as for a class, and no further ones would change what is seen."""
 _COLUMNS = 10
@@ -47,9 +47,9 @@ def make_maximization(trained: Trained, resident: Resident, folder: Path, on_pro
 
 @dataclass(frozen=True)
 class _Real:
-    """What test pictures get: `best` (classes,) the highest score of a picture of each class, −∞ without one.
+    """What test images get: `best` (classes,) the highest score of an image of each class, −∞ without one.
 
-    `peaks` are for each layer the largest numbers of its channels anywhere in a picture, (channels,).
+    `peaks` are for each layer the largest numbers of its channels anywhere in an image, (channels,).
     """
 
     looked_at: int
@@ -60,7 +60,7 @@ class _Real:
 def _own_patterns(trained: Trained) -> list[Layer]:
     """The layers that put channels together by weights; what follows them only changes these channels' numbers.
 
-    The one whose outputs are the classes' scores is left out: its pictures are those of the classes.
+    The one whose outputs are the classes' scores is left out: its images are those of the classes.
     """
     found = [
         layer for layer in layers_of(trained) if CATALOGUE[layer.checked.type].category in ("convolution", "linear")
@@ -90,12 +90,12 @@ def _look(trained: Trained, resident: Resident, layers: list[Layer]) -> _Real:
 
 def _of_classes(trained: Trained, real: _Real, folder: Path, on_progress: OnProgress) -> Maximization:
     classes = trained.info.classes
-    pictures = trained.cost.affordable(_BUDGET, LOOKS * STEPS, 4, _SEEDS * classes)
-    seeds = max(1, pictures // classes)
-    shown = np.unique(np.linspace(0, classes - 1, min(classes, pictures)).astype(int))
+    images = trained.cost.affordable(_BUDGET, LOOKS * STEPS, 4, _SEEDS * classes)
+    seeds = max(1, images // classes)
+    shown = np.unique(np.linspace(0, classes - 1, min(classes, images)).astype(int))
     best = real.best[torch.from_numpy(shown)]
     known = torch.isfinite(best)
-    # A class without a test picture has to outdo the lowest of the others' goals.
+    # A class without a test image has to outdo the lowest of the others' goals.
     goals = torch.where(known, best, best[known].min() if known.any() else torch.tensor(0.0))
     made = maximize(trained, shown.tolist(), seeds, STEPS, on_progress, goals=goals)
     flat = made.pixels.flatten(0, 1)
@@ -103,7 +103,7 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, on_progress: OnProg
     notes = []
     missed = int((known & (made.answers.amax(1) <= goals)).sum())
     if missed:
-        notes.append(say("{count} of the classes stay below their best test picture.", count=missed))
+        notes.append(say("{count} of the classes stay below their best test image.", count=missed))
     return Maximization(
         classes=tuple(
             Imagined(
@@ -120,8 +120,8 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, on_progress: OnProg
         looked_at=real.looked_at,
         tiles=_written(folder, "maximization", flat, seeds * 4),
         method=say(
-            "Made from noise in {steps} steps that raise the score: the plainest picture found "
-            "that scores higher than every test picture of the class that was looked at. It "
+            "Made from noise in {steps} steps that raise the score: the plainest image found "
+            "that scores higher than every test image of the class that was looked at. It "
             "shows what this network goes by, which need not be what people see.",
             steps=STEPS,
         ),
@@ -163,7 +163,7 @@ def _tell_part(on_progress: OnProgress, before: float, share: float, done: float
 
 
 def _costs_up_to(trained: Trained, layers: list[Layer]) -> list[float]:
-    """Multiply-adds of one picture up to the trunk layer that is or holds each layer, and what goes with a picture."""
+    """Multiply-adds of one image up to the trunk layer that is or holds each layer, and what goes with an image."""
     whole = trained.cost.look
     trunk = [layer for layer in layers_of(trained) if not layer.depth]
     work = np.cumsum([layer.checked.multiply_adds for layer in trunk])
@@ -175,7 +175,7 @@ def _costs_up_to(trained: Trained, layers: list[Layer]) -> list[float]:
 def _affordable(widths: list[int], costs: list[float]) -> list[int]:
     """How many channels of each layer: one of each in turn, until the budget is spent or there is no more.
 
-    Where it is small the first layers have some and the last ones none; the very first picture is always made.
+    Where it is small the first layers have some and the last ones none; the very first image is always made.
     """
     counts, left = [0] * len(widths), _BUDGET
     for round_ in range(max(widths, default=0)):
@@ -190,5 +190,5 @@ def _affordable(widths: list[int], costs: list[float]) -> list[int]:
 
 
 def _written(folder: Path, name: str, pixels: Tensor, columns: int) -> Sprite:
-    """Pictures (N, C, H, W) as a sprite, large enough to be looked at."""
-    return write_sprite(folder, name, np.stack([enlarge(picture) for picture in pixels.numpy()]), columns=columns)
+    """Images (N, C, H, W) as a sprite, large enough to be looked at."""
+    return write_sprite(folder, name, np.stack([enlarge(image) for image in pixels.numpy()]), columns=columns)

@@ -13,11 +13,11 @@ from scv.report.layer_similarity import ComparedLayer, Similarity
 
 
 def make_similarity(trained: Trained, resident: Resident, folder: Path, on_progress: OnProgress) -> Similarity:
-    """The section. It has no pictures: the figures are few enough to be drawn from themselves."""
+    """The section. It has no images: the figures are few enough to be drawn from themselves."""
     images = resident.probe_images
     if len(images) < FEWEST:
         message = say(
-            "Layers are compared by {least} test pictures or more; there are {images}.",
+            "Layers are compared by {least} test images or more; there are {images}.",
             least=FEWEST,
             images=len(images),
         )

@@ -100,7 +100,7 @@ class _Watch:
 
 def _figures(layer: Layer, watch: _Watch, images: int) -> LayerFigures:
     checked = layer.checked
-    # Of one picture every number is the same, and what a Dropout gives it was given.
+    # Of one image every number is the same, and what a Dropout gives it was given.
     dead = watch.dead() if images > 1 and CATALOGUE[checked.type].category != "regularization" else []
     return LayerFigures(
         block=checked.id,

@@ -29,7 +29,7 @@ BINS = 15
 TOP = (1, 2, 3, 5)
 
 _SHOWN = 24
-"""Pictures of a kind of mistake, where there is room for so many of each, and images that are named."""
+"""Images of a kind of mistake, where there is room for so many of each, and images that are named."""
 
 _SHOWN_RIGHT = 12
 """Of what is right nobody needs as many."""
@@ -138,7 +138,7 @@ def calibration(confidences: NDArray[np.float32], right: NDArray[np.bool_], bins
 
 
 def _confusion(outcomes: Outcomes, counts: NDArray[np.int64], images: NDArray[np.uint8], folder: Path) -> Confusion:
-    """The matrix and pictures from its cells, of the mistakes before those of what is right."""
+    """The matrix and images from its cells, of the mistakes before those of what is right."""
     classes = len(counts)
     key = outcomes.labels * classes + outcomes.predictions
     order = np.lexsort((-outcomes.confidences, key))
@@ -157,5 +157,5 @@ def _confusion(outcomes: Outcomes, counts: NDArray[np.int64], images: NDArray[np
         tiles = held[: min(wanted, max(0, room - len(shown)))]
         cells.append(ConfusionCell(row, column, count, tuple(held), len(shown), len(tiles)))
         shown += tiles
-    pictures = write_thumbnails(folder, "metrics-cells", images, np.array(shown, np.intp))
-    return Confusion(tuple(map(tuple, counts.tolist())), tuple(cells), pictures)
+    sprite = write_thumbnails(folder, "metrics-cells", images, np.array(shown, np.intp))
+    return Confusion(tuple(map(tuple, counts.tolist())), tuple(cells), sprite)

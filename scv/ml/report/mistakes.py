@@ -1,4 +1,4 @@
-"""What a network gets wrong: its surest mistakes, and pictures whose label may be wrong."""
+"""What a network gets wrong: its surest mistakes, and images whose label may be wrong."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from scv.report.mistakes import Labels, Mistakes
 from scv.report.sprites import Gallery
 
 _SHOWN = 24
-"""Pictures of each kind."""
+"""Images of each kind."""
 
 _WORK = 40_000_000_000
 """Multiply-adds that looking through training images may take: some seconds. LeNet sees all of MNIST with it."""
@@ -80,5 +80,5 @@ def _gallery(
     return Gallery(
         found=len(positions),
         examples=tuple(outcomes.example(int(position)) for position in shown),
-        pictures=write_thumbnails(folder, name, images, outcomes.indices[shown]),
+        sprite=write_thumbnails(folder, name, images, outcomes.indices[shown]),
     )

@@ -1,7 +1,7 @@
 """The report of a trained network: a folder of sections, each there as soon as it is ready.
 
 `{section}.json` is the encoded Struct of a section, beside the PNG files that it names; `report.json` says which
-sections are planned and how far they are. Each JSON appears by one rename, after its pictures, so that what is there is
+sections are planned and how far they are. Each JSON appears by one rename, after its images, so that what is there is
 whole. A report that is made again in its folder keeps the sections that the same weights and data have there already.
 """
 
@@ -126,7 +126,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("maximization", mark("What it would like to see"), alone(make_maximization), 10),
     Section("activation", mark("What excites its channels"), alone(make_activation), 8),
     Section("attribution", mark("Where it looks"), of_answers(make_attribution), 6),
-    Section("robustness", mark("When pictures become worse"), alone(make_robustness), 6),
+    Section("robustness", mark("When images become worse"), alone(make_robustness), 6),
     Section("validity", mark("Whether the explanations can be trusted"), of_answers(make_validity), 8),
     Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
     Section("parity", mark("Whether what is taken away answers the same"), alone(make_parity), 2),
@@ -153,7 +153,7 @@ def make_report(
     """
     info = trained.info
     if (resident.shape, resident.classes) != (info.input_shape, info.classes):
-        raise ReportError(say("The pictures of {dataset} do not fit the network.", dataset=foreign(resident.name)))
+        raise ReportError(say("The images of {dataset} do not fit the network.", dataset=foreign(resident.name)))
     use_threads(threads, trained.cost.at_once * trained.cost.answer)
     if not gives_numbers(trained, resident):
         raise ReportError(no_numbers(info.settings))
@@ -192,7 +192,7 @@ def _make(section: Section, work: Work, states: "_States", on_section: OnSection
             states.set(section.name, SectionState(section.name, section.title))
             raise
         made = _failure(error)
-    flush_files(work.folder)  # pictures are on the disk before what names them
+    flush_files(work.folder)  # images are on the disk before what names them
     write_atomically(work.folder / file_of(section.name), msgspec.json.encode(made))
     state = SectionState(
         section.name, section.title, "failed" if isinstance(made, FailedSection) else "done", time.monotonic() - began

@@ -28,7 +28,7 @@ def make_summary(
     """The section; what is not given is not spoken of. `result` is the end of the training, if it is known."""
     sentences = [_accuracy(metrics), _certainty(metrics)]
     if metrics.not_finite:
-        message = say("For {count} test pictures its answer is not a number.", count=f"{metrics.not_finite:,}")
+        message = say("For {count} test images its answer is not a number.", count=f"{metrics.not_finite:,}")
         sentences.append(Sentence("metrics", "bad", message))
     if result is not None:
         sentences.append(_validation(metrics, result, trained, resident))
@@ -39,7 +39,7 @@ def make_summary(
         sentences += _dead(layers)
     provenance = _provenance(trained, resident, result)
     if not provenance.same_data:
-        message = say("The pictures are not those of the training: the dataset has changed since.")
+        message = say("The images are not those of the training: the dataset has changed since.")
         sentences.insert(0, Sentence("summary", "bad", message))
     return Summary(tuple(sentences), provenance)
 
@@ -50,13 +50,13 @@ def _accuracy(metrics: Metrics) -> Sentence:
     values = {"accuracy": percent(metrics.accuracy), "images": f"{metrics.images:,}", "chance": percent(chance)}
     if metrics.accuracy < guessing(classes) or metrics.accuracy <= metrics.most_frequent:
         message = say(
-            "It gets {accuracy} of {images} test pictures right, no more than by always naming the same class "
+            "It gets {accuracy} of {images} test images right, no more than by always naming the same class "
             "({chance}) or by guessing.",
             **values,
         )
         return Sentence("metrics", "bad", message)
     message = say(
-        "It gets {accuracy} of {images} test pictures right. Always naming the most frequent class would get {chance}.",
+        "It gets {accuracy} of {images} test images right. Always naming the most frequent class would get {chance}.",
         **values,
     )
     return Sentence("metrics", "good" if metrics.accuracy >= (1 + chance) / 2 else "fair", message)
@@ -64,7 +64,7 @@ def _accuracy(metrics: Metrics) -> Sentence:
 
 def _certainty(metrics: Metrics) -> Sentence:
     message = say(
-        "For pictures of the same kind the true share lies between {low} and {high}, nineteen times in twenty.",
+        "For images of the same kind the true share lies between {low} and {high}, nineteen times in twenty.",
         low=percent(metrics.low),
         high=percent(metrics.high),
     )
@@ -83,7 +83,7 @@ def _validation(metrics: Metrics, result: Result, trained: Trained, resident: Re
         return Sentence("summary", "good", message)
     if apart > 0:
         message = say(
-            "Validation promised {validation}, the test gives {test}: the test pictures may be easier.", **values
+            "Validation promised {validation}, the test gives {test}: the test images may be easier.", **values
         )
         return Sentence("summary", "fair", message)
     message = say(
@@ -97,7 +97,7 @@ def _confused(metrics: Metrics) -> list[Sentence]:
     """The most frequent mistake. The cells of mistakes come first."""
     cell = metrics.confusion.cells[0]
     if cell.label == cell.predicted:
-        return [Sentence("metrics", "good", say("It makes no mistake on the test pictures."))]
+        return [Sentence("metrics", "good", say("It makes no mistake on the test images."))]
     if cell.count == 1 and not _good(metrics):
         return []
     if cell.count == 1:
@@ -105,7 +105,7 @@ def _confused(metrics: Metrics) -> list[Sentence]:
         return [Sentence("metrics", "good", message)]
     label = metrics.classes[cell.label]
     message = say(
-        "It most often takes {label} for {predicted}: {count} of {support} pictures.",
+        "It most often takes {label} for {predicted}: {count} of {support} images.",
         label=foreign(label.name),
         predicted=foreign(metrics.classes[cell.predicted].name),
         count=f"{cell.count:,}",
@@ -125,7 +125,7 @@ def _classes(metrics: Metrics) -> list[Sentence]:
     found = []
     if known(best) > known(worst):
         message = say(
-            "It knows {best} best ({best_share} of its pictures are right) and {worst} least ({worst_share}).",
+            "It knows {best} best ({best_share} of its images are right) and {worst} least ({worst_share}).",
             best=foreign(best.name),
             best_share=percent(known(best)),
             worst=foreign(worst.name),
@@ -177,7 +177,7 @@ def _dead(layers: Layers) -> list[Sentence]:
         return [Sentence("layers", "good", message)]
     worst = max(dead, key=lambda row: row.dead_channels)
     message = say(
-        "{count} of {channels} channels of its activations give the same for every picture, the most in {block}: "
+        "{count} of {channels} channels of its activations give the same for every image, the most in {block}: "
         "they could be left out.",
         count=f"{count:,}",
         channels=f"{channels:,}",
@@ -187,7 +187,7 @@ def _dead(layers: Layers) -> list[Sentence]:
 
 
 def _deviation(metrics: Metrics) -> float:
-    """Of the accuracy, by the chance that picked the test pictures: half of Wilson's interval is 1.96 of it."""
+    """Of the accuracy, by the chance that picked the test images: half of Wilson's interval is 1.96 of it."""
     return (metrics.high - metrics.low) / (2 * 1.96)
 
 

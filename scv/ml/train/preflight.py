@@ -44,7 +44,7 @@ def accept(document: Document, settings: TrainingSettings, resident: Resident, p
         raise TrainingError("batch_too_large", message)
     if settings.cutout >= min(resident.shape[1:]):
         message = say(
-            "A cutout of {cutout} pixels can hide a whole picture of {height} × {width}. Try {half}.",
+            "A cutout of {cutout} pixels can hide a whole image of {height} × {width}. Try {half}.",
             cutout=settings.cutout,
             height=resident.shape[1],
             width=resident.shape[2],

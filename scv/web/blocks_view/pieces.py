@@ -37,7 +37,7 @@ def pieces_to_edit(
 
 
 def pieces_to_show(document: Document, input_shape: Shape, classes: int) -> tuple[Piece, ...]:
-    """The pieces of a document that is only looked at, here, for pictures of this shape."""
+    """The pieces of a document that is only looked at, here, for images of this shape."""
     checked = check(document, input_shape, classes)
     return _Pieces(checked.blocks, Place(), None, None).trunk(document) if checked.blocks else ()
 

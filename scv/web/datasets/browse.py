@@ -1,4 +1,4 @@
-"""Looking through a dataset's pictures: how many there are of each class, and a page of them at a time."""
+"""Looking through a dataset's images: how many there are of each class, and a page of them at a time."""
 
 import math
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class BrowsePage:
-    """Pictures of one class and part, by their indices in the resident arrays. Pages count from 1.
+    """Images of one class and part, by their indices in the resident arrays. Pages count from 1.
 
-    `drop_at` is where chosen pictures can be dropped, None for who may only look.
+    `drop_at` is where chosen images can be dropped, None for who may only look.
     """
 
     dataset: DatasetInfo
@@ -39,7 +39,7 @@ class BrowsePage:
     label: int
     part: Part
     counts: Mapping[str, int]
-    pictures: tuple[int, ...]
+    images: tuple[int, ...]
     page: int
     pages: int
     drop_at: str | None
@@ -62,7 +62,7 @@ class BrowsePage:
         """The address of another page, class or part."""
         number = self.label if label is None else label
         query = urlencode({"part": part or self.part, "page": page})
-        return f"/datasets/{self.dataset.name}/classes/{number}/pictures?{query}"
+        return f"/datasets/{self.dataset.name}/classes/{number}/images?{query}"
 
 
 def opened(data_dir: Path, name: str) -> Resident | None:
@@ -92,7 +92,7 @@ def browse(
     back: str,
     drop_at: str | None = None,
 ) -> BrowsePage:
-    """A page of the class's pictures; what makes no sense in the query counts as not given."""
+    """A page of the class's images; what makes no sense in the query counts as not given."""
     part: Part = "test" if query.get("part") == "test" else "train"
     found = {
         "train": np.flatnonzero(resident.train_labels == label),
@@ -107,7 +107,7 @@ def browse(
         label=label,
         part=part,
         counts={name: len(indices) for name, indices in found.items()},
-        pictures=tuple(map(int, found[part][(page - 1) * PER_PAGE : page * PER_PAGE])),
+        images=tuple(map(int, found[part][(page - 1) * PER_PAGE : page * PER_PAGE])),
         page=page,
         pages=pages,
         drop_at=drop_at,

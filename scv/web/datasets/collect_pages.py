@@ -1,4 +1,4 @@
-"""New pictures for a person's own dataset: sent as a zip, or collected one by one, and then made into a version."""
+"""New images for a person's own dataset: sent as a zip, or collected one by one, and then made into a version."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar_htmx import Reswap, Retarget, TriggerEvent
 
-from scv.data.images.decode import ImageRefusedError as PictureRefusedError
+from scv.data.images.decode import ImageRefusedError as ImageRefusedError
 from scv.data.own.changes import Changes
 from scv.data.own.draft import Draft
 from scv.data.own.summary import Names, left_out
@@ -42,15 +42,15 @@ _KEPT = {"Cache-Control": "private, max-age=86400"}
 
 @dataclass(frozen=True)
 class CollectedPage:
-    """What changed on a draft's page; `card` is the one class whose pictures did, None where the classes did."""
+    """What changed on a draft's page; `card` is the one class whose images did, None where the classes did."""
 
     page: CollectPage
     card: ClassCard | None
 
 
-def _remove_picture(draft: Draft, form: Form) -> str:
+def _remove_image(draft: Draft, form: Form) -> str:
     name = form.get("class", "")
-    draft.remove_picture(name, form.get("file", ""))
+    draft.remove_image(name, form.get("file", ""))
     return name
 
 
@@ -58,7 +58,7 @@ EDITS: dict[str, Callable[[Draft, Form], str | None]] = {
     "classes": lambda draft, form: draft.add_class(form.get("name", "")),
     "classes/rename": lambda draft, form: draft.rename_class(form.get("class", ""), form.get("name", "")),
     "classes/remove": lambda draft, form: draft.remove_class(form.get("class", "")),
-    "pictures/remove": _remove_picture,
+    "images/remove": _remove_image,
 }
 """What a form may change in a draft, by the last part of its address; it says which class is the chosen one then."""
 
@@ -97,39 +97,39 @@ class CollectController(Controller):
             return await _refused(services, context, user, dataset_id, error)
         return redirect(request, collect_address(dataset_id))
 
-    @post("/pictures", status_code=200, opt=STREAMED, request_max_body_size=None)
-    async def add_pictures(
+    @post("/images", status_code=200, opt=STREAMED, request_max_body_size=None)
+    async def add_images(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
-        """Each picture is checked by itself: a bad one is refused with its reason, the others are taken."""
+        """Each image is checked by itself: a bad one is refused with its reason, the others are taken."""
         await _changeable(services, user, dataset_id)
         try:
             async with received(request, services, user) as sent:
                 _, draft = await _changeable(services, user, dataset_id)
                 name = sent.fields.get("class", "")
                 if not sent.files:
-                    raise RefusedError(say("Choose a picture first."))
+                    raise RefusedError(say("Choose an image first."))
                 count, refused = await on_disk(lambda: _add(draft, name, sent))
         except SCVError as error:
             if request.htmx:
                 raise
             return await _refused(services, context, user, dataset_id, error)
-        told = (say("Pictures added to {name}: {count}.", name=name, count=count), *left_out(refused))
+        told = (say("Images added to {name}: {count}.", name=name, count=count), *left_out(refused))
         return await _changed(
             request, services, context, user, dataset_id, told, chosen=name, one=True, failed=not count
         )
 
-    @get("/pictures")
-    async def picture(
+    @get("/images")
+    async def image(
         self, request: AnyRequest, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[bytes]:
-        """A collected picture, small."""
+        """A collected image, small."""
         _, draft = await _mine(services, user, dataset_id)
         name, file = request.query_params.get("class", ""), request.query_params.get("file", "")
         try:
             content = await on_disk(lambda: draft.thumbnail(name, file))
-        except PictureRefusedError as error:
-            raise NotFoundError(say("There is no such picture.")) from error
+        except ImageRefusedError as error:
+            raise NotFoundError(say("There is no such image.")) from error
         return Response(content, media_type="image/jpeg", headers=_KEPT)
 
     @get("/samples/{number:int}")
@@ -141,7 +141,7 @@ class CollectController(Controller):
         dataset_id: FromPath[int],
         number: FromPath[int],
     ) -> Response[bytes]:
-        """Some pictures of a class side by side, as the network will see them."""
+        """Some images of a class side by side, as the network will see them."""
         _, draft = await _mine(services, user, dataset_id)
         options = read_options(dict(request.query_params))
 
@@ -168,14 +168,14 @@ class CollectController(Controller):
             if request.htmx:
                 raise
             return await _refused(services, context, user, dataset_id, error)
-        one = path == "pictures/remove"
+        one = path == "images/remove"
         return await _changed(request, services, context, user, dataset_id, (), chosen=chosen or "", one=one)
 
     @post("/options", status_code=200)
     async def choose(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
-        """Choose size, colour and fit, and show what the pictures become."""
+        """Choose size, colour and fit, and show what the images become."""
         try:
             await _set_options(services, user, dataset_id, await read_form(request))
         except RefusedError as error:
@@ -243,16 +243,16 @@ async def _page(services: Services, user: User, dataset_id: int, **shown: Any) -
 
 
 def _add(draft: Draft, name: str, sent: Sent) -> tuple[int, dict[str, Names]]:
-    """Put the pictures into the class; how many were taken, and which were refused for what reason."""
+    """Put the images into the class; how many were taken, and which were refused for what reason."""
     if name not in draft.class_names:
         raise RefusedError(say("There is no class {name}.", name=foreign(name)) if name else say("Add a class first."))
     refused: dict[str, Names] = {}
     count = 0
     for file in sent.files:
         try:
-            draft.add_picture(name, file.path)
+            draft.add_image(name, file.path)
             count += 1
-        except PictureRefusedError as error:
+        except ImageRefusedError as error:
             refused.setdefault(str(error), Names()).add(file.name)
     return count, refused
 
@@ -280,7 +280,7 @@ async def _changed(
     one: bool = False,
     failed: bool = False,
 ) -> Response[Any]:
-    """The fragments that changed: the card of the one class whose pictures did, or all of them."""
+    """The fragments that changed: the card of the one class whose images did, or all of them."""
     status = 422 if failed else 200
     page = await _page(services, user, dataset_id, chosen=chosen, told=told)
     if not request.htmx:

@@ -1,4 +1,4 @@
-"""The page of a draft: what was found in it or collected, what its pictures will become, and what keeps it waiting."""
+"""The page of a draft: what was found in it or collected, what its images will become, and what keeps it waiting."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.data.own.draft import Draft, Found
-from scv.data.own.importing import LEAST_OF_A_CLASS, SIZES, PictureOptions
+from scv.data.own.importing import LEAST_OF_A_CLASS, SIZES, ImageOptions
 from scv.data.own.summary import left_out
 from scv.db.tables import Dataset
 from scv.errors import RefusedError
@@ -20,12 +20,12 @@ from scv.web.datasets.quota import Room
 from scv.web.tasks.view import TaskView
 
 OFFERED = (28, 32, 64, 96, 128, 224)
-"""Sizes of pictures that are offered; any other between `SIZES` can be typed."""
+"""Sizes of images that are offered; any other between `SIZES` can be typed."""
 
 LATEST = 12
-"""So many pictures of a collected class are shown, the newest ones."""
+"""So many images of a collected class are shown, the newest ones."""
 
-Kind = Literal["nothing", "zip", "pictures"]
+Kind = Literal["nothing", "zip", "images"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ClassCard:
     name: str
     key: str
     number: int
-    pictures: int
+    images: int
     latest: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ class CollectPage:
     classes: tuple[ClassCard, ...]
     before: tuple[str, ...]
     left_out: tuple[Message, ...]
-    options: PictureOptions
+    options: ImageOptions
     fixed: bool
     busy: bool
     task: TaskView | None
@@ -72,13 +72,13 @@ class CollectPage:
         return f"/datasets/own/{self.dataset.id}"
 
     @property
-    def pictures(self) -> int:
-        return sum(card.pictures for card in self.classes)
+    def images(self) -> int:
+        return sum(card.images for card in self.classes)
 
     @property
     def estimate(self) -> int:
-        """Bytes of the new pictures, as they are kept: a byte a value, and the label."""
-        return self.pictures * (self.options.channels * self.options.size**2 + 8)
+        """Bytes of the new images, as they are kept: a byte a value, and the label."""
+        return self.images * (self.options.channels * self.options.size**2 + 8)
 
     @property
     def too_much(self) -> bool:
@@ -88,31 +88,31 @@ class CollectPage:
     @property
     def ready(self) -> bool:
         """Whether it can be imported."""
-        return self.pictures > 0 and not self.busy and self.lacking is None
+        return self.images > 0 and not self.busy and self.lacking is None
 
     @property
     def lacking(self) -> Message | None:
         """What is missing for a dataset, None where nothing is."""
-        filled = [card for card in self.classes if card.pictures]
+        filled = [card for card in self.classes if card.images]
         if len({*self.before, *(card.name for card in filled)}) < 2:
-            return say("Two classes with pictures are needed.")
-        small = [card.name for card in filled if card.pictures < LEAST_OF_A_CLASS and card.name not in self.before]
-        if self.kind == "pictures" and small:
+            return say("Two classes with images are needed.")
+        small = [card.name for card in filled if card.images < LEAST_OF_A_CLASS and card.name not in self.before]
+        if self.kind == "images" and small:
             return say(
-                "Each class needs {least} pictures; too few are in: {names}.",
+                "Each class needs {least} images; too few are in: {names}.",
                 least=LEAST_OF_A_CLASS,
                 names=", ".join(small[:5]) + (", …" if len(small) > 5 else ""),
             )
         return None
 
     def samples(self, card: ClassCard) -> str:
-        """The address of some pictures of a class as the network will see them."""
+        """The address of some images of a class as the network will see them."""
         options = self.options
         query = {"size": options.size, "color": int(options.color), "fit": options.fit, "v": self.stamp}
         return f"{self.here}/samples/{card.number}?{urlencode(query)}"
 
     def thumbnail(self, card: ClassCard, file: str) -> str:
-        return f"{self.here}/pictures?{urlencode({'class': card.name, 'file': file})}"
+        return f"{self.here}/images?{urlencode({'class': card.name, 'file': file})}"
 
 
 def collect_page(
@@ -129,13 +129,13 @@ def collect_page(
     found = Found((), {})
     try:
         found = draft.look()
-    except PicturesError as error:
+    except ImagesError as error:
         problem = problem or error.message
     newest = dataset.newest
     return CollectPage(
         dataset=dataset,
-        kind="zip" if draft.zip.is_file() else "pictures" if found.classes else "nothing",
-        classes=tuple(_card(draft, number, entry.name, entry.pictures) for number, entry in enumerate(found.classes)),
+        kind="zip" if draft.zip.is_file() else "images" if found.classes else "nothing",
+        classes=tuple(_card(draft, number, entry.name, entry.images) for number, entry in enumerate(found.classes)),
         before=tuple(newest.class_names) if newest else (),
         left_out=tuple(left_out(found.refused)),
         options=options_of(dataset),
@@ -150,14 +150,14 @@ def collect_page(
     )
 
 
-def _card(draft: Draft, number: int, name: str, pictures: int) -> ClassCard:
+def _card(draft: Draft, number: int, name: str, images: int) -> ClassCard:
     latest: tuple[str, ...] = ()
     with suppress(KeyError):  # of an archive, or taken away this very moment
         latest = tuple(draft.files(name)[:LATEST])
-    return ClassCard(name, hashlib.sha256(name.encode()).hexdigest()[:12], number, pictures, latest)
+    return ClassCard(name, hashlib.sha256(name.encode()).hexdigest()[:12], number, images, latest)
 
 
-def read_options(fields: Mapping[str, str]) -> PictureOptions:
+def read_options(fields: Mapping[str, str]) -> ImageOptions:
     """Size, colour and fit from a form or an address. Raises `RefusedError`."""
     size, fit = fields.get("size", ""), fields.get("fit", "")
     if size == "other":
@@ -167,10 +167,10 @@ def read_options(fields: Mapping[str, str]) -> PictureOptions:
             say("The size is a whole number of pixels from {least} to {most}.", least=SIZES[0], most=SIZES[1])
         )
     try:
-        return PictureOptions(
+        return ImageOptions(
             size=int(size),
             color=fields.get("color") == "1",
             fit="pad" if fit == "pad" else "stretch" if fit == "stretch" else "crop",
         )
-    except PicturesError as error:
+    except ImagesError as error:
         raise RefusedError(error.message) from error

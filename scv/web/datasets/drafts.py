@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.db.tables import User
 from scv.errors import NotFoundError, RefusedError
 from scv.message import Message, say
@@ -57,7 +57,7 @@ def _told() -> Iterator[None]:
     try:
         with disk_needed():
             yield
-    except PicturesError as error:
+    except ImagesError as error:
         raise RefusedError(error.message) from error
     except (KeyError, IndexError, FileNotFoundError) as error:
-        raise NotFoundError(say("There is no such picture, or it has just been taken away.")) from error
+        raise NotFoundError(say("There is no such image, or it has just been taken away.")) from error

@@ -1,4 +1,4 @@
-"""Pictures of a dataset as PNG files: one of each class in a strip, some of one class, or a single one."""
+"""Images of a dataset as PNG files: one of each class in a strip, some of one class, or a single one."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -11,23 +11,23 @@ from PIL import Image
 from scv.data.resident import open_resident, sample_images, samples_of_class
 
 SIDE = 64
-"""Pixels of one sample picture at least; smaller images are enlarged by a whole factor, without smoothing."""
+"""Pixels of one sample image at least; smaller images are enlarged by a whole factor, without smoothing."""
 
 GAP = 6
 
 SHOWN = 10
-"""So many pictures of each class are shown."""
+"""So many images of each class are shown."""
 
 
 @lru_cache(256)
 def strip(data_dir: Path, name: str, label: int | None = None) -> bytes:
-    """A PNG of one picture a class, or of some of one class. Raises `ResidentError`, which is not kept."""
+    """A PNG of one image a class, or of some of one class. Raises `ResidentError`, which is not kept."""
     resident = open_resident(data_dir, name)
     return side_by_side(sample_images(resident) if label is None else samples_of_class(resident, label, SHOWN))
 
 
 def single(data_dir: Path, name: str, part: str, index: int) -> bytes:
-    """A PNG of one picture of the part "train" or "test". Raises `ResidentError`, and `IndexError` for its number."""
+    """A PNG of one image of the part "train" or "test". Raises `ResidentError`, and `IndexError` for its number."""
     resident = open_resident(data_dir, name)
     images = resident.train_images if part == "train" else resident.test_images
     if index < 0:

@@ -1,4 +1,4 @@
-"""Which dataset a model or a run is about: an official one by its name, or a version of somebody's own pictures."""
+"""Which dataset a model or a run is about: an official one by its name, or a version of somebody's own images."""
 
 import msgspec
 
@@ -97,12 +97,12 @@ def may_train(user: User, thing: Model | Run) -> bool:
     return sees(user, dataset)
 
 
-def refuse_without_pictures(user: User, thing: Model | Run) -> None:
+def refuse_without_images(user: User, thing: Model | Run) -> None:
     """Raise `RefusedError` where the user may not, or can not, train on it."""
     if is_gone(thing):
-        raise RefusedError(say("The pictures that it learned from were deleted. Have the model learn from others."))
+        raise RefusedError(say("The images that it learned from were deleted. Have the model learn from others."))
     if not may_train(user, thing):
-        raise RefusedError(say("Its pictures are private again. Have the model learn from others."))
+        raise RefusedError(say("Its images are private again. Have the model learn from others."))
 
 
 def failure_of(dataset: Dataset) -> Message | None:

@@ -1,4 +1,4 @@
-"""A new dataset of a person's own pictures: out of a zip file, or empty, to collect them one by one."""
+"""A new dataset of a person's own images: out of a zip file, or empty, to collect them one by one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from scv.web.http.services import Services
 
 @dataclass(frozen=True)
 class NewDatasetPage:
-    """The two ways to pictures of one's own; `room` says how much may be sent."""
+    """The two ways to images of one's own; `room` says how much may be sent."""
 
     name: str
     most: int
@@ -47,7 +47,7 @@ class NewDatasetController(Controller):
     async def begin(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices
     ) -> Response[Any]:
-        """An empty dataset, whose pictures will be collected one by one."""
+        """An empty dataset, whose images will be collected one by one."""
         form = await read_form(request)
         try:
             async with services.database.writing() as session:

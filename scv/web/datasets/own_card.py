@@ -48,7 +48,7 @@ async def own_page_for(services: Services, user: User, name: str) -> str:
 
 
 async def dropping_address(services: Services, user: User, name: str) -> str | None:
-    """Where pictures of the version can be dropped: its owner may do so while it is the newest."""
+    """Where images of the version can be dropped: its owner may do so while it is the newest."""
     async with services.database.reading() as session:
         version = await datasets.get_visible_dataset_version(session, user, name)
         dataset = await datasets.get_visible_dataset(session, user, version.dataset_id)

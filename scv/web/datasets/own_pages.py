@@ -11,7 +11,7 @@ from litestar.response import Redirect, Stream
 from litestar_htmx import ClientRedirect
 
 from scv.data.official.catalogue import DatasetInfo
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.data.own.changes import Changes
 from scv.data.own.class_names import class_name
 from scv.data.own.summary import ImportSummary, taken, warnings_of
@@ -183,9 +183,9 @@ class OwnDatasetController(Controller):
     async def drop(
         self, request: AnyRequest, context: Context, user: SignedIn, services: AppServices, dataset_id: FromPath[int]
     ) -> Response[Any]:
-        """Leave the chosen pictures out, in a new version."""
+        """Leave the chosen images out, in a new version."""
         form = await request.form()
-        chosen = [value for value in form.getall("picture", []) if isinstance(value, str)]
+        chosen = [value for value in form.getall("image", []) if isinstance(value, str)]
 
         def dropped(version: DatasetVersion) -> Changes:
             sizes = {"train": sum(version.train) + sum(version.validation), "test": sum(version.test)}
@@ -193,7 +193,7 @@ class OwnDatasetController(Controller):
             for text in chosen:
                 part, _, index = text.partition("-")
                 if part not in sizes or not index.isdecimal() or not 0 <= int(index[:9]) < sizes[part]:
-                    raise RefusedError(say("There is no such picture."))
+                    raise RefusedError(say("There is no such image."))
                 dropped.setdefault(part, []).append(int(index))
             return Changes(dropped={part: sorted(set(indices)) for part, indices in dropped.items()})
 
@@ -210,17 +210,17 @@ class OwnDatasetController(Controller):
             await datasets.publish_dataset(session, dataset, published=form.get("published") == "yes")
         return Redirect(f"/datasets/own/{dataset_id}", status_code=303)
 
-    @get("/versions/{number:int}/pictures.zip")
+    @get("/versions/{number:int}/images.zip")
     async def export(
         self, user: SignedIn, services: AppServices, dataset_id: FromPath[int], number: FromPath[int]
     ) -> Stream:
-        """All pictures as a zip of class folders, as they are; taken in again they give the same dataset."""
+        """All images as a zip of class folders, as they are; taken in again they give the same dataset."""
         async with services.database.reading() as session:
             dataset = await datasets.get_visible_dataset(session, user, dataset_id)
         version = _version(dataset, number)
         resident = opened(services.settings.data_dir, version.name)
         if resident is None:
-            raise NotFoundError(say("There are no pictures."))
+            raise NotFoundError(say("There are no images."))
         name = file_name(f"{dataset.name} {number}", "zip")
         return Stream(
             zip_of(resident),
@@ -257,7 +257,7 @@ class OwnDatasetController(Controller):
             names = await datasets.delete_dataset(session, dataset)
         for name in names:
             remove_resident(services.settings.data_dir, name)
-        for run_id in reports:  # they show the pictures
+        for run_id in reports:  # they show the images
             services.files.delete(report_folder(run_id))
         draft_of(services.files, dataset_id).discard()
         return Redirect("/datasets", status_code=303)
@@ -279,7 +279,7 @@ async def _change(
     changes_of: Callable[[DatasetVersion], Changes],
 ) -> Response[Any]:
     """Have a new version made of the newest one, which the form must have seen; or say why that cannot be."""
-    refusal: ConflictError | PicturesError | RefusedError | None = None
+    refusal: ConflictError | ImagesError | RefusedError | None = None
     async with services.database.writing() as session:
         dataset = await datasets.lock_editable_dataset(session, user, dataset_id)
         newest = dataset.newest
@@ -290,7 +290,7 @@ async def _change(
             if changes == Changes():
                 raise RefusedError(say("Nothing was chosen or changed."))
             await datasets.begin_version(session, dataset, msgspec.json.encode(changes).decode())
-        except (ConflictError, PicturesError, RefusedError) as error:
+        except (ConflictError, ImagesError, RefusedError) as error:
             refusal = error
     if refusal is not None:
         status = 409 if isinstance(refusal, ConflictError) else 422

@@ -1,4 +1,4 @@
-"""The datasets: what there is, pictures of each class, and how what is not here yet comes here."""
+"""The datasets: what there is, images of each class, and how what is not here yet comes here."""
 
 from asyncio import to_thread
 from collections.abc import Callable
@@ -136,7 +136,7 @@ class DatasetController(Controller):
     async def samples(
         self, context: Context, user: SignedIn, services: AppServices, name: FromPath[str]
     ) -> Response[str]:
-        """The strip of pictures; while they are being prepared it asks again by itself, until that failed."""
+        """The strip of images; while they are being prepared it asks again by itself, until that failed."""
         dataset = await find_for(services, user, name)
         state = await state_of(services, dataset)
         obstacle = state.obstacle if name in DATASETS else None  # else nothing can be tried again
@@ -155,31 +155,31 @@ class DatasetController(Controller):
         return Redirect(page_before(request), status_code=303)
 
     @get("/{name:str}/samples.png")
-    async def picture(self, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
-        """One real picture of each class, side by side."""
+    async def image(self, user: SignedIn, services: AppServices, name: FromPath[str]) -> Response[Any]:
+        """One real image of each class, side by side."""
         await find_for(services, user, name)
         return await _png(strip, services.settings.data_dir, name)
 
     @get("/{name:str}/classes/{number:int}")
-    async def pictures_of_class(
+    async def images_of_class(
         self, user: SignedIn, services: AppServices, name: FromPath[str], number: FromPath[int]
     ) -> Response[Any]:
-        """Some real pictures of one class, side by side; classes count from 0."""
+        """Some real images of one class, side by side; classes count from 0."""
         if number not in range((await find_for(services, user, name)).classes):
             raise NotFoundError(say("There is no such class."))
         return await _png(strip, services.settings.data_dir, name, number)
 
-    @get("/{name:str}/pictures/{part:str}/{index:int}")
+    @get("/{name:str}/images/{part:str}/{index:int}")
     async def one(
         self, user: SignedIn, services: AppServices, name: FromPath[str], part: FromPath[str], index: FromPath[int]
     ) -> Response[Any]:
-        """A single picture, by its number in its part."""
+        """A single image, by its number in its part."""
         await find_for(services, user, name)
         if part not in ("train", "test"):
-            raise NotFoundError(say("There is no such picture."))
+            raise NotFoundError(say("There is no such image."))
         return await _png(single, services.settings.data_dir, name, part, index)
 
-    @get("/{name:str}/classes/{number:int}/pictures")
+    @get("/{name:str}/classes/{number:int}/images")
     async def look_through(
         self,
         request: AnyRequest,
@@ -189,7 +189,7 @@ class DatasetController(Controller):
         name: FromPath[str],
         number: FromPath[int],
     ) -> Response[str]:
-        """All pictures of a class, a page of them at a time."""
+        """All images of a class, a page of them at a time."""
         dataset = await find_for(services, user, name)
         resident = opened(services.settings.data_dir, name)
         if resident is None or number not in range(dataset.classes):
@@ -202,11 +202,11 @@ class DatasetController(Controller):
 
 
 async def _png(draw: Callable[..., bytes], *about: Any) -> Response[Any]:
-    """A picture of a dataset, drawn beside other requests."""
+    """An image of a dataset, drawn beside other requests."""
     try:
-        picture = await to_thread(draw, *about)
+        image = await to_thread(draw, *about)
     except ResidentError as error:
-        raise NotFoundError(say("The pictures are being prepared.")) from error
+        raise NotFoundError(say("The images are being prepared.")) from error
     except IndexError as error:
-        raise NotFoundError(say("There is no such picture.")) from error
-    return Response(picture, media_type="image/png", headers=_KEPT)
+        raise NotFoundError(say("There is no such image.")) from error
+    return Response(image, media_type="image/png", headers=_KEPT)

@@ -1,11 +1,11 @@
-"""A dataset as a zip that is sent while it is made: nothing is written to the disk, and memory holds a few pictures."""
+"""A dataset as a zip that is sent while it is made: nothing is written to the disk, and memory holds a few images."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.data.own.export import export_zip
 from scv.data.resident import Resident
 
@@ -18,7 +18,7 @@ async def zip_of(resident: Resident) -> AsyncIterator[bytes]:
 
     def write() -> None:
         # Into a pipe whose other end is closed nothing can be written: nobody wants the rest.
-        with suppress(PicturesError, BrokenPipeError), os.fdopen(writing, "wb") as file:
+        with suppress(ImagesError, BrokenPipeError), os.fdopen(writing, "wb") as file:
             export_zip(resident, file)
 
     written = asyncio.create_task(asyncio.to_thread(write))

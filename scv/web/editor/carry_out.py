@@ -21,7 +21,7 @@ from scv.message import Message, foreign, say
 from scv.settings import Settings
 from scv.training.recommend import network_facts, recommended
 from scv.web.blocks_view.place import Place
-from scv.web.datasets.lookup import dataset_of, refuse_without_pictures
+from scv.web.datasets.lookup import dataset_of, refuse_without_images
 from scv.web.editor import actions
 from scv.web.editor.edits import Edit, FieldsRefusedError, describe, new_blocks, read_edit
 from scv.web.editor.palette import Read
@@ -91,7 +91,7 @@ async def start_runs(opened: Opened, form: Form, limits: Settings) -> list[Run]:
     if not result.ok:
         block, problem = errors(result)[0]
         raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
-    refuse_without_pictures(opened.user, version.model)
+    refuse_without_images(opened.user, version.model)
     await refuse_too_much(opened.session, limits, version, dataset, edit.document, edit.settings)
     return await runs.create_runs(opened.session, version, limits.queued_per_user)
 

@@ -68,7 +68,7 @@ class ImportPage:
 
 @dataclass(frozen=True)
 class StartersPage:
-    """The starters, as they would be for this model's pictures."""
+    """The starters, as they would be for this model's images."""
 
     version: Version
     dataset: DatasetInfo

@@ -32,7 +32,7 @@ from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
 class Shown:
     """What the editor shows that was loaded, and what came of a form.
 
-    `gone` says that its reader cannot train on the pictures any more.
+    `gone` says that its reader cannot train on the images any more.
     """
 
     version: Version
@@ -63,7 +63,7 @@ class Shown:
 
     @property
     def newer(self) -> str | None:
-        """The name of a version of the pictures that is newer than the model's."""
+        """The name of a version of the images that is newer than the model's."""
         return self.around.newer_dataset
 
 
@@ -136,7 +136,7 @@ class EditorPage(Shown):
 
     @property
     def sees(self) -> tuple[int, int] | None:
-        """The receptive field of the last tensor, in pixels; None where that is the whole picture, or unknown."""
+        """The receptive field of the last tensor, in pixels; None where that is the whole image, or unknown."""
         tensors = [block for block in self.check.trunk if block.output and is_tensor(block.output)]
         return tensors[-1].sees if tensors else None
 

@@ -1,4 +1,4 @@
-"""The report of a run: a page that fills while the report is made, its pictures, and all of it as one file."""
+"""The report of a run: a page that fills while the report is made, its images, and all of it as one file."""
 
 from asyncio import to_thread
 from collections.abc import Collection
@@ -27,7 +27,7 @@ from scv.web.reports.addresses import ImageAddresses, SectionLink, choices_of, q
 from scv.web.reports.html_file import report_html
 from scv.web.reports.render_sections import RenderedSection, planned_sections, render_section, written_settings
 from scv.web.reports.state import (
-    NO_PICTURES,
+    NO_IMAGES,
     NO_WEIGHTS,
     ReportState,
     folder_for,
@@ -91,7 +91,7 @@ class ReportPage:
 
     @property
     def gone(self) -> bool:
-        """Whether the pictures that it learned from were deleted."""
+        """Whether the images that it learned from were deleted."""
         return is_gone(self.run)
 
     @property
@@ -180,12 +180,12 @@ async def _page(
 
 def _parts(services: Services, context: RequestContext, run: Run, have: Collection[str]) -> tuple[RenderedSection, ...]:
     folder, page = folder_for(services, run), f"/runs/{run.id}/report"
-    picture, choices = ImageAddresses(page, folder), choices_of(context.request.query_params)
+    image, choices = ImageAddresses(page, folder), choices_of(context.request.query_params)
     return tuple(
         RenderedSection(state.name, state.title, state.state)
         if state.name in have
         else render_section(
-            services.renderer, context.language.code, folder, state, picture, SectionLink(page, state.name, choices)
+            services.renderer, context.language.code, folder, state, image, SectionLink(page, state.name, choices)
         )
         for state in planned_sections(folder)
     )
@@ -220,7 +220,7 @@ class ReportController(Controller):
             raise RefusedError(state.problem or NO_WEIGHTS)
         if state.can_be_made:
             if is_gone(run):
-                raise RefusedError(NO_PICTURES)
+                raise RefusedError(NO_IMAGES)
             if form.get("anew"):
                 services.files.delete(report_folder(run.id))
             await request_report(services, run)
@@ -239,7 +239,7 @@ class ReportController(Controller):
 
     @get("/report/files/{name:str}")
     async def file(self, user: SignedIn, services: AppServices, run_id: FromPath[int], name: FromPath[str]) -> File:
-        """One of the report's pictures, by its plain name."""
+        """One of the report's images, by its plain name."""
         run = await _run_for(services, user, run_id)
         try:
             path = services.files.path(f"{report_folder(run.id)}/{name}")

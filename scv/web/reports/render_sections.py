@@ -56,7 +56,7 @@ def render_section(
     language: str,
     folder: Path,
     state: SectionState,
-    picture: Callable[[str], str],
+    address: Callable[[str], str],
     link: SectionLink | None,
 ) -> RenderedSection:
     """Render one section by its macro. Where that fails the section says so, and the others are not affected."""
@@ -68,7 +68,7 @@ def render_section(
         view = SECTIONS[state.name].view((folder / file_of(state.name)).read_bytes(), context)
         if isinstance(view, FailedSection):
             return RenderedSection(state.name, state.title, "failed", problem=view.message)
-        html = renderer.macro(language, f"reports/sections/{state.name}.html", "section", view, picture, link)
+        html = renderer.macro(language, f"reports/sections/{state.name}.html", "section", view, address, link)
     except Exception as error:
         log.warning("a section of a report cannot be shown", section=state.name, folder=str(folder), exc_info=error)
         return RenderedSection(state.name, state.title, "failed", problem=DAMAGED)

@@ -16,10 +16,8 @@ from scv.web.tasks.view import TaskButton, TaskView, progress_view, stop_button,
 Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
 
 NO_WEIGHTS = say("This run has no weights, so there is nothing to report on.")
-GOES_ON = say("The test pictures are for the end: the report is made when the run has ended.")
-NO_PICTURES = say(
-    "The pictures that it learned from were deleted. What is missing of the report cannot be made any more."
-)
+GOES_ON = say("The test images are for the end: the report is made when the run has ended.")
+NO_IMAGES = say("The images that it learned from were deleted. What is missing of the report cannot be made any more.")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def _state_of(services: Services, run: Run, task: Task | None) -> ReportState:
     if services.files.existing(weights_key(run.id)) is None:
         return ReportState("impossible", problem=NO_WEIGHTS)
     if is_gone(run):
-        return ReportState("impossible", problem=NO_PICTURES)
+        return ReportState("impossible", problem=NO_IMAGES)
     if task is None or task.state == "done":
         return ReportState("unwanted")
     if task.state == "failed":

@@ -138,7 +138,7 @@ def _table_offers(run: Run, done: Collection[str], with_report: Message) -> tupl
         ),
         offer(
             mark("Figures of each class"),
-            mark("How many pictures, precision, recall and F1."),
+            mark("How many images, precision, recall and F1."),
             "classes",
             reported,
             with_report,

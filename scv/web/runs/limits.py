@@ -78,7 +78,7 @@ def refuse_work(limits: Settings, checked: Check, settings: TrainingSettings, da
     fits = int(limits.run_multiply_adds / epoch)
     raise RefusedError(
         say(
-            "This training takes {work} multiply-adds (the network's, times pictures and epochs), and {limit} is the "
+            "This training takes {work} multiply-adds (the network's, times images and epochs), and {limit} is the "
             "most of one run here. {advice}",
             work=epoch * settings.epochs,
             limit=int(limits.run_multiply_adds),

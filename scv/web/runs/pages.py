@@ -30,7 +30,7 @@ from scv.web.blocks_view.form_fields import setting_field, shown_value, typed_se
 from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
 from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import version_path
-from scv.web.datasets.lookup import dataset_of, is_gone, refuse_without_pictures
+from scv.web.datasets.lookup import dataset_of, is_gone, refuse_without_images
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import Form, file_name, read_form
 from scv.web.http.render import AnyRequest, RequestContext
@@ -292,7 +292,7 @@ class RunController(Controller):
             run = await runs.get_editable_run(session, user, run_id)
             settings = typed_settings(form, run.settings, refused)
             if not refused:
-                refuse_without_pictures(user, run)
+                refuse_without_images(user, run)
                 await refuse_too_much(session, services.settings, run.version, dataset_of(run), run.document, settings)
                 new = await runs.repeat_run(session, run, settings, services.settings.queued_per_user)
         if refused:

@@ -16,7 +16,7 @@ from scv.db import runs
 from scv.db.tables import Model, Run, User, Version
 from scv.errors import RefusedError, SCVError
 from scv.jobs.events import BrokerAwayError
-from scv.jobs.predict_client import Answer, Picture, PredictorAwayError
+from scv.jobs.predict_client import Answer, PngImage, PredictorAwayError
 from scv.message import Message, foreign, say
 from scv.web.blocks_view.place import version_path
 from scv.web.datasets.lookup import dataset_of, is_gone
@@ -28,7 +28,7 @@ from scv.web.http.uploads import Held, HeldFile, held_by
 
 TEMPLATE = "runs/try.html"
 
-MOST_PICTURES = 20
+MOST_IMAGES = 20
 """The most images of one form that get a prediction."""
 
 MOST_BYTES = 48 * 2**20
@@ -37,7 +37,7 @@ MOST_BYTES = 48 * 2**20
 NO_WEIGHTS = say(
     "This run has no weights that could answer. Let it train to its end, or stop it after its first epoch."
 )
-_TOO_LARGE = say("These pictures are too large to be sent at once: {size} MB are the most.", size=MOST_BYTES // 2**20)
+_TOO_LARGE = say("These images are too large to be sent at once: {size} MB are the most.", size=MOST_BYTES // 2**20)
 
 Tool = Literal["draw", "files", "camera"]
 
@@ -78,7 +78,7 @@ class TryPage:
 
     most = MOST_BYTES
     too_large = _TOO_LARGE
-    most_pictures = MOST_PICTURES
+    most_images = MOST_IMAGES
 
     @property
     def here(self) -> str:
@@ -110,9 +110,9 @@ class TryPage:
             return ("draw", "files", "camera")
         return ("camera", "files", "draw")
 
-    def source(self, picture: Picture) -> str:
+    def source(self, image: PngImage) -> str:
         """The image as a data URL: it is not stored, so it has no address."""
-        return f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+        return f"data:image/png;base64,{base64.b64encode(image.png).decode()}"
 
 
 class TryController(Controller):
@@ -135,9 +135,9 @@ class TryController(Controller):
             raise RefusedError(NO_WEIGHTS)
         sent = await held_by(request, user.id, MOST_BYTES, _TOO_LARGE)
         live = bool(sent.fields.get("live"))
-        problem = None if sent.files else say("Choose a picture first.")
+        problem = None if sent.files else say("Choose an image first.")
         outcomes = await _unless_gone(request, _ask(services, weights, sent))
-        page = _page(run, outcomes=outcomes, problem=problem, more=max(0, len(sent.files) - MOST_PICTURES), live=live)
+        page = _page(run, outcomes=outcomes, problem=problem, more=max(0, len(sent.files) - MOST_IMAGES), live=live)
         status = 200
         if any(outcome.away for outcome in outcomes):
             status = 503
@@ -163,7 +163,7 @@ async def _load(services: Services, user: User, run_id: int) -> tuple[Run, str |
 
 async def _ask(services: Services, weights: str, sent: Held) -> tuple[TriedImage, ...]:
     """Predict one image after the other, so that the images of other users get their turn in between."""
-    return tuple([await _ask_about(services, weights, file) for file in sent.files[:MOST_PICTURES]])
+    return tuple([await _ask_about(services, weights, file) for file in sent.files[:MOST_IMAGES]])
 
 
 async def _ask_about(services: Services, weights: str, file: HeldFile) -> TriedImage:

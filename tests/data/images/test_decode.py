@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scv.data.images.decode import ImageRefusedError, picture
-from tests.data.pictures import noise, saved
+from scv.data.images.decode import ImageRefusedError, decode_image
+from tests.data.image_files import noise, saved
 
 
 def pixels(data: bytes, size: int = 28, channels: int = 3, fit: str = "crop") -> np.ndarray:
-    return np.frombuffer(picture(data, size, channels, fit), np.uint8).reshape(channels, size, size)
+    return np.frombuffer(decode_image(data, size, channels, fit), np.uint8).reshape(channels, size, size)
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "WEBP", "GIF"])
@@ -32,7 +32,7 @@ def test_colours_come_channel_by_channel() -> None:
     assert pixels(saved(Image.new("RGB", (30, 40), (200, 100, 50)))).reshape(3, -1).T.tolist() == [[200, 100, 50]] * 784
 
 
-def test_only_the_first_picture_of_an_animation_counts() -> None:
+def test_only_the_first_image_of_an_animation_counts() -> None:
     frames = [Image.new("RGB", (28, 28), color) for color in ("red", "blue")]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
@@ -68,7 +68,7 @@ def test_sixteen_bits_keep_the_upper_eight() -> None:
     assert np.unique(pixels(saved(image), channels=1)).tolist() == [0x80]
 
 
-def test_a_wide_picture_is_cropped_padded_or_stretched() -> None:
+def test_a_wide_image_is_cropped_padded_or_stretched() -> None:
     image = Image.new("L", (120, 40), 0)
     image.paste(100, (40, 0, 80, 40))
     data = saved(image)
@@ -113,14 +113,14 @@ def png_of(width: int, height: int) -> bytes:
 )
 def test_what_cannot_be_taken_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(ImageRefusedError) as caught:
-        picture(data, 28, 3, "crop")
+        decode_image(data, 28, 3, "crop")
 
     assert str(caught.value) == reason
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
 @pytest.mark.filterwarnings("ignore")  # as the import does; Pillow talks of torn fields
-def test_spoilt_bytes_give_a_picture_or_a_reason_and_nothing_else(format: str) -> None:
+def test_spoilt_bytes_give_a_image_or_a_reason_and_nothing_else(format: str) -> None:
     whole = saved(noise(4), format)
     random = np.random.default_rng(0)
     for _ in range(150):
@@ -128,6 +128,6 @@ def test_spoilt_bytes_give_a_picture_or_a_reason_and_nothing_else(format: str) -
         for place in random.integers(0, min(len(data), 300), 4):
             data[place] = random.integers(0, 256)
         try:
-            assert len(picture(bytes(data), 28, 3, "crop")) == 3 * 28 * 28
+            assert len(decode_image(bytes(data), 28, 3, "crop")) == 3 * 28 * 28
         except ImageRefusedError as error:
             assert str(error) in ("unreadable", "small", "large")  # noqa: PT017 - either is right

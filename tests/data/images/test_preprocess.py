@@ -1,4 +1,4 @@
-"""A person's own picture, as a network sees it: every kind of file gives a picture or a reason, never another error."""
+"""A person's own image, as a network sees it: every kind of file gives an image or a reason, never another error."""
 
 from io import BytesIO
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from scv.data.images.decode import picture
-from scv.data.images.preprocess import OwnPictureError, Seen, form_of, see
-from scv.data.own.importing import PictureOptions, prepare_pictures
+from scv.data.images.decode import decode_image
+from scv.data.images.preprocess import OwnImageError, Seen, form_of, see
+from scv.data.own.importing import ImageOptions, prepare_images
 from scv.message import Message
-from tests.data.handwriting import drawn_dark, pen_on_paper, pictures
+from tests.data.handwriting import drawn_dark, images, pen_on_paper
+from tests.data.image_files import classes, noise, saved, write_zip
 from tests.data.images.test_decode import png_of
-from tests.data.pictures import classes, noise, saved, write_zip
 
 MNIST = form_of("mnist", (1, 28, 28))
 COLOR = form_of("cifar10", (3, 32, 32))
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow talks of torn fields
 
 
 def stroke(ground: object = 255, ink: object = 0, mode: str = "L", size: int = 200) -> Image.Image:
-    """A slanted stroke in the upper left of a picture."""
+    """A slanted stroke in the upper left of an image."""
     image = Image.new(mode, (size, size), ground)  # type: ignore[arg-type]
     ImageDraw.Draw(image).line((50, 30, 80, 120), fill=ink, width=9)  # type: ignore[arg-type]
     return image
@@ -77,13 +77,13 @@ def turned_by(orientation: int) -> Image.Exif:
     return exif
 
 
-def test_a_thousand_spoilt_files_give_a_picture_or_a_reason_and_nothing_else() -> None:
+def test_a_thousand_spoilt_files_give_a_image_or_a_reason_and_nothing_else() -> None:
     seen = refused = 0
     for number, data in enumerate(spoilt(1000)):
         form = (MNIST, COLOR, CLOTHES)[number % 3]
         try:
             result = see(data, form)
-        except OwnPictureError as error:
+        except OwnImageError as error:
             assert str(error).endswith(".")  # noqa: PT017 - either is right
             refused += 1
         else:
@@ -106,14 +106,14 @@ def assert_sound(seen: Seen, shape: tuple[int, int, int]) -> None:
     ("source", "said"),
     [
         (b"", "empty"),
-        (b"\x89PNG\r\n\x1a\n", "not a picture"),
-        (b"%PDF-1.7" + bytes(99), "not a picture"),
+        (b"\x89PNG\r\n\x1a\n", "not an image"),
+        (b"%PDF-1.7" + bytes(99), "not an image"),
         (saved(Image.new("L", (1, 1))), "fewer than 8"),
         (bytes(64 * 2**20 + 1), "too large"),
         (Image.new("1", (20_001, 9)), "too large"),
         (png_of(60_000, 60_000), "too large"),
         (png_of(10_000, 9_500), "too large"),
-        (Image.new("F", (30, 30)), "not a picture"),
+        (Image.new("F", (30, 30)), "not an image"),
         (Image.new("L", (300, 300), 255), "No writing"),
         (Image.new("L", (300, 300), 0), "No writing"),
         (Image.linear_gradient("L"), "No writing"),
@@ -136,7 +136,7 @@ def assert_sound(seen: Seen, shape: tuple[int, int, int]) -> None:
     ],
 )
 def test_what_cannot_be_used_says_why(source: bytes | Image.Image, said: str) -> None:
-    with pytest.raises(OwnPictureError, match=said):
+    with pytest.raises(OwnImageError, match=said):
         see(source, MNIST)
 
 
@@ -167,7 +167,7 @@ def test_strokes_lie_as_in_mnist_whatever_they_are_drawn_with() -> None:
         assert np.abs(pixels.astype(int) - reference).mean() < 4, other.mode
 
 
-def test_a_picture_is_turned_as_its_camera_noted_and_that_is_a_step() -> None:
+def test_a_image_is_turned_as_its_camera_noted_and_that_is_a_step() -> None:
     upright = see(stroke(), MNIST)
     lying = see(saved(stroke().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=turned_by(6), quality=95), MNIST)
 
@@ -176,7 +176,7 @@ def test_a_picture_is_turned_as_its_camera_noted_and_that_is_a_step() -> None:
     assert "camera" in str(lying.steps[1].text)
 
 
-def test_the_first_of_several_pictures_is_taken_and_told() -> None:
+def test_the_first_of_several_images_is_taken_and_told() -> None:
     seen = see(saved(stroke(), "GIF", save_all=True, append_images=[noise(3, (200, 200), "L")]), MNIST)
     assert np.abs(seen.pixels.astype(int) - see(stroke(), MNIST).pixels).mean() < 4
     assert "first" in str(seen.notes[0])
@@ -190,14 +190,14 @@ def test_a_second_piece_of_writing_is_told_and_the_larger_one_taken() -> None:
     assert "more than one" in str(seen.notes[0])
 
 
-def test_each_step_is_one_picture_and_the_last_is_what_the_network_sees() -> None:
+def test_each_step_is_one_image_and_the_last_is_what_the_network_sees() -> None:
     seen = see(pen_on_paper(4, np.random.default_rng(1)), MNIST)
     assert [str(step.text).split()[0] for step in seen.steps] == ["The", "Dark", "Cut", "Fitted", "Its"]
     assert np.array_equal(np.asarray(seen.steps[-1].image), seen.pixels[0])
 
 
 def test_a_sheet_of_paper_is_told_from_the_table_around_it() -> None:
-    for _, data in pictures(9, 10, seed=1):
+    for _, data in images(9, 10, seed=1):
         seen = see(data, MNIST)
         assert "Dark strokes" in str(seen.steps[1].text)
         assert 0.02 < seen.pixels.mean() / 255 < 0.25
@@ -221,23 +221,23 @@ def test_clothes_stand_out_from_a_black_backdrop(ground: int, thing: int) -> Non
     assert (pixels > 30).any(1).all()
     assert 9 <= np.ptp(columns) + 1 <= 11
     assert pixels[:, :7].max() < 5
-    with pytest.raises(OwnPictureError, match="backdrop"):
+    with pytest.raises(OwnImageError, match="backdrop"):
         see(Image.new("L", (90, 90), ground), CLOTHES)
 
 
-def test_other_pictures_are_what_the_import_makes_of_them() -> None:
+def test_other_images_are_what_the_import_makes_of_them() -> None:
     data = saved(noise(5, (90, 60)))
-    assert see(data, COLOR).pixels.tobytes() == picture(data, 32, 3, "crop")
+    assert see(data, COLOR).pixels.tobytes() == decode_image(data, 32, 3, "crop")
 
 
-def test_a_picture_is_fitted_as_those_of_the_own_dataset_were(tmp_path: Path) -> None:
+def test_a_image_is_fitted_as_those_of_the_own_dataset_were(tmp_path: Path) -> None:
     source = write_zip(tmp_path / "own.zip", classes(2, 5))
-    resident, _ = prepare_pictures(tmp_path, source, PictureOptions(size=32, color=False, fit="pad"))
+    resident, _ = prepare_images(tmp_path, source, ImageOptions(size=32, color=False, fit="pad"))
     data = saved(noise(5, (90, 60)))
 
     form = form_of(resident.name, resident.shape, tmp_path)
-    assert see(data, form).pixels.tobytes() == picture(data, 32, 1, "pad")
-    assert form_of("pictures-../../x", resident.shape, tmp_path).fit == "crop"
+    assert see(data, form).pixels.tobytes() == decode_image(data, 32, 1, "pad")
+    assert form_of("images-../../x", resident.shape, tmp_path).fit == "crop"
     assert form_of(resident.name, resident.shape).fit == "crop"
 
 

@@ -22,7 +22,7 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def pictures(count: int, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+def random_images(count: int, shape: tuple[int, int, int], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
 
 
@@ -88,7 +88,7 @@ def mnist_like(name: str, *, prefix: str = "", second: str = "t10k") -> Small:
     """Fashion-MNIST or EMNIST letters: four idx files, published packed one by one, or all in one zip file."""
     letters = name == "emnist-letters"
     classes = 26 if letters else 10
-    images = {part: pictures(count, (1, 28, 28), count) for part, count in (("train", TRAIN), ("test", TEST))}
+    images = {part: random_images(count, (1, 28, 28), count) for part, count in (("train", TRAIN), ("test", TEST))}
     if letters:
         images["train"][0, 0] = letter_f()
     labels = {part: np.arange(len(array)) % classes for part, array in images.items()}
@@ -110,11 +110,11 @@ def mnist_like(name: str, *, prefix: str = "", second: str = "t10k") -> Small:
 
 def letter_f() -> np.ndarray:
     """An F as one reads it: a stem on the left, a long bar at the top, a short one in the middle."""
-    picture = np.zeros((28, 28), dtype=np.uint8)
-    picture[4:24, 6:9] = 255
-    picture[4:7, 6:22] = 255
-    picture[12:15, 6:17] = 255
-    return picture
+    image = np.zeros((28, 28), dtype=np.uint8)
+    image[4:24, 6:9] = 255
+    image[4:7, 6:22] = 255
+    image[12:15, 6:17] = 255
+    return image
 
 
 def fashion_mnist() -> Small:
@@ -131,7 +131,7 @@ def cifar10(per_batch: int = TRAIN // 5) -> Small:
     images, labels = [], []
     for number in range(6):
         count = TEST if number == 5 else per_batch
-        array = pictures(count, (3, 32, 32), number)
+        array = random_images(count, (3, 32, 32), number)
         images.append(array)
         labels.append((np.arange(count) + number) % 10)
         batch = {
@@ -156,7 +156,7 @@ def svhn() -> Small:
     files: dict[str, bytes] = {}
     images, labels = {}, {}
     for part, count in (("train", TRAIN), ("test", TEST)):
-        images[part], labels[part] = pictures(count, (3, 32, 32), count), np.arange(count) % 10
+        images[part], labels[part] = random_images(count, (3, 32, 32), count), np.arange(count) % 10
         stored = np.where(labels[part] == 0, 10, labels[part]).astype(np.uint8)[:, np.newaxis]
         file = BytesIO()
         savemat(file, {"X": images[part].transpose(2, 3, 1, 0), "y": stored}, do_compression=True)

@@ -12,9 +12,9 @@ import pytest
 
 from scv.data.images.decode import ImageRefusedError
 from scv.data.own import archives
-from scv.data.own.archives import PicturesError, opened
-from scv.data.own.importing import PictureOptions, import_pictures
-from tests.data.pictures import classes, write_folder, write_zip
+from scv.data.own.archives import ImagesError, opened
+from scv.data.own.importing import ImageOptions, import_images
+from tests.data.image_files import classes, write_folder, write_zip
 
 GOOD = classes(2, 5)
 
@@ -113,11 +113,11 @@ def drawings_alone(path: Path) -> None:
     write_zip(path, {f"{name}/1.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>" for name in "ab"})
 
 
-def a_class_without_a_readable_picture(path: Path) -> None:
+def a_class_without_a_readable_image(path: Path) -> None:
     write_zip(path, GOOD | {"c/1.png": b"\x7fELF"})
 
 
-def a_test_without_a_readable_picture(path: Path) -> None:
+def a_test_without_a_readable_image(path: Path) -> None:
     write_zip(path, {f"train/{name}": data for name, data in GOOD.items()} | {"test/a/1.png": b""})
 
 
@@ -150,9 +150,9 @@ BAD: dict[Callable[[Path], None], str] = {
     a_class_that_is_not_utf_8: "not UTF-8 or holds control characters",
     a_zip_in_a_zip: "a folder for each class",
     drawings_alone: "a folder for each class",
-    a_class_without_a_readable_picture: "The class c needs 5 pictures that can be read; 0 were found",
-    a_test_without_a_readable_picture: "no picture for the test",
-    a_test_of_another_class: "The class zebra has no picture to learn from",
+    a_class_without_a_readable_image: "The class c needs 5 images that can be read; 0 were found",
+    a_test_without_a_readable_image: "no image for the test",
+    a_test_of_another_class: "The class zebra has no image to learn from",
     too_many_files: "is too large: 50 files",
 }
 
@@ -163,10 +163,10 @@ def test_it_is_refused_with_a_reason_and_nothing_is_left(
 ) -> None:
     if make is too_many_files:
         monkeypatch.setattr(archives, "MOST_FILES", 50)
-    source = tmp_path / "pictures.zip"
+    source = tmp_path / "images.zip"
     make(source)
-    with pytest.raises(PicturesError) as caught:
-        import_pictures(source, tmp_path / "data" / "own", PictureOptions(size=28))
+    with pytest.raises(ImagesError) as caught:
+        import_images(source, tmp_path / "data" / "own", ImageOptions(size=28))
 
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
@@ -174,7 +174,7 @@ def test_it_is_refused_with_a_reason_and_nothing_is_left(
 
 
 def test_whatever_is_spoilt_in_a_zip_it_is_taken_or_refused_and_no_more(tmp_path: Path) -> None:
-    source, target = tmp_path / "pictures.zip", tmp_path / "data" / "own"
+    source, target = tmp_path / "images.zip", tmp_path / "data" / "own"
     whole = write_zip(source, classes(3, 6)).read_bytes()
     start = whole.index(b"PK\x01\x02")  # of the directory, where most can go wrong
     random = np.random.default_rng(0)
@@ -185,9 +185,9 @@ def test_whatever_is_spoilt_in_a_zip_it_is_taken_or_refused_and_no_more(tmp_path
             data[place] = random.integers(0, 256)
         source.write_bytes(data)
         try:
-            import_pictures(source, target, PictureOptions(size=28))
+            import_images(source, target, ImageOptions(size=28))
             endings.add("taken")
-        except PicturesError as error:
+        except ImagesError as error:
             endings.add(error.message.template)
         assert sorted(path.name for path in target.parent.glob("*")) in ([], ["own"])
 
@@ -195,7 +195,7 @@ def test_whatever_is_spoilt_in_a_zip_it_is_taken_or_refused_and_no_more(tmp_path
 
 
 def test_a_source_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PicturesError, match="nowhere cannot be read: no such file"), opened(tmp_path / "nowhere"):
+    with pytest.raises(ImagesError, match="nowhere cannot be read: no such file"), opened(tmp_path / "nowhere"):
         pass
 
 
@@ -209,8 +209,8 @@ def test_a_spoilt_file_in_a_sound_zip_is_that_file_alone(tmp_path: Path) -> None
         assert archive.read(second) == b"fine"
 
 
-def test_a_file_that_is_larger_than_a_picture_is_never_read(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures", {"a/1.png": b""})
+def test_a_file_that_is_larger_than_a_image_is_never_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "images", {"a/1.png": b""})
     os.truncate(folder / "a" / "1.png", archives.MOST_BYTES_OF_A_FILE + 1)
     with opened(folder) as archive, pytest.raises(ImageRefusedError, match="large"):
         archive.read(archive.entries[0])
@@ -218,24 +218,24 @@ def test_a_file_that_is_larger_than_a_picture_is_never_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("to", ["file", "folder", "nowhere"])
 def test_a_link_in_a_folder_is_refused_by_name(to: str, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures", GOOD)
+    folder = write_folder(tmp_path / "images", GOOD)
     target = {"file": folder / "a" / "000.png", "folder": tmp_path, "nowhere": tmp_path / "nowhere"}[to]
     (folder / "a" / "link.png").symlink_to(target)
 
-    with pytest.raises(PicturesError, match=r"a/link\.png is a link"), opened(folder):
+    with pytest.raises(ImagesError, match=r"a/link\.png is a link"), opened(folder):
         pass
 
 
 def test_a_pipe_in_a_folder_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures", GOOD)
+    folder = write_folder(tmp_path / "images", GOOD)
     os.mkfifo(folder / "a" / "pipe.png")
 
-    with pytest.raises(PicturesError, match="neither a file nor a folder"), opened(folder):
+    with pytest.raises(ImagesError, match="neither a file nor a folder"), opened(folder):
         pass
 
 
 def test_what_becomes_a_link_after_it_was_listed_is_not_followed(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures", {"a/1.png": b"x"})
+    folder = write_folder(tmp_path / "images", {"a/1.png": b"x"})
     with opened(folder) as archive:
         (folder / "a" / "1.png").unlink()
         (folder / "a" / "1.png").symlink_to("/etc/passwd")

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scv.data.own.archives import PicturesError, opened
+from scv.data.own.archives import ImagesError, opened
 from scv.data.own.class_names import class_name
 from scv.data.own.importing import plan
-from tests.data.pictures import write_zip
+from tests.data.image_files import write_zip
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from tests.data.pictures import write_zip
     ],
 )
 def test_a_name_that_would_not_come_back_is_refused_with_the_reason(typed: str, message: str) -> None:
-    with pytest.raises(PicturesError) as caught:
+    with pytest.raises(ImagesError) as caught:
         class_name(typed, ["cat", "dog"])
     assert message in str(caught.value)
 
@@ -48,7 +48,7 @@ def test_letters_are_put_together_and_spaces_around_go() -> None:
 def test_a_name_that_is_taken_comes_back_from_a_zip(tmp_path_factory: pytest.TempPathFactory, typed: str) -> None:
     try:
         name = class_name(typed)
-    except PicturesError:
+    except ImagesError:
         return
     path: Path = tmp_path_factory.getbasetemp() / "names.zip"
     write_zip(path, {f"{part}/{folder}/1.png": b"" for part in ("train", "test") for folder in (name, "other")})

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from scv.data.images.decode import ImageRefusedError
-from scv.data.own.archives import PicturesError
+from scv.data.own.archives import ImagesError
 from scv.data.own.draft import SAMPLES, THUMBNAIL, Draft
-from scv.data.own.importing import PictureOptions, import_pictures
+from scv.data.own.importing import ImageOptions, import_images
 from scv.data.resident import open_resident
-from tests.data.pictures import classes, noise, saved, write_zip
+from tests.data.image_files import classes, noise, saved, write_zip
 
 
 @pytest.fixture
@@ -19,31 +19,31 @@ def draft(tmp_path: Path) -> Draft:
 
 
 def add(draft: Draft, name: str, *seeds: int, kind: str = "PNG") -> None:
-    """Put pictures into a class, as an upload would."""
+    """Put images into a class, as an upload would."""
     draft.add_class(name)
     for seed in seeds:
         path = draft.folder.parent / "sent"
         path.write_bytes(saved(noise(seed), kind))
-        draft.add_picture(name, path)
+        draft.add_image(name, path)
 
 
-def test_pictures_are_numbered_by_age_and_end_as_what_they_are(draft: Draft) -> None:
+def test_images_are_numbered_by_age_and_end_as_what_they_are(draft: Draft) -> None:
     add(draft, "cat", 1, 2)
     add(draft, "cat", 3, kind="JPEG")
     assert draft.files("cat") == ["000003.jpg", "000002.png", "000001.png"]
-    draft.remove_picture("cat", "000002.png")
+    draft.remove_image("cat", "000002.png")
     add(draft, "cat", 4, kind="WEBP")
     assert draft.files("cat") == ["000004.webp", "000003.jpg", "000001.png"]
-    assert draft.look().pictures == 3
-    assert draft.size_on_disk == sum(path.stat().st_size for path in draft.pictures.glob("*/*"))
+    assert draft.look().images == 3
+    assert draft.size_on_disk == sum(path.stat().st_size for path in draft.images.glob("*/*"))
 
 
-def test_a_picture_that_is_refused_is_not_put_in(draft: Draft) -> None:
+def test_a_image_that_is_refused_is_not_put_in(draft: Draft) -> None:
     draft.add_class("cat")
     path = draft.folder.parent / "sent"
     path.write_bytes(b"MZ" * 100)
     with pytest.raises(ImageRefusedError, match="unreadable"):
-        draft.add_picture("cat", path)
+        draft.add_image("cat", path)
     assert draft.files("cat") == []
     assert draft.source is None
 
@@ -54,7 +54,7 @@ def test_places_outside_of_a_class_cannot_be_named(draft: Draft) -> None:
     secret.write_bytes(b"x")
     for name, file in (("..", "secret.png"), ("cat", "../../secret.png"), ("cat/..", "000001.png"), ("", "cat")):
         with pytest.raises(KeyError):
-            draft.remove_picture(name, file)
+            draft.remove_image(name, file)
         with pytest.raises(KeyError):
             draft.thumbnail(name, file)
     assert secret.exists()
@@ -64,7 +64,7 @@ def test_classes_are_renamed_and_removed(draft: Draft) -> None:
     add(draft, "cat", 1)
     add(draft, "dog", 2)
     assert draft.rename_class("cat", " Kätzchen ") == "Kätzchen"
-    with pytest.raises(PicturesError, match="already"):
+    with pytest.raises(ImagesError, match="already"):
         draft.rename_class("dog", "Kätzchen")
     with pytest.raises(KeyError):
         draft.rename_class("cat", "bird")
@@ -77,28 +77,28 @@ def test_there_are_as_many_classes_as_a_dataset_may_have(draft: Draft) -> None:
     for number in range(200):
         draft.add_class(f"{number}")
     draft.add_class("7")
-    with pytest.raises(PicturesError, match="200 are the most"):
+    with pytest.raises(ImagesError, match="200 are the most"):
         draft.add_class("one more")
 
 
-def test_an_archive_and_single_pictures_do_not_mix(draft: Draft, tmp_path: Path) -> None:
+def test_an_archive_and_single_images_do_not_mix(draft: Draft, tmp_path: Path) -> None:
     draft.take_zip(write_zip(tmp_path / "a.zip", classes(2, 5)))
-    with pytest.raises(PicturesError, match="zip file"):
+    with pytest.raises(ImagesError, match="zip file"):
         draft.add_class("cat")
     assert draft.source == draft.zip
     draft.discard()
     assert not draft.folder.exists()
     add(draft, "cat", 1)
-    with pytest.raises(PicturesError, match="collected pictures"):
+    with pytest.raises(ImagesError, match="collected images"):
         draft.take_zip(write_zip(tmp_path / "b.zip", classes(2, 5)))
-    assert draft.source == draft.pictures
+    assert draft.source == draft.images
 
 
 def test_an_archive_says_what_is_in_it_and_what_is_left_out(draft: Draft, tmp_path: Path) -> None:
     files = {**classes(3, 20), "a/notes.txt": b"x", "__MACOSX/a/001.png": b"x", "loose.png": b"x"}
     draft.take_zip(write_zip(tmp_path / "a.zip", files))
     found = draft.look()
-    assert [(one.name, one.pictures, len(one.samples)) for one in found.classes] == [
+    assert [(one.name, one.images, len(one.samples)) for one in found.classes] == [
         (name, 20, SAMPLES) for name in "abc"
     ]
     assert {reason: (names.count, names.first) for reason, names in found.refused.items()} == {
@@ -107,13 +107,13 @@ def test_an_archive_says_what_is_in_it_and_what_is_left_out(draft: Draft, tmp_pa
         "outside": (1, ["loose.png"]),
     }
     draft.take_zip(write_zip(tmp_path / "b.zip", classes(2, 6)))
-    assert draft.look().pictures == 12
+    assert draft.look().images == 12
 
 
-@pytest.mark.parametrize("options", [PictureOptions(size=28, color=False, fit="pad"), PictureOptions(size=50)])
-@pytest.mark.parametrize("way", ["zip", "pictures"])
-def test_a_preview_is_what_the_import_makes_of_the_same_pictures(
-    draft: Draft, tmp_path: Path, options: PictureOptions, way: str
+@pytest.mark.parametrize("options", [ImageOptions(size=28, color=False, fit="pad"), ImageOptions(size=50)])
+@pytest.mark.parametrize("way", ["zip", "images"])
+def test_a_preview_is_what_the_import_makes_of_the_same_images(
+    draft: Draft, tmp_path: Path, options: ImageOptions, way: str
 ) -> None:
     if way == "zip":
         draft.take_zip(write_zip(tmp_path / "a.zip", classes(2, 6)))
@@ -121,7 +121,7 @@ def test_a_preview_is_what_the_import_makes_of_the_same_pictures(
         add(draft, "a", *range(6))
         add(draft, "b", *range(10, 16))
     assert draft.source is not None
-    import_pictures(draft.source, tmp_path / "datasets" / "made", options)
+    import_images(draft.source, tmp_path / "datasets" / "made", options)
     made = open_resident(tmp_path, "made")
     for label in (0, 1):
         seen = draft.samples(label, options)

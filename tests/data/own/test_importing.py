@@ -10,25 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scv.data.images.decode import picture
-from scv.data.own.archives import PicturesError
-from scv.data.own.importing import PictureOptions, import_pictures, name_of, prepare_pictures
+from scv.data.images.decode import decode_image
+from scv.data.own.archives import ImagesError
+from scv.data.own.importing import ImageOptions, import_images, name_of, prepare_images
 from scv.data.own.summary import read_summary
 from scv.data.resident import Resident, open_resident
-from tests.data.pictures import classes, noise, saved, write_folder, write_zip
+from tests.data.image_files import classes, noise, saved, write_folder, write_zip
 
-SMALL = PictureOptions(size=28)
+SMALL = ImageOptions(size=28)
 
 
-def imported(source: Path, folder: Path, options: PictureOptions = SMALL, workers: int | None = None) -> Resident:
-    import_pictures(source, folder / "datasets" / "own", options, workers=workers)
+def imported(source: Path, folder: Path, options: ImageOptions = SMALL, workers: int | None = None) -> Resident:
+    import_images(source, folder / "datasets" / "own", options, workers=workers)
     return open_resident(folder, "own")
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_the_arrays_hold_the_pictures_in_order_and_a_fifth_is_for_the_test(color: bool, tmp_path: Path) -> None:
+def test_the_arrays_hold_the_images_in_order_and_a_fifth_is_for_the_test(color: bool, tmp_path: Path) -> None:
     files = classes(3, 12)
-    options = PictureOptions(size=30, color=color)
+    options = ImageOptions(size=30, color=color)
     resident = imported(write_zip(tmp_path / "z.zip", files), tmp_path, options)
 
     channels = 3 if color else 1
@@ -36,7 +36,7 @@ def test_the_arrays_hold_the_pictures_in_order_and_a_fifth_is_for_the_test(color
     expected = {"train": [], "test": []}
     for number, name in enumerate(sorted(files)):
         part = "test" if number % 12 % 5 == 4 else "train"
-        expected[part].append((picture(files[name], 30, channels, "crop"), number // 12))
+        expected[part].append((decode_image(files[name], 30, channels, "crop"), number // 12))
     for images, labels, part in (
         (resident.train_images, resident.train_labels, "train"),
         (resident.test_images, resident.test_labels, "test"),
@@ -86,7 +86,7 @@ def test_the_summary_says_what_was_left_out_and_why(tmp_path: Path) -> None:
         "b/z.bmp": saved(noise(77), "BMP"),
         **{f"b/torn{number}.png": saved(noise(number))[:90] for number in range(8)},
     }
-    import_pictures(write_zip(tmp_path / "z.zip", files), tmp_path / "own", SMALL)
+    import_images(write_zip(tmp_path / "z.zip", files), tmp_path / "own", SMALL)
     summary = read_summary(tmp_path / "own")
 
     assert (summary.class_names, summary.train, summary.test) == (["a", "b"], [5, 4], [1, 1])
@@ -107,14 +107,14 @@ def test_parts_that_the_source_has_are_kept_and_what_both_have_is_told(tmp_path:
     files = {f"set/train/{name}": data for name, data in learned.items()}
     files |= {f"set/test/{name}": data for name, data in tested.items()}
     files |= {"set/val/a/1.png": saved(noise(9000)), "set/test/b/again.png": learned["b/000.png"]}
-    summary = import_pictures(write_zip(tmp_path / "z.zip", files), tmp_path / "own", SMALL)
+    summary = import_images(write_zip(tmp_path / "z.zip", files), tmp_path / "own", SMALL)
 
     assert (summary.train, summary.validation, summary.test) == ([6, 6], [1, 0], [3, 4])
     assert (summary.repeated.count, summary.repeated.first) == (1, ["set/test/b/again.png"])
     assert summary.refused == {}
 
 
-def test_pictures_for_validation_lie_among_those_to_learn_from_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_images_for_validation_lie_among_those_to_learn_from_in_the_order_of_their_names(tmp_path: Path) -> None:
     files = {
         f"{part}/{name}": data
         for part, start in (("train", 0), ("val", 300), ("test", 600))
@@ -131,16 +131,16 @@ def test_pictures_for_validation_lie_among_those_to_learn_from_in_the_order_of_t
     assert without.hash != resident.hash
 
 
-def test_pictures_for_validation_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
+def test_images_for_validation_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
     files = {f"{part}/{name}": data for part in ("train", "test") for name, data in classes(2, 3).items()}
-    with pytest.raises(PicturesError, match="no picture for validation that can be read"):
+    with pytest.raises(ImagesError, match="no image for validation that can be read"):
         imported(write_zip(tmp_path / "z.zip", files | {"val/a/1.png": b"torn"}), tmp_path)
 
 
 @pytest.mark.parametrize("size", [27, 225, -1])
 def test_another_size_than_a_network_sees_is_refused(size: int) -> None:
-    with pytest.raises(PicturesError, match="28 to 224 pixels"):
-        PictureOptions(size=size)
+    with pytest.raises(ImagesError, match="28 to 224 pixels"):
+        ImageOptions(size=size)
 
 
 def test_what_is_raised_from_the_progress_ends_it_without_a_trace(tmp_path: Path) -> None:
@@ -153,14 +153,14 @@ def test_what_is_raised_from_the_progress_ends_it_without_a_trace(tmp_path: Path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_pictures(source, tmp_path / "datasets" / "own", SMALL, stop)
+        import_images(source, tmp_path / "datasets" / "own", SMALL, stop)
     assert heard == [(64, 400), (128, 400), (192, 400)]
     assert list((tmp_path / "datasets").iterdir()) == []
 
 
 def test_a_failure_leaves_what_was_there_before(tmp_path: Path) -> None:
     before = imported(write_zip(tmp_path / "z.zip", classes(2, 5)), tmp_path).hash
-    with pytest.raises(PicturesError):
+    with pytest.raises(ImagesError):
         imported(write_zip(tmp_path / "y.zip", classes(2, 2)), tmp_path)
 
     assert open_resident(tmp_path, "own").hash == before
@@ -173,13 +173,13 @@ def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
         "import resource, sys; from pathlib import Path\n"
         "from scv.data.own.importing import *\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: import_pictures(Path(sys.argv[1]), Path(sys.argv[2]), PictureOptions(size=28))\n"
-        "except PicturesError as error: print(error)"
+        "try: import_images(Path(sys.argv[1]), Path(sys.argv[2]), ImageOptions(size=28))\n"
+        "except ImagesError as error: print(error)"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(source), str(tmp_path / "datasets" / "own")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    assert done.stdout == "The pictures could not be written: file too large.\n"
+    assert done.stdout == "The images could not be written: file too large.\n"
     assert done.stderr == ""
     assert list((tmp_path / "datasets").iterdir()) == []
 
@@ -188,13 +188,13 @@ def test_what_is_imported_is_used_again_until_content_or_options_change(tmp_path
     source = write_folder(tmp_path / "pets", classes(2, 5))
     calls: list[int] = []
 
-    def prepare(options: PictureOptions = SMALL) -> str:
-        return prepare_pictures(tmp_path, source, options, lambda done, total: calls.append(done))[0].hash
+    def prepare(options: ImageOptions = SMALL) -> str:
+        return prepare_images(tmp_path, source, options, lambda done, total: calls.append(done))[0].hash
 
     first = prepare()
     assert prepare() == first
     assert len(calls) == 1
-    prepare(PictureOptions(size=28, fit="pad"))
+    prepare(ImageOptions(size=28, fit="pad"))
     (source / "a" / "000.png").write_bytes(saved(noise(123)))
     assert prepare() != first
     assert len(calls) == 3
@@ -202,10 +202,10 @@ def test_what_is_imported_is_used_again_until_content_or_options_change(tmp_path
 
 def test_a_spoilt_copy_is_written_anew(tmp_path: Path) -> None:
     source = write_zip(tmp_path / "z.zip", classes(2, 5))
-    resident, summary = prepare_pictures(tmp_path, source, SMALL)
+    resident, summary = prepare_images(tmp_path, source, SMALL)
     (tmp_path / "datasets" / resident.name / "import.json").write_text("{")
 
-    again, told = prepare_pictures(tmp_path, source, SMALL)
+    again, told = prepare_images(tmp_path, source, SMALL)
     assert (again.hash, told) == (resident.hash, summary)
 
 
@@ -215,7 +215,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
     code = (
         "import sys; from pathlib import Path\n"
         "from scv.data.own.importing import *\n"
-        "prepare_pictures(Path(sys.argv[1]), Path(sys.argv[2]), PictureOptions(size=28),\n"
+        "prepare_images(Path(sys.argv[1]), Path(sys.argv[2]), ImageOptions(size=28),\n"
         "    lambda done, total: print(done, flush=True))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(source)], stdout=subprocess.PIPE)
@@ -227,12 +227,12 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
     name = name_of(source, SMALL)
     assert any(path.is_dir() for path in (tmp_path / "datasets").glob(f".{name}-*"))
 
-    prepare_pictures(tmp_path, source, SMALL)
+    prepare_images(tmp_path, source, SMALL)
     assert sorted(path.name for path in (tmp_path / "datasets").iterdir()) == [f".{name}.lock", name]
 
 
-def test_memory_holds_a_few_pictures_and_not_the_archive(tmp_path: Path) -> None:
-    """120 pictures of 1,000 × 1,000 are 360 MB decoded; the process may take 200 more than at its start."""
+def test_memory_holds_a_few_images_and_not_the_archive(tmp_path: Path) -> None:
+    """120 images of 1,000 × 1,000 are 360 MB decoded; the process may take 200 more than at its start."""
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         for number in range(120):
             archive.writestr(f"{number % 2}/{number}.bmp", saved(noise(number, (1000, 1000)), "BMP"))
@@ -241,7 +241,7 @@ def test_memory_holds_a_few_pictures_and_not_the_archive(tmp_path: Path) -> None
         "from scv.data.own.importing import *\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
-        "s = import_pictures(Path(sys.argv[1]), Path(sys.argv[2]), PictureOptions(size=224))\n"
+        "s = import_images(Path(sys.argv[1]), Path(sys.argv[2]), ImageOptions(size=224))\n"
         "print(json.dumps([sum(s.train) + sum(s.test), peak() - before]))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "z.zip"), str(tmp_path / "own")]

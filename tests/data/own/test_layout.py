@@ -26,7 +26,7 @@ def test_the_order_of_the_files_in_the_source_changes_nothing(names: list[str], 
 
 
 @given(NAMES)
-def test_every_picture_in_a_class_folder_is_placed_once_class_by_class(names: list[str]) -> None:
+def test_every_image_in_a_class_folder_is_placed_once_class_by_class(names: list[str]) -> None:
     classes, places = arranged(names)
 
     assert classes == sorted({name.split("/")[0] for name in names})
@@ -51,11 +51,11 @@ def test_without_parts_every_fifth_of_a_class_is_for_the_test_as_with_the_digits
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=60))
-def test_a_picture_that_is_there_twice_counts_once_and_moves_no_other(pictures: list[tuple[int, int]]) -> None:
+def test_a_image_that_is_there_twice_counts_once_and_moves_no_other(images: list[tuple[int, int]]) -> None:
     sorting, plain = Sorting(), Sorting()
-    taken = [part for pixels, label in pictures if (part := sorting.part(bytes([pixels]), "", label)[0])]
-    first = dict(reversed(pictures))
-    once = [(pixels, first[pixels]) for pixels in dict(pictures)]
+    taken = [part for pixels, label in images if (part := sorting.part(bytes([pixels]), "", label)[0])]
+    first = dict(reversed(images))
+    once = [(pixels, first[pixels]) for pixels in dict(images)]
 
     assert taken == [plain.part(bytes([pixels]), "", label)[0] for pixels, label in once]
 
@@ -110,7 +110,7 @@ def test_a_class_that_happens_to_be_called_train_is_a_class() -> None:
     assert {part for _, part, _ in places} == {""}
 
 
-def test_pictures_outside_of_class_folders_are_left_out() -> None:
+def test_images_outside_of_class_folders_are_left_out() -> None:
     assert arranged(["1.png", "a/1.png", "b/c/1.png"])[1] == [(1, "", 0), (2, "", 1)]
 
 
@@ -133,7 +133,7 @@ def test_pictures_outside_of_class_folders_are_left_out() -> None:
         ("a/png", "kind"),
     ],
 )
-def test_a_name_says_what_cannot_be_a_picture(name: str, reason: str | None) -> None:
+def test_a_name_says_what_cannot_be_a_image(name: str, reason: str | None) -> None:
     assert reason_by_name(name) == reason
 
 

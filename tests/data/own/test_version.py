@@ -6,18 +6,18 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from scv.data.own.archives import PicturesError
-from scv.data.own.importing import PictureOptions, import_pictures
+from scv.data.own.archives import ImagesError
+from scv.data.own.importing import ImageOptions, import_images
 from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import open_resident
+from tests.data.image_files import classes, noise, saved
 from tests.data.own.versions import SMALL, Services, check_invariants, contents, parted, run
-from tests.data.pictures import classes, noise, saved
 from tests.examples import examples
 
 
 def test_the_first_version_is_what_an_import_gives(house: Services) -> None:
     resident, summary = house.make(classes(2, 12))
-    imported = import_pictures(house.folder / "source-0", house.folder / "datasets" / "plain", SMALL)
+    imported = import_images(house.folder / "source-0", house.folder / "datasets" / "plain", SMALL)
 
     assert resident.hash == open_resident(house.folder, "plain").hash
     assert summary == imported
@@ -25,15 +25,15 @@ def test_the_first_version_is_what_an_import_gives(house: Services) -> None:
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_new_pictures_come_after_those_that_stay_class_by_class(color: bool, house: Services) -> None:
-    options = PictureOptions(size=28, color=color)
+def test_new_images_come_after_those_that_stay_class_by_class(color: bool, house: Services) -> None:
+    options = ImageOptions(size=28, color=color)
     before, _ = house.make(classes(2, 12), options=options)
     after, summary = house.make(classes(3, 7, start=100), options=options)
     old, new = contents(before), contents(after)
 
     assert (after.class_names, summary.train, summary.test) == (("a", "b", "c"), [16, 16, 6], [3, 3, 1])
-    for (part, name), pictures in old.items():
-        assert new[part, name][: len(pictures)] == pictures
+    for (part, name), images in old.items():
+        assert new[part, name][: len(images)] == images
     check_invariants(after, summary, house.folder)
 
 
@@ -52,7 +52,7 @@ def test_adding_the_same_zip_twice_adds_nothing(house: Services) -> None:
     assert summary.refused["duplicate"].count == 24
 
 
-def test_a_new_picture_that_another_class_has_is_a_duplicate_and_one_with_a_part_is_told(house: Services) -> None:
+def test_a_new_image_that_another_class_has_is_a_duplicate_and_one_with_a_part_is_told(house: Services) -> None:
     files = classes(2, 6)
     house.make(files)
     _, summary = house.make({"a/again.png": files["b/000.png"], "a/tested.png": files["b/004.png"]})
@@ -104,7 +104,7 @@ def test_other_names_change_the_order_of_classes_and_two_may_be_exchanged(house:
     check_invariants(after, summary, house.folder)
 
 
-def test_names_that_leave_the_order_as_it_is_copy_no_picture(house: Services) -> None:
+def test_names_that_leave_the_order_as_it_is_copy_no_image(house: Services) -> None:
     before, _ = house.make(parted(6, "train", "val", "test"))
     after, summary = house.make(None, renamed={"b": "z"})
 
@@ -115,7 +115,7 @@ def test_names_that_leave_the_order_as_it_is_copy_no_picture(house: Services) ->
     check_invariants(after, summary, house.folder)
 
 
-def test_dropped_pictures_are_gone_and_the_others_stay_in_their_part(house: Services) -> None:
+def test_dropped_images_are_gone_and_the_others_stay_in_their_part(house: Services) -> None:
     before, _ = house.make(parted(12, "train", "val", "test"))
     old = contents(before)
     validates = before.validation[3]
@@ -129,7 +129,7 @@ def test_dropped_pictures_are_gone_and_the_others_stay_in_their_part(house: Serv
     check_invariants(after, summary, house.folder)
 
 
-def test_without_its_pictures_for_validation_a_dataset_leaves_that_to_the_settings(house: Services) -> None:
+def test_without_its_images_for_validation_a_dataset_leaves_that_to_the_settings(house: Services) -> None:
     before, _ = house.make(parted(6, "train", "val", "test"))
     after, summary = house.make(None, train=tuple(map(int, before.validation)))
 
@@ -138,7 +138,7 @@ def test_without_its_pictures_for_validation_a_dataset_leaves_that_to_the_settin
     check_invariants(after, summary, house.folder)
 
 
-def test_a_class_of_which_nothing_is_left_is_gone_unless_it_gets_new_pictures(house: Services) -> None:
+def test_a_class_of_which_nothing_is_left_is_gone_unless_it_gets_new_images(house: Services) -> None:
     before, _ = house.make(classes(3, 6))
     train = tuple(map(int, np.flatnonzero(before.train_labels == 1)))
     test = tuple(map(int, np.flatnonzero(before.test_labels == 1)))
@@ -166,7 +166,7 @@ def test_folders_of_a_draft_are_classes_whatever_they_are_called_and_one_may_be_
     check_invariants(after, summary, house.folder)
 
 
-def test_progress_ends_with_all_pictures(house: Services) -> None:
+def test_progress_ends_with_all_images(house: Services) -> None:
     house.make(classes(2, 100))
     heard: list[int] = []
     house.make(classes(1, 100, start=200), progress=lambda done, total: heard.append(done))
@@ -175,9 +175,9 @@ def test_progress_ends_with_all_pictures(house: Services) -> None:
     assert heard[-1] == 300
 
 
-def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services) -> None:
-    """400 pictures of 224 × 224 and 400 new ones, 120 MB in all: the process may take 90 more than at its start."""
-    options = PictureOptions(size=224)
+def test_memory_holds_a_few_images_and_not_the_version_before(house: Services) -> None:
+    """400 images of 224 × 224 and 400 new ones, 120 MB in all: the process may take 90 more than at its start."""
+    options = ImageOptions(size=224)
     for number, start in enumerate((0, 200)):
         with zipfile.ZipFile(house.folder / f"{number}.zip", "w") as archive:
             for count in range(2 * start, 2 * start + 400):
@@ -187,7 +187,7 @@ def test_memory_holds_a_few_pictures_and_not_the_version_before(house: Services)
     code = (
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
-        "options = PictureOptions(size=224)\n"
+        "options = ImageOptions(size=224)\n"
         "plan = VersionPlan(target='own-1-2', previous='own-1-1', options=options, source=sys.argv[2])\n"
         "s = make_version(Path(sys.argv[1]), plan)\n"
         "print(json.dumps([sum(s.train) + sum(s.test), peak() - before]))"
@@ -212,7 +212,7 @@ def test_any_chain_of_versions_keeps_the_invariants(
             f"{part}{name}/{number}.png": POOL[number]
             for part in parts
             for name in data.draw(st.sets(st.sampled_from("abcd"), min_size=2), label="classes")
-            for number in data.draw(st.sets(st.integers(0, 59), min_size=8, max_size=12), label="pictures")
+            for number in data.draw(st.sets(st.integers(0, 59), min_size=8, max_size=12), label="images")
         }
         change: dict[str, object] = {}
         if house.version:
@@ -225,7 +225,7 @@ def test_any_chain_of_versions_keeps_the_invariants(
                 change[part] = tuple(data.draw(drop, label=f"dropped {part}"))
         try:
             resident, summary = house.make(files, **change)  # type: ignore[arg-type]
-        except PicturesError:
+        except ImagesError:
             event("refused")
             assert set(house.left()) - {"again"} == {f"own-1-{number + 1}" for number in range(house.version)}
             continue

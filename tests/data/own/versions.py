@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 
 from scv.data.own.export import export_zip
-from scv.data.own.importing import PictureOptions, import_pictures
+from scv.data.own.importing import ImageOptions, import_images
 from scv.data.own.summary import ImportSummary, read_summary
 from scv.data.own.version import VersionPlan, make_version
 from scv.data.resident import Resident, open_resident
-from tests.data.pictures import classes, write_folder, write_zip
+from tests.data.image_files import classes, write_folder, write_zip
 
-SMALL = PictureOptions(size=28)
+SMALL = ImageOptions(size=28)
 
 
 class Services:
@@ -33,7 +33,7 @@ class Services:
         files: dict[str, bytes] | None = None,
         *,
         folder: bool = False,
-        options: PictureOptions = SMALL,
+        options: ImageOptions = SMALL,
         progress: Callable[[int, int], None] | None = None,
         renamed: dict[str, str] | None = None,
         train: tuple[int, ...] = (),
@@ -83,21 +83,21 @@ def contents(resident: Resident) -> dict[tuple[str, str], list[bytes]]:
 
 
 def check_invariants(resident: Resident, summary: ImportSummary, folder: Path) -> None:
-    """What holds of every version: order, no picture twice in a part, counts, and the way out and in again."""
+    """What holds of every version: order, no image twice in a part, counts, and the way out and in again."""
     found = contents(resident)
     assert list(resident.class_names) == sorted(resident.class_names) == summary.class_names
     for part, counts in (("train", summary.train), ("val", summary.validation), ("test", summary.test)):
         assert [len(found.get((part, name), [])) for name in resident.class_names] == counts
-        pictures = [pixels for name in resident.class_names for pixels in found.get((part, name), [])]
-        assert len(pictures) == len(set(pictures))
+        images = [pixels for name in resident.class_names for pixels in found.get((part, name), [])]
+        assert len(images) == len(set(images))
     parts = [
-        {pixels for (part, _), pictures in found.items() if part == wanted for pixels in pictures}
+        {pixels for (part, _), images in found.items() if part == wanted for pixels in images}
         for wanted in ("train", "val", "test")
     ]
     assert summary.repeated.count == sum(map(len, parts)) - len(set().union(*parts))
     export_zip(resident, folder / "out.zip")
-    options = PictureOptions(size=resident.shape[1], color=resident.shape[0] == 3)
-    again = import_pictures(folder / "out.zip", folder / "datasets" / "again", options)
+    options = ImageOptions(size=resident.shape[1], color=resident.shape[0] == 3)
+    again = import_images(folder / "out.zip", folder / "datasets" / "again", options)
     assert open_resident(folder, "again").hash == resident.hash
     assert (again.class_names, again.train, again.validation, again.test) == (
         summary.class_names,

@@ -1,10 +1,10 @@
-"""Pictures that a network of digits has never learned from, 28×28: noise, letters and clothes."""
+"""Images that a network of digits has never learned from, 28×28: noise, letters and clothes."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from scv.data.images.preprocess import OwnPictureError, form_of, see
+from scv.data.images.preprocess import OwnImageError, form_of, see
 
 _MNIST = form_of("mnist", (1, 28, 28))
 _LETTERS = "ABCDEFGHJKMNPQRTUVWXYabdefghkmnpqrtwxy"
@@ -16,7 +16,7 @@ Strangers = NDArray[np.uint8]  # (N, 1, 28, 28)
 def noise(count: int, seed: int = 0) -> Strangers:
     """Each pixel by chance, or blotches, or few bright pixels on black."""
     random = np.random.default_rng(seed)
-    pictures = []
+    images = []
     for number in range(count):
         pixels = random.integers(0, 256, (28, 28), dtype=np.uint8)
         if number % 3 == 1:
@@ -24,26 +24,26 @@ def noise(count: int, seed: int = 0) -> Strangers:
             pixels = np.asarray(small.resize((28, 28), Image.Resampling.BICUBIC))
         elif number % 3 == 2:
             pixels = np.where(random.random((28, 28)) < 0.15, pixels, 0).astype(np.uint8)
-        pictures.append(pixels)
-    return np.stack(pictures)[:, None]
+        images.append(pixels)
+    return np.stack(images)[:, None]
 
 
 def letters(count: int, seed: int = 0) -> Strangers:
-    """Letters of a printed alphabet, turned and slanted, through the same steps as a person's own picture."""
+    """Letters of a printed alphabet, turned and slanted, through the same steps as a person's own image."""
     random = np.random.default_rng(seed)
-    pictures: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     font = ImageFont.load_default(120)
-    while len(pictures) < count:
+    while len(images) < count:
         image = Image.new("L", (240, 240), 255)
         ImageDraw.Draw(image).text((120, 120), random.choice(list(_LETTERS)), 0, font=font, anchor="mm")
         slant = random.normal(0, 0.12)
         image = image.transform((240, 240), Image.Transform.AFFINE, (1, slant, -120 * slant, 0, 1, 0), fillcolor=255)
         image = image.rotate(random.normal(0, 6), fillcolor=255)
         try:
-            pictures.append(see(image, _MNIST).pixels)
-        except OwnPictureError:
+            images.append(see(image, _MNIST).pixels)
+        except OwnImageError:
             continue
-    return np.stack(pictures)
+    return np.stack(images)
 
 
 _CLOTHES = {
@@ -63,7 +63,7 @@ def clothes(count: int, seed: int = 0) -> Strangers:
     """Silhouettes of clothes, shaded and woven, as those of Fashion-MNIST are: full and grey, not strokes."""
     random = np.random.default_rng(seed)
     shapes = list(_CLOTHES.values())
-    pictures = []
+    images = []
     for number in range(count):
         image = Image.new("L", (112, 112), 0)
         points = np.array(shapes[number % len(shapes)], dtype=float) + random.normal(0, 0.5, (1, 2))
@@ -73,8 +73,8 @@ def clothes(count: int, seed: int = 0) -> Strangers:
         y, x = np.mgrid[0:28, 0:28]
         weave = 1 + 0.25 * np.sin(x * random.uniform(0.3, 2) + y * random.uniform(0.3, 2) + random.uniform(0, 6))
         shade = random.uniform(90, 220) * weave + random.normal(0, 12, (28, 28))
-        pictures.append(np.clip(mask * shade, 0, 255).astype(np.uint8))
-    return np.stack(pictures)[:, None]
+        images.append(np.clip(mask * shade, 0, 255).astype(np.uint8))
+    return np.stack(images)[:, None]
 
 
 def auroc(known: NDArray[np.float64], strange: NDArray[np.float64]) -> float:

@@ -16,7 +16,7 @@ from scv.ml.trained import Trained
 from scv.report.activation import Activation, Details, LayerActivations
 from scv.report.sprites import Sprite
 from tests.ml.conftest import document
-from tests.ml.reported import learned, pictures, silence, unlearned
+from tests.ml.reported import images, learned, silence, unlearned
 from tests.ml.test_hooks import NESTED
 
 
@@ -83,7 +83,7 @@ def test_the_nine_images_of_each_channel_are_those_that_excite_it_most(
             assert channel.high == pytest.approx(numbers[:, number].max(), rel=1e-3, abs=1e-5)
 
 
-def test_their_pictures_and_maps_can_be_shown_without_the_network(
+def test_their_images_and_maps_can_be_shown_without_the_network(
     made: Activation, folder: Path, given: dict[str, NDArray[np.float32]], digits: Resident
 ) -> None:
     for layer in made.layers:
@@ -92,7 +92,7 @@ def test_their_pictures_and_maps_can_be_shown_without_the_network(
         for number, channel in enumerate(details.channels):
             for place in (0, 8):
                 image = channel.images[place]
-                assert (tile(folder, details.pictures, 9 * number + place) == digits.test_images[image, 0]).all()
+                assert (tile(folder, details.sprite, 9 * number + place) == digits.test_images[image, 0]).all()
                 if is_tensor(layer.output):
                     shown = tile(folder, details.maps, 9 * number + place)
                     scale = shown.shape[0] // layer.output[1]
@@ -103,11 +103,11 @@ def test_their_pictures_and_maps_can_be_shown_without_the_network(
                     assert (shown[:scale, :scale] == shown[0, 0]).all()
 
 
-def test_samples_show_one_picture_of_each_class(
+def test_samples_show_one_image_of_each_class(
     made: Activation, folder: Path, given: dict[str, NDArray[np.float32]], digits: Resident
 ) -> None:
     assert sorted(digits.test_labels[list(made.samples)].tolist()) == list(range(10))
-    assert (tile(folder, made.pictures, 3) == digits.test_images[made.samples[3], 0]).all()
+    assert (tile(folder, made.sprite, 3) == digits.test_images[made.samples[3], 0]).all()
     for layer in made.layers:
         details, numbers = details_of(folder, layer), given[layer.path]
         for number, channel in enumerate(details.channels):
@@ -137,20 +137,20 @@ def test_what_is_too_much_is_left_out_and_said(
     assert details.maps.width == 64, "as small as 8 pixels and no smaller, enlarged again"
 
 
-def test_pictures_of_all_layers_together_are_made_smaller_where_they_would_be_too_much(
+def test_images_of_all_layers_together_are_made_smaller_where_they_would_be_too_much(
     mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three layers of 4, 4 and 10 channels, nine pictures of each."""
+    """Three layers of 4, 4 and 10 channels, nine images of each."""
     monkeypatch.setattr(making, "_PIXELS", 18 * 9 * 12 * 12)
     network = document(
         ("Conv2d", {"out_channels": 4, "kernel_size": 3}), "ReLU", "Flatten", ("Linear", {"out_features": 10})
     )
     made = make_activation(unlearned(network, mnist), mnist, tmp_path, silence)
-    assert [details_of(tmp_path, layer).pictures.width for layer in made.layers] == [12, 12, 12]
+    assert [details_of(tmp_path, layer).sprite.width for layer in made.layers] == [12, 12, 12]
 
 
 def test_large_maps_are_averaged(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (1, 128, 128), 2, test_size=12)
+    resident = images(tmp_path, (1, 128, 128), 2, test_size=12)
     network = document(
         ("Conv2d", {"out_channels": 2, "kernel_size": 1}),
         ("AdaptiveAvgPool2d", {"output_size": 1}),
@@ -169,7 +169,7 @@ def test_large_maps_are_averaged(tmp_path: Path) -> None:
 
 
 def test_a_test_set_of_fewer_than_nine_images_will_do(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (3, 8, 8), 2, test_size=3)
+    resident = images(tmp_path, (3, 8, 8), 2, test_size=3)
     trained = unlearned(document("Flatten", ("Linear", {"out_features": 2})), resident)
     made = make_activation(trained, resident, tmp_path, silence)
 

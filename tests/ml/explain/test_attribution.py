@@ -28,7 +28,7 @@ from scv.report.attribution import Attribution
 from tests.blocks.generate import nested_documents
 from tests.examples import examples
 from tests.ml.conftest import document
-from tests.ml.explaining import NETWORKS, Told, answers, learned, pictures, sample, unlearned
+from tests.ml.explaining import NETWORKS, Told, answers, images, learned, sample, unlearned
 
 
 @pytest.fixture(params=list(NETWORKS))
@@ -37,7 +37,7 @@ def trained(request: pytest.FixtureRequest, mnist: Resident) -> Trained:
 
 
 def normalized(trained: Trained, resident: Resident, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pictures as the network gets them, what it answers, and the background as the network gets it."""
+    """Images as the network gets them, what it answers, and the background as the network gets it."""
     pixels = sample(resident, count)
     empty = trained.normalize(background(trained).expand(1, *pixels.shape[1:]))
     return trained.normalize(pixels), scores(trained, pixels).argmax(1), empty
@@ -138,7 +138,7 @@ def test_layers_that_work_in_place_change_no_attribution(mnist: Resident) -> Non
         torch.testing.assert_close(one, other)
 
 
-def test_one_picture_is_explained_as_among_others(trained: Trained, mnist: Resident) -> None:
+def test_one_image_is_explained_as_among_others(trained: Trained, mnist: Resident) -> None:
     pixels, targets = sample(mnist, 5), torch.tensor([7, 2, 1, 0, 4])
     for method in (occlusion, *([grad_cam] if cam_layer(trained) else [])):
         torch.testing.assert_close(method(trained, pixels, targets)[3:4], method(trained, pixels[3:4], targets[3:4]))
@@ -194,7 +194,7 @@ def test_every_network_that_can_be_trained_can_be_explained(data: st.DataObject)
     assert all(parameter.grad is None for parameter in trained.network.parameters())
 
 
-def test_the_window_follows_the_picture() -> None:
+def test_the_window_follows_the_image() -> None:
     assert occlusion_window((1, 28, 28)) == ((6, 6), (3, 3))
     assert occlusion_window((3, 8, 8)) == ((2, 2), (1, 1))
     assert occlusion_window((3, 224, 112)) == ((45, 22), (22, 11))
@@ -216,7 +216,7 @@ def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None
     for example in made.examples:
         assert mnist.test_labels[example.index] == example.label
     assert [method.tiles is not None for method in made.methods] == [name != "perceptron", True, True]
-    for tiles in (made.pictures, *(method.tiles for method in made.methods if method.tiles)):
+    for tiles in (made.sprite, *(method.tiles for method in made.methods if method.tiles)):
         with Image.open(tmp_path / tiles.file) as plate:
             assert plate.size == (tiles.columns * tiles.width, -(-tiles.count // tiles.columns) * tiles.height)
         assert tiles.count == len(made.examples)
@@ -228,7 +228,7 @@ def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None
 
 
 def test_many_classes_and_colour_make_a_section_too(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (3, 9, 10), 200, 400)
+    resident = images(tmp_path, (3, 9, 10), 200, 400)
     network = document(("Conv2d", {"out_channels": 4}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
 
     trained = unlearned(network, (3, 9, 10), 200)

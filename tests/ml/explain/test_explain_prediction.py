@@ -1,4 +1,4 @@
-"""What a page shows of an answer to one picture."""
+"""What a page shows of an answer to one image."""
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ def test_grad_cam_is_shown_where_it_finds_something(mnist: Resident) -> None:
 
 
 def test_a_network_without_feature_maps_is_asked_by_covering(mnist: Resident) -> None:
-    trained, picture = learned("perceptron", mnist), mnist.test_images[0].copy()
-    shown = explain(trained, picture, None)
+    trained, image = learned("perceptron", mnist), mnist.test_images[0].copy()
+    shown = explain(trained, image, None)
     assert shown.overlay is not None
     assert "no feature maps for Grad-CAM" in str(shown.about)
     colours = shown.overlay.reshape(3, -1).astype(int)
-    ink = np.repeat(np.repeat(picture[0] > 128, shown.overlay.shape[1] // 28, 0), shown.overlay.shape[2] // 28, 1)
+    ink = np.repeat(np.repeat(image[0] > 128, shown.overlay.shape[1] // 28, 0), shown.overlay.shape[2] // 28, 1)
     warm = (colours[0] - colours[2]).reshape(ink.shape)
     assert warm[ink].mean() > warm[~ink].mean(), "what speaks for the answer is the ink"
 

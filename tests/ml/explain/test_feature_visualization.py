@@ -20,7 +20,7 @@ from scv.report.feature_visualization import Maximization
 from tests.blocks.generate import nested_documents
 from tests.examples import examples
 from tests.ml.conftest import document
-from tests.ml.explaining import Told, learned, pictures, unlearned
+from tests.ml.explaining import Told, images, learned, unlearned
 
 
 def variation(images: torch.Tensor) -> float:
@@ -49,7 +49,7 @@ def coloured(mnist: Resident, tmp_path_factory: pytest.TempPathFactory) -> Resid
 
 
 @pytest.mark.parametrize("name", ["lenet", "perceptron", "pooled"])
-def test_classes_are_answered_more_than_to_any_test_picture(
+def test_classes_are_answered_more_than_to_any_test_image(
     name: str, mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(section, "_CHANNELS", 1)  # they have a test of their own
@@ -74,7 +74,7 @@ def test_classes_are_answered_more_than_to_any_test_picture(
     assert made.tiles.count == 10 * made.seeds
 
 
-def test_what_is_made_is_in_colour_where_the_pictures_are(
+def test_what_is_made_is_in_colour_where_the_images_are(
     coloured: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(section, "_CHANNELS", 1)
@@ -88,7 +88,7 @@ def test_what_is_made_is_in_colour_where_the_pictures_are(
         assert np.asarray(plate.convert("HSV"))[..., 1].max() > 50
 
 
-def test_a_goal_makes_plainer_pictures(mnist: Resident) -> None:
+def test_a_goal_makes_plainer_images(mnist: Resident) -> None:
     trained = learned("perceptron", mnist)
     plain = maximize(trained, range(10), 1, goals=torch.full((10,), 8.0))
     full = maximize(trained, range(10), 1)
@@ -112,7 +112,7 @@ def test_what_is_made_is_smoother_than_bare_gradient_ascent(mnist: Resident) -> 
     assert variation(made) < 0.5 * variation(255 * bare)
 
 
-def test_the_answers_are_those_to_the_pictures(mnist: Resident) -> None:
+def test_the_answers_are_those_to_the_images(mnist: Resident) -> None:
     trained = learned("lenet", mnist)
     made = maximize(trained, [3, 8], 2, 10)
     again = scores(trained, made.pixels.flatten(0, 1))
@@ -129,7 +129,7 @@ def test_the_same_is_made_again_and_no_generator_is_touched(mnist: Resident) -> 
 
 
 @pytest.mark.parametrize("name", ["lenet", "residual"])
-def test_channels_are_answered_more_than_to_any_test_picture(
+def test_channels_are_answered_more_than_to_any_test_image(
     name: str, mnist: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(section, "_SEEDS", 1)  # of the classes, which have a test of their own
@@ -155,7 +155,7 @@ def test_channels_are_answered_more_than_to_any_test_picture(
     assert made.layers_left_out == 0
 
 
-def test_a_channels_picture_is_what_its_kernel_looks_for(mnist: Resident) -> None:
+def test_a_channels_image_is_what_its_kernel_looks_for(mnist: Resident) -> None:
     """The middle number of a first convolution is largest for white where its kernel adds, black where not."""
     trained = learned("lenet", mnist)
     first = layers_of(trained)[0]
@@ -173,7 +173,7 @@ def test_a_network_of_one_layer_has_no_channels_but_its_classes(digits: Resident
     assert made.layers_left_out == 0
 
 
-def test_layers_that_mix_no_channels_have_no_pictures_of_their_own(digits: Resident, tmp_path: Path) -> None:
+def test_layers_that_mix_no_channels_have_no_images_of_their_own(digits: Resident, tmp_path: Path) -> None:
     """Whether they learn a number for each place, one for each channel, or none."""
     network = document(
         ("BatchNorm2d", {"affine": False}),
@@ -189,7 +189,7 @@ def test_layers_that_mix_no_channels_have_no_pictures_of_their_own(digits: Resid
 
 def test_of_very_many_classes_some_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(section, "_BUDGET", section._BUDGET / 8)  # for a network of an eighth of the cost
-    resident = pictures(tmp_path, (3, 24, 25), 200, 400)
+    resident = images(tmp_path, (3, 24, 25), 200, 400)
     blocks = [("Conv2d", {"out_channels": 22, "kernel_size": 5, "padding": 2})] * 3
     network = document(*blocks, "AdaptiveAvgPool2d", "Flatten", ("Linear", {"out_features": 200}))
 
@@ -206,7 +206,7 @@ def test_of_very_many_classes_some_are_shown(tmp_path: Path, monkeypatch: pytest
 
 @settings(max_examples=examples(5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_every_network_that_can_be_trained_makes_pictures(data: st.DataObject) -> None:
+def test_every_network_that_can_be_trained_makes_images(data: st.DataObject) -> None:
     shape = data.draw(st.sampled_from([(1, 8, 8), (3, 9, 12), (2, 16, 11)]))
     classes = data.draw(st.sampled_from([2, 7, 200]))
     network = data.draw(nested_documents(shape, classes))

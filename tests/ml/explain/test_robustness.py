@@ -10,7 +10,7 @@ from scv.data.resident import Resident
 from scv.ml.explain.robustness import LEVELS, WAYS, chances_of, corrupt, make_robustness
 from scv.report.robustness import Robustness
 from tests.ml.conftest import document
-from tests.ml.explaining import NETWORKS, Told, learned, pictures, sample, unlearned
+from tests.ml.explaining import NETWORKS, Told, images, learned, sample, unlearned
 
 DRAWS = torch.tensor([0.255604, 0.304088, 0.826321, 0.447291])
 NOISE = torch.tensor([0.940557, -0.573063, 2.118748, 0.302745])
@@ -54,13 +54,13 @@ def test_noise_has_mean_zero_and_spread_one() -> None:
     noise = chances_of(np.arange(50), (3, 20, 20)).noise
     assert abs(float(noise.mean())) < 0.02
     assert float(noise.std()) == pytest.approx(1, abs=0.02)
-    assert abs(float((noise[0] * noise[1]).mean())) < 0.1, "every picture has its own"
+    assert abs(float((noise[0] * noise[1]).mean())) < 0.1, "every image has its own"
 
 
 def spoilt_by(
     name: str, level: int, pixels: torch.Tensor, indices: np.ndarray, empty: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Test pictures, uint8 (B, C, H, W), as the section spoils them; `indices` are theirs in the test set."""
+    """Test images, uint8 (B, C, H, W), as the section spoils them; `indices` are theirs in the test set."""
     (way,) = (way for way in WAYS if way.name == name)
     _, *shape = pixels.shape
     nothing = torch.zeros(1, shape[0], 1, 1) if empty is None else empty
@@ -68,7 +68,7 @@ def spoilt_by(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_is_spoilt_the_same_in_any_company(name: str, mnist: Resident) -> None:
+def test_a_image_is_spoilt_the_same_in_any_company(name: str, mnist: Resident) -> None:
     pixels = sample(mnist, 6)
     together = spoilt_by(name, 4, pixels, np.arange(6))
     alone = spoilt_by(name, 4, pixels[5:], np.array([5]))
@@ -77,7 +77,7 @@ def test_a_picture_is_spoilt_the_same_in_any_company(name: str, mnist: Resident)
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 31), (3, 224, 224)])
-def test_every_level_is_further_from_the_picture(name: str, shape: tuple[int, int, int]) -> None:
+def test_every_level_is_further_from_the_image(name: str, shape: tuple[int, int, int]) -> None:
     rows = torch.linspace(0, 1, shape[1])[:, None] + torch.linspace(0, 1, shape[2])[None]
     pixels = (127 * (torch.sin(5 * rows) + 1)).byte().expand(4, *shape)
     away = [
@@ -104,8 +104,8 @@ def test_less_contrast_keeps_the_mean() -> None:
 def test_the_blur_is_a_gaussian_one(mnist: Resident) -> None:
     pixels = sample(mnist, 3)
     ours = spoilt_by("blur", 5, pixels, np.arange(3))  # 0.09 of 28 pixels
-    for picture, spoilt in zip(pixels, ours, strict=True):
-        theirs = Image.fromarray(picture[0].numpy()).filter(ImageFilter.GaussianBlur(0.09 * 28))
+    for image, spoilt in zip(pixels, ours, strict=True):
+        theirs = Image.fromarray(image[0].numpy()).filter(ImageFilter.GaussianBlur(0.09 * 28))
         assert np.abs(np.asarray(theirs, int) - spoilt[0].numpy()).mean() < 3, "Pillow's is made of box blurs"
 
 
@@ -142,12 +142,12 @@ def test_an_occlusion_covers_the_share_that_is_said() -> None:
     pixels = torch.full((30, 3, 40, 20), 200, dtype=torch.uint8)
     spoilt = spoilt_by("occlusion", 4, pixels, np.arange(30), torch.full((1, 3, 1, 1), 9.0))
     assert ((spoilt == 9).sum((1, 2, 3)) == 3 * 20 * 10).all()
-    assert len({tuple((picture == 9).nonzero()[0].tolist()) for picture in spoilt}) > 10, "at different places"
+    assert len({tuple((image == 9).nonzero()[0].tolist()) for image in spoilt}) > 10, "at different places"
 
 
 def test_many_classes_and_colour_make_a_section_too(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (3, 9, 10), 200, 400)
+    resident = images(tmp_path, (3, 9, 10), 200, 400)
     network = document(("Conv2d", {"out_channels": 4}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
     made = make_robustness(unlearned(network, (3, 9, 10), 200), resident, tmp_path, Told())
-    assert made.pictures == 400
+    assert made.images == 400
     assert "not certain" in str(made.verdict), "by chance it is as bad at all of them"

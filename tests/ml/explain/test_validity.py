@@ -24,7 +24,7 @@ from scv.ml.scores import scores
 from scv.report.attribution import MethodName
 from scv.report.validity import Validity
 from tests.ml.conftest import document
-from tests.ml.explaining import NETWORKS, Told, answers, learned, pictures, sample, unlearned
+from tests.ml.explaining import NETWORKS, Told, answers, images, learned, sample, unlearned
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "integrated_gradients", "occlusion"])
@@ -43,7 +43,7 @@ def test_what_is_found_counts_more_than_chance(method: MethodName, mnist: Reside
     assert gains.mean() > 4 * gains.std() / 200**0.5, "far more than chance would give"
 
 
-def test_deletion_begins_with_the_picture_and_insertion_ends_with_it(mnist: Resident) -> None:
+def test_deletion_begins_with_the_image_and_insertion_ends_with_it(mnist: Resident) -> None:
     trained = learned("lenet", mnist)
     pixels = sample(mnist, 5)
     targets = scores(trained, pixels).argmax(1)
@@ -120,7 +120,7 @@ def test_a_network_without_weights_above_its_normalization_has_one_step() -> Non
     assert [layer for layer, _ in stages] == ["norm1"]
 
 
-def test_what_was_learned_makes_the_maps_and_a_map_of_the_picture_alone_would_be_found_out(mnist: Resident) -> None:
+def test_what_was_learned_makes_the_maps_and_a_map_of_the_image_alone_would_be_found_out(mnist: Resident) -> None:
     trained = learned("perceptron", mnist)
     pixels = sample(mnist, 30)
     targets = scores(trained, pixels).argmax(1)
@@ -156,8 +156,8 @@ def test_the_section_is_made(name: str, mnist: Resident, tmp_path: Path) -> None
 
 
 def test_a_network_that_knows_nothing_makes_a_section_too(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (3, 8, 9), 2, 20)
+    resident = images(tmp_path, (3, 8, 9), 2, 20)
     network = document("Flatten", ("Linear", {"out_features": 2}), "Softmax")
     trained = unlearned(network, (3, 8, 9), 2)
     made = make_validity(trained, resident, tmp_path, Told(), answers(trained, resident))
-    assert made.pictures == 20
+    assert made.images == 20

@@ -95,7 +95,7 @@ def chains(longest: int = 6) -> list[tuple[Block, ...]]:
     A block that does not stand behind those of its network begins the next one.
     """
     found: list[tuple[Block, ...]] = [()]
-    # First those that take a picture, so that none of them stands behind a Flatten.
+    # First those that take an image, so that none of them stands behind a Flatten.
     for kind in sorted(CATALOGUE, key=lambda kind: kind == "Flatten" or holding(kind)[0].type == "Flatten"):
         blocks = tuple(msgspec.structs.replace(block, id=f"{block.id}{len(found[-1])}") for block in holding(kind))
         longer = Document(blocks=(*found[-1], *blocks, *behind(CLASSES)))
@@ -159,7 +159,7 @@ def test_an_adaptive_maximum_deep_within_becomes_onnx_and_stays_itself_in_the_ne
 
 
 @pytest.mark.parametrize(("shape", "classes"), [((1, 8, 8), 2), ((3, 17, 11), 200), ((3, 224, 224), 3)])
-def test_any_size_of_pictures_and_number_of_classes_will_do(shape: tuple[int, int, int], classes: int) -> None:
+def test_any_size_of_images_and_number_of_classes_will_do(shape: tuple[int, int, int], classes: int) -> None:
     trained = network(Block("p", "AvgPool2d", {"kernel_size": 4}), shape=shape, classes=classes)
 
     assert difference(trained, onnx_bytes(trained), 2) <= 1e-4

@@ -148,7 +148,7 @@ def test_mean_and_spread_in_the_weights_are_what_the_script_finds_out(
     assert std.flatten().tolist() == pytest.approx(resident.std, rel=1e-6)
 
 
-def test_pictures_of_ones_own_are_certified_without_being_asked_for(noise: Resident, tmp_path: Path) -> None:
+def test_images_of_ones_own_are_certified_without_being_asked_for(noise: Resident, tmp_path: Path) -> None:
     train(FORGETFUL, SHORT, noise, folder=tmp_path, emit=Listener(), should_stop=never)
     trained = load_trained(tmp_path / WEIGHTS)
     assert trained.info.dataset == "noise"

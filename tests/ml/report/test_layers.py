@@ -13,7 +13,7 @@ from scv.ml.report.layers import make_layers
 from scv.ml.trained import Trained
 from scv.report.layers import LayerFigures, Layers
 from tests.ml.conftest import FORGETFUL, document
-from tests.ml.reported import learned, pictures, silence, unlearned
+from tests.ml.reported import images, learned, silence, unlearned
 from tests.ml.test_hooks import NESTED
 
 DEADLY = document(
@@ -87,7 +87,7 @@ def test_channels_that_never_rise_above_zero_are_dead_after_relu(digits: Residen
 
     rows = by_block(make_layers(trained, digits, tmp_path, silence))
 
-    assert rows["b0"].dead == (), "the convolution itself still tells pictures apart"
+    assert rows["b0"].dead == (), "the convolution itself still tells images apart"
     assert rows["b1"].dead == rows["b2"].dead == (1, 4)
     assert (rows["b3"].channels, rows["b3"].dead_channels) == (0, 0), "Flatten has no channels"
     assert rows["b4"].dead == (5,), "weights of 0 leave the bias alone"
@@ -98,7 +98,7 @@ def test_channels_that_never_rise_above_zero_are_dead_after_relu(digits: Residen
 def kernels_of(trained: Trained, resident: Resident, folder: Path) -> tuple[Layers, np.ndarray]:
     made = make_layers(trained, resident, folder, silence)
     assert made.kernels is not None
-    return made, np.asarray(Image.open(folder / made.kernels.pictures.file)).astype(int)
+    return made, np.asarray(Image.open(folder / made.kernels.sprite.file)).astype(int)
 
 
 def test_kernels_are_drawn_grey_for_zero_and_light_for_what_adds(digits: Resident, tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_kernels_are_drawn_grey_for_zero_and_light_for_what_adds(digits: Residen
 
     kernels = made.kernels
     assert kernels is not None
-    assert (kernels.kind, kernels.height, kernels.kernels, kernels.pictures.width) == ("grey", 3, 6, 48)
+    assert (kernels.kind, kernels.height, kernels.kernels, kernels.sprite.width) == ("grey", 3, 6, 48)
     assert sheet[8:48:16, 8:48:16].tolist() == [[255, 128, 1], [192, 128, 64], [128, 128, 128]]
     assert (sheet[:16, :16] == 255).all(), "enlarged by whole pixels"
 
 
-def test_kernels_on_colour_pictures_are_coloured(noise: Resident, tmp_path: Path) -> None:
+def test_kernels_on_colour_images_are_coloured(noise: Resident, tmp_path: Path) -> None:
     trained = unlearned(FORGETFUL, noise)
     with torch.no_grad():
         weight = trained.network[0].weight
@@ -138,7 +138,7 @@ def test_a_first_linear_compares_with_templates(digits: Resident, tmp_path: Path
     assert kernels is not None
     assert (kernels.kind, kernels.height, kernels.width, kernels.kernels) == ("template", 8, 8, 10)
     weight = trained.network[1].weight[0].reshape(8, 8)  # type: ignore[index, union-attr]
-    scale = kernels.pictures.width // 8
+    scale = kernels.sprite.width // 8
     expected = (128 + 127 * weight / weight.abs().max()).round()
     assert (sheet[: 8 * scale : scale, : 8 * scale : scale] == expected.detach().numpy()).all()
 
@@ -155,7 +155,7 @@ def test_where_no_kernels_can_be_seen_it_is_said_why(digits: Resident, tmp_path:
     )
     transposed = document(("ConvTranspose2d", {"out_channels": 2}), pooled, "Flatten", end)
     weightless = document("BatchNorm2d", ("AdaptiveAvgPool2d", {"output_size": [2, 5]}), "Flatten")
-    large = pictures(tmp_path, (1, 120, 120), 10, test_size=20)
+    large = images(tmp_path, (1, 120, 120), 10, test_size=20)
     for network, resident, part in (
         (doubled, digits, "conv"),
         (transposed, digits, "spreads"),

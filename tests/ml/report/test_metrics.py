@@ -12,7 +12,7 @@ from scv.ml.report.metrics import calibration, class_figures, confusion_counts, 
 from scv.ml.trained import Trained
 from scv.report.metrics import Metrics
 from tests.ml.conftest import FORGETFUL, document
-from tests.ml.reported import learned, pictures, silence, unlearned
+from tests.ml.reported import images, learned, silence, unlearned
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_a_cell_names_its_images_the_surest_first_and_shows_them(
     metrics: Metrics, outcomes: Outcomes, folder: Path, digits: Resident
 ) -> None:
     cells = metrics.confusion.cells
-    sprite = metrics.confusion.pictures
+    sprite = metrics.confusion.sprite
     assert sprite is not None
     sheet = np.asarray(Image.open(folder / sprite.file))
     assert sprite.count == sum(cell.tiles for cell in cells)
@@ -127,8 +127,8 @@ def test_the_interval_is_wilsons() -> None:
     assert interval(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
 
 
-def test_pictures_of_two_hundred_classes_stay_within_one_sheet(tmp_path: Path) -> None:
-    resident = pictures(tmp_path, (3, 96, 96), 200, test_size=2500)
+def test_images_of_two_hundred_classes_stay_within_one_sheet(tmp_path: Path) -> None:
+    resident = images(tmp_path, (3, 96, 96), 200, test_size=2500)
     trained = unlearned(document("Flatten", ("Linear", {"out_features": 200})), resident)
     random = np.random.default_rng(0)
     logits = random.normal(size=(2500, 200)).astype(np.float32)
@@ -136,7 +136,7 @@ def test_pictures_of_two_hundred_classes_stay_within_one_sheet(tmp_path: Path) -
 
     metrics = make_metrics(trained, resident, tmp_path, silence, found)
 
-    sprite = metrics.confusion.pictures
+    sprite = metrics.confusion.sprite
     assert sprite is not None
     assert sprite.count * sprite.width * sprite.height <= 4_100_000
     assert max(sprite.width, sprite.height) <= 64

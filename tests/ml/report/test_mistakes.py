@@ -47,13 +47,13 @@ def test_labels_that_were_changed_are_suspected(trained: Trained, spoilt: Reside
     assert learned.held_out == len(spoilt.validation)
 
 
-def test_the_surest_mistakes_come_first_with_their_pictures(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
+def test_the_surest_mistakes_come_first_with_their_images(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
     outcomes = answers_to(trained, spoilt.test_images, spoilt.test_labels, silence)
     confident = make_mistakes(trained, spoilt, tmp_path, silence, outcomes).confident
 
     assert confident.found == outcomes.wrong.sum()
     assert confident.examples[0].confidence == outcomes.confidences[outcomes.wrong].max()
-    sprite = confident.pictures
+    sprite = confident.sprite
     assert sprite is not None
     assert sprite.count == len(confident.examples)
     sheet = np.asarray(Image.open(tmp_path / sprite.file))
@@ -86,5 +86,5 @@ def test_without_mistakes_there_is_nothing_to_show(trained: Trained, spoilt: Res
     perfect = Outcomes(np.arange(len(labels)), labels, 10 * np.eye(10, dtype=np.float32)[labels], 0)
     found = make_mistakes(trained, spoilt, tmp_path, silence, perfect)
 
-    assert (found.confident.found, found.confident.examples, found.confident.pictures) == (0, (), None)
+    assert (found.confident.found, found.confident.examples, found.confident.sprite) == (0, (), None)
     assert found.suspects.found == 0

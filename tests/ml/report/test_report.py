@@ -35,7 +35,7 @@ from tests.blocks.generate import nested_documents, sound_documents
 from tests.examples import examples
 from tests.ml.conftest import document
 from tests.ml.report.test_summary import RESULT
-from tests.ml.reported import learned, pictures, ruin, ruin_in_part, unlearned
+from tests.ml.reported import images, learned, ruin, ruin_in_part, unlearned
 from tests.ml.test_hooks import NESTED
 
 KINDS: dict[str, type[msgspec.Struct]] = {
@@ -62,7 +62,7 @@ QUICK = tuple(section for section in SECTIONS if section.name != "parity")
 
 @pytest.fixture(scope="module", autouse=True)
 def thrifty() -> Iterator[None]:
-    """An eighth of the work: whether a section can be made does not hang on how many pictures it asks about."""
+    """An eighth of the work: whether a section can be made does not hang on how many images it asks about."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (attribution, feature_visualization, robustness, validity):
             patch.setattr(module, "_BUDGET", module._BUDGET / 8)
@@ -84,7 +84,7 @@ def states(folder: Path) -> dict[str, str]:
 def check_whole(
     folder: Path, trained: Trained, failed: Collection[str] = (), sections: Sequence[Section] = SECTIONS
 ) -> None:
-    """Every section can be read, every number is finite, every picture and file is there."""
+    """Every section can be read, every number is finite, every image and file is there."""
     planned = {section.name for section in sections}
     assert {name for name, state in states(folder).items() if state != "done"} == set(failed), [
         section(folder, name) for name, state in states(folder).items() if state == "failed"
@@ -275,7 +275,7 @@ def test_a_section_that_a_power_cut_left_empty_is_made_anew(digits: Resident, tm
     trained = unlearned(LINEAR, digits)
     make_report(trained, digits, tmp_path, sections=QUICK)
     (tmp_path / "metrics.json").write_bytes(b"")
-    (tmp_path / "robustness.json").write_bytes(b'{"pictures":')
+    (tmp_path / "robustness.json").write_bytes(b'{"images":')
     made: set[str] = set()
 
     make_report(
@@ -310,7 +310,7 @@ def test_everything_of_a_section_is_on_the_disk_before_the_contents_call_it_done
 
 
 def test_data_that_do_not_fit_the_network_are_refused(digits: Resident, noise: Resident, tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="The pictures of noise do not fit the network"):
+    with pytest.raises(ReportError, match="The images of noise do not fit the network"):
         make_report(unlearned(LINEAR, digits), noise, tmp_path / "report")
     assert not (tmp_path / "report").exists()
 
@@ -335,10 +335,10 @@ def test_every_starter_can_be_reported_on(starter: str, noise: Resident, tmp_pat
         ((1, 8, 8), 200, [("Conv2d", {"out_channels": 3, "kernel_size": 3}), ("SqueezeExcite", {"reduction": 1})]),
     ],
 )
-def test_large_pictures_and_many_classes_are_reported_on(
+def test_large_images_and_many_classes_are_reported_on(
     shape: tuple[int, int, int], classes: int, blocks: list[Any], tmp_path: Path
 ) -> None:
-    resident = pictures(tmp_path, shape, classes, train_size=20, test_size=12)
+    resident = images(tmp_path, shape, classes, train_size=20, test_size=12)
     trained = unlearned(document(*blocks, "Flatten", ("Linear", {"out_features": classes})), resident)
     make_report(trained, resident, tmp_path / "report", sections=QUICK)
     check_whole(tmp_path / "report", trained, sections=QUICK)
@@ -363,7 +363,7 @@ def test_every_network_that_can_be_trained_can_be_reported_on(
     assume(result.ok and result.parameters < 200_000 and result.multiply_adds < 5_000_000)
     assume(all(size(block.output or ()) < 50_000 for block in result.blocks))
     folder = tmp_path_factory.mktemp("generated")
-    resident = pictures(folder, shape, classes, train_size=24, test_size=data.draw(st.integers(1, 15)))
+    resident = images(folder, shape, classes, train_size=24, test_size=data.draw(st.integers(1, 15)))
     trained = unlearned(drawn, resident)
     sections = SECTIONS if data.draw(st.integers(0, 4)) == 4 else QUICK
     make_report(trained, resident, folder / "report", sections=sections)

@@ -67,7 +67,7 @@ def test_a_trained_network_is_summed_up(digits: Resident, tmp_path: Path) -> Non
     said = text(summary)
     cell = metrics.confusion.cells[0]
     for part in (
-        f"{100 * metrics.accuracy:.1f}% of {len(digits.test_labels)} test pictures right",
+        f"{100 * metrics.accuracy:.1f}% of {len(digits.test_labels)} test images right",
         f"takes {cell.label} for {cell.predicted}: {cell.count} of",
         "nineteen times in twenty",
         "Validation promised 90.0%",
@@ -141,7 +141,7 @@ def test_dead_channels_and_classes_that_are_never_named_are_spoken_of(
     assert "in b1" in said
     assert "It never names 1 of the classes, such as 7." in said
     assert "It most often takes 7 for 1" in said
-    assert "For 2 test pictures its answer is not a number" in said
+    assert "For 2 test images its answer is not a number" in said
 
 
 def test_other_data_than_the_trainings_are_mentioned_first(trained: Trained, digits: Resident, tmp_path: Path) -> None:

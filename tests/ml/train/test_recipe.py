@@ -99,7 +99,7 @@ def test_shifts_reach_both_ends_and_nothing_beyond() -> None:
     assert sorted(set(empty_columns.tolist())) == [0, 1, 2]
 
 
-def test_a_turn_of_a_right_angle_is_exact_where_the_picture_is_square() -> None:
+def test_a_turn_of_a_right_angle_is_exact_where_the_image_is_square() -> None:
     square = PIXELS[:, :, :, :6]
     turned = augment(rotation=45)(square, chances(1.5))  # twice the largest chance: 90 degrees
 
@@ -108,7 +108,7 @@ def test_a_turn_of_a_right_angle_is_exact_where_the_picture_is_square() -> None:
     )
 
 
-def test_a_turn_keeps_the_proportions_of_a_picture_that_is_no_square() -> None:
+def test_a_turn_keeps_the_proportions_of_a_image_that_is_no_square() -> None:
     disc = torch.zeros(1, 1, 21, 41, dtype=torch.uint8)
     y, x = torch.meshgrid(torch.arange(21) - 10, torch.arange(41) - 20, indexing="ij")
     disc[0, 0, (x**2 + y**2) < 64] = 255

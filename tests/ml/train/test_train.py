@@ -197,7 +197,7 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_size_to_try(digits: Re
     assert caught.value.code == "batch_too_large"
 
 
-def test_a_cutout_that_hides_the_picture_is_refused(digits: Resident, tmp_path: Path) -> None:
+def test_a_cutout_that_hides_the_image_is_refused(digits: Resident, tmp_path: Path) -> None:
     settings = TrainingSettings(cutout=8)
 
     with pytest.raises(TrainingError, match=r"8 × 8\. Try 4") as caught:

@@ -15,7 +15,7 @@ from scv.files import draft_folder
 from scv.jobs.task_runner import TaskRunner
 from scv.jobs.version_task import VersionTask
 from scv.settings import Settings
-from tests.data.pictures import classes, write_zip
+from tests.data.image_files import classes, write_zip
 from tests.web.conftest import Visitor
 
 
@@ -57,11 +57,11 @@ async def versions_of(visitor: Visitor, dataset: Dataset) -> list[DatasetVersion
         return list(await session.scalars(found))
 
 
-async def begun(visitor: Visitor, settings: Settings, pictures: int = 100) -> tuple[Dataset, asyncio.Task[None], int]:
+async def begun(visitor: Visitor, settings: Settings, images: int = 100) -> tuple[Dataset, asyncio.Task[None], int]:
     """A dataset of an uploaded zip, the job that makes its first version, and the process that is stopped in it."""
     dataset = await begin(visitor, await visitor.user(), "Pets", changes=Changes(draft=True))
     draft(settings, dataset.id).mkdir(parents=True)
-    write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, pictures))
+    write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, images))
     at_work: set[int] = set()
     work = asyncio.create_task(make_waiting(visitor, settings, at_work))
     while not at_work:  # noqa: ASYNC110 - another process is waited for

@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 from scv.db.tables import Dataset
 from scv.settings import Settings
 from scv.web.app import create_app
-from tests.data.pictures import classes
+from tests.data.image_files import classes
 from tests.web.conftest import Visitor
 
 
 def zipped(files: dict[str, bytes] | None = None) -> bytes:
-    """A zip file of these files, else of two classes with six pictures each."""
+    """A zip file of these files, else of two classes with six images each."""
     written = BytesIO()
     with ZipFile(written, "w") as archive:
         for name, data in (files or classes(2, 6)).items():

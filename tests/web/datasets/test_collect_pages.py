@@ -1,4 +1,4 @@
-"""The page of a draft: classes, pictures, what the network will see of them, and how they become a version."""
+"""The page of a draft: classes, images, what the network will see of them, and how they become a version."""
 
 import json
 import re
@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scv.data.images.decode import picture
+from scv.data.images.decode import decode_image
 from scv.data.official.digits import read
 from scv.data.own.changes import Changes
 from scv.db import datasets
 from scv.db.tables import Dataset
 from scv.settings import Settings
-from tests.data.pictures import classes, noise, saved
+from tests.data.image_files import classes, noise, saved
 from tests.web.conftest import Visitor
 from tests.web.datasets.sending import begin, datasets_there, kept, send, send_zip, zipped
 
 
-def pictures(count: int, start: int = 0) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("pictures", (f"{number}.png", saved(noise(start + number)))) for number in range(count)]
+def images(count: int, start: int = 0) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("images", (f"{number}.png", saved(noise(start + number)))) for number in range(count)]
 
 
 async def the_dataset(visitor: Visitor) -> Dataset:
@@ -46,27 +46,27 @@ async def test_a_class_cannot_have_every_name(owner: Visitor, settings: Settings
     answer = await owner.post(f"{here}/classes", {"name": name})
     assert answer.status_code == 422
     assert 'id="problem"' in answer.text
-    assert not (settings.data_dir / "files" / "drafts" / "1" / "pictures").exists()
+    assert not (settings.data_dir / "files" / "drafts" / "1" / "images").exists()
 
 
-async def test_pictures_are_collected_seen_and_taken_away(owner: Visitor, settings: Settings) -> None:
+async def test_images_are_collected_seen_and_taken_away(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "dog", "cat & <mouse>")
-    files = pictures(3)
-    answer = await send(owner, f"{here}/pictures", files, {"class": "cat & <mouse>"})
+    files = images(3)
+    answer = await send(owner, f"{here}/images", files, {"class": "cat & <mouse>"})
     assert answer.status_code == 200
     assert answer.url.path == f"{here}/collect"
-    assert "3 pictures" in answer.text
+    assert "3 images" in answer.text
     assert "cat &amp; &lt;mouse&gt;" in answer.text
-    shown = re.findall(r'<img src="(/datasets/own/1/pictures[^"]+)"', answer.text)
+    shown = re.findall(r'<img src="(/datasets/own/1/images[^"]+)"', answer.text)
     assert len(shown) == 3
     thumbnail = await owner.get(shown[0].replace("&amp;", "&"))
     assert Image.open(BytesIO(thumbnail.content)).size == (96, 96)
     fields = {"class": "cat & <mouse>", "file": "000002.png"}
-    answer = await owner.post(f"{here}/pictures/remove", fields)
-    assert "2 pictures" in answer.text
+    answer = await owner.post(f"{here}/images/remove", fields)
+    assert "2 images" in answer.text
     assert [name.rpartition("/")[2] for name in kept(settings)] == ["000001.png", "000003.png"]
-    assert (await owner.post(f"{here}/pictures/remove", fields)).status_code == 404
-    assert (await owner.get(f"{here}/pictures?class=cat&file=000001.png")).status_code == 404
+    assert (await owner.post(f"{here}/images/remove", fields)).status_code == 404
+    assert (await owner.get(f"{here}/images?class=cat&file=000001.png")).status_code == 404
     answer = await owner.post(f"{here}/classes/rename", {"class": "cat & <mouse>", "name": "cats"})
     assert "cats" in answer.text
     answer = await owner.post(f"{here}/classes/remove", {"class": "cats"})
@@ -76,11 +76,11 @@ async def test_pictures_are_collected_seen_and_taken_away(owner: Visitor, settin
 
 async def test_under_htmx_only_what_changed_is_sent(owner: Visitor) -> None:
     here = await begin(owner, "cat", "dog")
-    answer = await send(owner, f"{here}/pictures", pictures(2), {"class": "dog"}, htmx=True)
+    answer = await send(owner, f"{here}/images", images(2), {"class": "dog"}, htmx=True)
     assert re.fullmatch(r"#card-\w+", answer.headers["hx-retarget"])
     assert json.loads(answer.headers["hx-trigger"]) == {"collected": {}}
     assert answer.text.count('class="collected"') == 1
-    assert "Pictures added to dog: 2." in answer.text
+    assert "Images added to dog: 2." in answer.text
     answer = await owner.post(f"{here}/classes", {"name": "bird"}, htmx=True)
     assert answer.headers["hx-retarget"] == "#cards"
     assert answer.text.count('class="collected"') == 3
@@ -90,14 +90,14 @@ async def test_under_htmx_only_what_changed_is_sent(owner: Visitor) -> None:
     assert answer.headers["hx-retarget"] == "#notices"
 
 
-async def test_a_form_without_a_picture_or_without_a_class_is_refused(owner: Visitor, settings: Settings) -> None:
+async def test_a_form_without_a_image_or_without_a_class_is_refused(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "cat")
-    nothing = [("pictures", ("", b""))]
-    answer = await send(owner, f"{here}/pictures", nothing, {"class": "cat"})
+    nothing = [("images", ("", b""))]
+    answer = await send(owner, f"{here}/images", nothing, {"class": "cat"})
     assert answer.status_code == 422
-    assert "Choose a picture first." in answer.text
+    assert "Choose an image first." in answer.text
     for name, words in (("bird", "There is no class bird."), ("", "Add a class first."), ("../1", "no class ../1")):
-        answer = await send(owner, f"{here}/pictures", pictures(1), {"class": name})
+        answer = await send(owner, f"{here}/images", images(1), {"class": name})
         assert answer.status_code == 422
         assert words in answer.text
     assert (await send(owner, "/datasets/new/zip", nothing)).status_code == 422
@@ -114,7 +114,7 @@ async def test_the_preview_shows_the_pixels_that_the_network_will_see(owner: Vis
     strip = Image.open(BytesIO((await owner.get(address)).content))
     assert strip.size == (6 * 40 + 5 * 6, 40)
     seen = np.asarray(strip)[:, 46:86, 0]
-    assert seen.tobytes() == picture(files["b/001.png"], 40, 1, "pad")
+    assert seen.tobytes() == decode_image(files["b/001.png"], 40, 1, "pad")
     assert "about 19 kB" in answer.text  # 12 × (1600 + 8) bytes
     assert (await owner.get("/datasets/own/1/samples/2?size=40&color=0&fit=pad")).status_code == 404
     assert (await owner.get("/datasets/own/1/samples/0?size=4000&color=0&fit=pad")).status_code == 422
@@ -156,15 +156,15 @@ async def test_the_import_begins_a_version_with_the_chosen_options(owner: Visito
     assert "are being made into a version" in (await owner.get("/datasets/own/1/collect")).text
 
 
-async def test_too_few_pictures_are_not_imported(owner: Visitor) -> None:
+async def test_too_few_images_are_not_imported(owner: Visitor) -> None:
     here = await begin(owner, "cat", "dog", "empty")
-    await send(owner, f"{here}/pictures", pictures(5), {"class": "cat"})
+    await send(owner, f"{here}/images", images(5), {"class": "cat"})
     answer = await owner.post(f"{here}/make", {"size": "64", "fit": "crop"})
     assert answer.status_code == 422
-    assert "Two classes with pictures are needed." in answer.text
-    await send(owner, f"{here}/pictures", pictures(4, 50), {"class": "dog"})
+    assert "Two classes with images are needed." in answer.text
+    await send(owner, f"{here}/images", images(4, 50), {"class": "dog"})
     answer = await owner.post(f"{here}/make", {"size": "64", "fit": "crop"})
-    assert "Each class needs 5 pictures; too few are in: dog." in answer.text
+    assert "Each class needs 5 images; too few are in: dog." in answer.text
     assert (await the_dataset(owner)).versions == []
 
 
@@ -198,7 +198,7 @@ async def test_a_draft_on_top_of_a_version_keeps_its_form_and_needs_no_second_cl
         version = await datasets.begin_version(session, dataset, "{}")
         await datasets.finish_version(session, version.name, class_names=["cat", "dog"])
     await owner.post(f"{here}/classes", {"name": "cat"})
-    await send(owner, f"{here}/pictures", pictures(2), {"class": "cat"})
+    await send(owner, f"{here}/images", images(2), {"class": "cat"})
     answer = await owner.post(f"{here}/options", {"size": "32", "fit": "pad"})
     assert "As in the versions before." in answer.text
     assert (await the_dataset(owner)).image_size == 64
@@ -210,8 +210,6 @@ async def test_a_draft_on_top_of_a_version_keeps_its_form_and_needs_no_second_cl
 async def test_drawings_like_digits_can_be_collected(owner: Visitor) -> None:
     here = await begin(owner, "3")
     digits = read().train_images[:4, 0]
-    files = [
-        ("pictures", (f"{number}.png", saved(Image.fromarray(pixels * 15)))) for number, pixels in enumerate(digits)
-    ]
-    answer = await send(owner, f"{here}/pictures", files, {"class": "3"}, htmx=True)
-    assert "Pictures added to 3: 4." in answer.text
+    files = [("images", (f"{number}.png", saved(Image.fromarray(pixels * 15)))) for number, pixels in enumerate(digits)]
+    answer = await send(owner, f"{here}/images", files, {"class": "3"}, htmx=True)
+    assert "Images added to 3: 4." in answer.text

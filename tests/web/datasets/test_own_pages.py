@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from scv.blocks.document import Document
-from scv.data.own.importing import PictureOptions, import_pictures
+from scv.data.own.importing import ImageOptions, import_images
 from scv.data.resident import open_resident
 from scv.db import datasets, models, versions
 from scv.db.tables import Run, User
 from scv.files import report_folder
 from scv.settings import Settings
 from scv.training.settings import TrainingSettings
-from tests.data.pictures import classes, noise, saved
+from tests.data.image_files import classes, noise, saved
 from tests.web.conftest import Visitor, add_run, path_of
 from tests.web.datasets.owning import add_dataset, draft, make_waiting, versions_of
 
@@ -30,9 +30,9 @@ async def test_an_uploaded_zip_becomes_a_version_that_can_be_looked_at(owner: Vi
 
     resident = open_resident(settings.data_dir, f"own-{dataset.id}-1")
     assert resident.hash in page
-    assert "16 pictures to learn from and 4 to test." in page
+    assert "16 images to learn from and 4 to test." in page
     assert "not PNG, JPEG, WebP, BMP, GIF or TIFF by name: 1 (a/notes.txt)" in page
-    assert "fewer than" in page, "so few pictures are warned of"
+    assert "fewer than" in page, "so few images are warned of"
     assert not draft(settings, dataset.id).exists()
     assert f'src="/datasets/own-{dataset.id}-1/classes/1"' in page
     strip = await owner.get(f"/datasets/own-{dataset.id}-1/samples.png")
@@ -41,26 +41,26 @@ async def test_an_uploaded_zip_becomes_a_version_that_can_be_looked_at(owner: Vi
     assert (await owner.get(f"/datasets/own-{dataset.id}-1")).url.path == f"/datasets/own/{dataset.id}/versions/1"
 
 
-async def test_every_picture_of_a_class_can_be_seen(owner: Visitor, settings: Settings) -> None:
+async def test_every_image_of_a_class_can_be_seen(owner: Visitor, settings: Settings) -> None:
     dataset = await add_dataset(owner, settings, classes(2, 100))
     resident = open_resident(settings.data_dir, f"own-{dataset.id}-1")
     seen: list[int] = []
     for number in (1, 2):
-        page = (await owner.get(f"/datasets/own-{dataset.id}-1/classes/1/pictures?part=train&page={number}")).text
+        page = (await owner.get(f"/datasets/own-{dataset.id}-1/classes/1/images?part=train&page={number}")).text
         seen += map(int, re.findall(r'value="train-(\d+)"', page))
     assert seen == np.flatnonzero(resident.train_labels == 1).tolist()
-    answer = await owner.get(f"/datasets/own-{dataset.id}-1/pictures/train/{seen[0]}")
+    answer = await owner.get(f"/datasets/own-{dataset.id}-1/images/train/{seen[0]}")
     pixels = np.asarray(Image.open(io.BytesIO(answer.content)))[::2, ::2, :3]
     assert np.array_equal(pixels, resident.train_images[seen[0]].transpose(1, 2, 0))
     for nothing in ("train/999", "train/-1", "other/0", "test/99999999999"):
-        assert (await owner.get(f"/datasets/own-{dataset.id}-1/pictures/{nothing}")).status_code == 404
+        assert (await owner.get(f"/datasets/own-{dataset.id}-1/images/{nothing}")).status_code == 404
     for strange in ("0", "-3", "x", "99999999", "²"):
-        page = await owner.get(f"/datasets/own-{dataset.id}-1/classes/0/pictures?page={strange}&part={strange}")
+        page = await owner.get(f"/datasets/own-{dataset.id}-1/classes/0/images?page={strange}&part={strange}")
         assert page.status_code == 200
-    assert (await owner.get(f"/datasets/own-{dataset.id}-1/classes/2/pictures")).status_code == 404
+    assert (await owner.get(f"/datasets/own-{dataset.id}-1/classes/2/images")).status_code == 404
 
 
-async def test_dropped_pictures_are_gone_in_a_new_version_and_runs_keep_the_old_one(
+async def test_dropped_images_are_gone_in_a_new_version_and_runs_keep_the_old_one(
     owner: Visitor, settings: Settings
 ) -> None:
     dataset = await add_dataset(owner, settings)
@@ -71,7 +71,7 @@ async def test_dropped_pictures_are_gone_in_a_new_version_and_runs_keep_the_old_
     run = await add_run(owner, model.versions[0], dataset=f"own-{dataset.id}-1")
 
     answer = await owner.post(
-        f"/datasets/own/{dataset.id}/drop", {"version": 1, "picture": ["train-0", "train-3", "test-1"]}
+        f"/datasets/own/{dataset.id}/drop", {"version": 1, "image": ["train-0", "train-3", "test-1"]}
     )
     assert answer.url.path == f"/datasets/own/{dataset.id}"
     assert "Version 2 is being made" in answer.text
@@ -96,9 +96,9 @@ async def test_what_cannot_be_changed_says_why_and_changes_nothing(owner: Visito
     path = f"/datasets/own/{dataset.id}"
     cases = [
         ("drop", {"version": 1}, 422, "Nothing was chosen or changed."),
-        ("drop", {"version": 1, "picture": "train-999"}, 422, "There is no such picture."),
-        ("drop", {"version": 1, "picture": "val-0"}, 422, "There is no such picture."),
-        ("drop", {"version": 7, "picture": "train-0"}, 409, "changed elsewhere"),
+        ("drop", {"version": 1, "image": "train-999"}, 422, "There is no such image."),
+        ("drop", {"version": 1, "image": "val-0"}, 422, "There is no such image."),
+        ("drop", {"version": 7, "image": "train-0"}, 409, "changed elsewhere"),
         ("names", {"version": 1, "class:0": "a", "class:1": "b"}, 422, "Nothing was chosen or changed."),
         ("names", {"version": 1, "class:0": "../x"}, 422, "cannot hold"),
         ("names", {"version": 1, "class:0": " "}, 422, "needs a name"),
@@ -110,8 +110,8 @@ async def test_what_cannot_be_changed_says_why_and_changes_nothing(owner: Visito
     assert len(await versions_of(owner, dataset)) == 1
 
     everything = [f"train-{index}" for index in range(8)] + ["test-0", "test-1"]
-    await owner.post(f"{path}/drop", {"version": 1, "picture": everything})
-    twice = await owner.post(f"{path}/drop", {"version": 1, "picture": "train-9"})
+    await owner.post(f"{path}/drop", {"version": 1, "image": everything})
+    twice = await owner.post(f"{path}/drop", {"version": 1, "image": "train-9"})
     assert twice.status_code == 409
     await make_waiting(owner, settings)
     page = (await owner.get(path)).text
@@ -138,7 +138,7 @@ async def test_a_model_is_told_of_a_newer_version_and_can_move_on_to_it(owner: V
     dataset = await add_dataset(owner, settings)
     created = await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     assert "There is a newer version" not in created.text
-    await owner.post(f"/datasets/own/{dataset.id}/drop", {"version": 1, "picture": "train-0"})
+    await owner.post(f"/datasets/own/{dataset.id}/drop", {"version": 1, "image": "train-0"})
     await make_waiting(owner, settings)
     page = (await owner.get(created.url.path)).text
     assert f'href="/models/1/dataset?dataset=own-{dataset.id}-2"' in page
@@ -176,7 +176,7 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     assert "Delete" not in page
     assert "Pets" in (await owner.get("/datasets")).text
     assert (await owner.get(f"/datasets/{name}/samples.png")).status_code == 200
-    assert 'type="checkbox"' not in (await owner.get(f"/datasets/{name}/classes/0/pictures")).text
+    assert 'type="checkbox"' not in (await owner.get(f"/datasets/{name}/classes/0/images")).text
     for action in ("rename", "names", "drop", "publish", "delete", "stop", "versions/1/delete"):
         refused = await owner.post(f"{path}/{action}", {"name": "x", "version": 1})
         assert refused.status_code == 403, action
@@ -188,12 +188,12 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     assert created.status_code == 200
 
     await publish(False)
-    for address in (path, f"/datasets/{name}/samples.png", f"{path}/versions/1/pictures.zip"):
+    for address in (path, f"/datasets/{name}/samples.png", f"{path}/versions/1/images.zip"):
         assert (await owner.get(address)).status_code == 404
     model = await owner.get(created.url.path)
-    assert "These pictures were deleted, or are private again." in model.text
+    assert "These images were deleted, or are private again." in model.text
     refused = await owner.post(f"{created.url.path}/runs", {"revision": 0})
-    assert "Its pictures are private again." in refused.text
+    assert "Its images are private again." in refused.text
 
 
 async def test_its_owner_publishes_a_dataset_and_takes_it_back(owner: Visitor, settings: Settings) -> None:
@@ -208,11 +208,11 @@ async def test_an_exported_dataset_imported_again_is_the_same(
     owner: Visitor, settings: Settings, tmp_path: Path
 ) -> None:
     dataset = await add_dataset(owner, settings)
-    answer = await owner.get(f"/datasets/own/{dataset.id}/versions/1/pictures.zip")
+    answer = await owner.get(f"/datasets/own/{dataset.id}/versions/1/images.zip")
     assert answer.headers["content-disposition"] == 'attachment; filename="pets-1.zip"'
     assert zipfile.ZipFile(io.BytesIO(answer.content)).testzip() is None
     (tmp_path / "again.zip").write_bytes(answer.content)
-    import_pictures(tmp_path / "again.zip", tmp_path / DATA / "again", PictureOptions(size=28))
+    import_images(tmp_path / "again.zip", tmp_path / DATA / "again", ImageOptions(size=28))
     assert open_resident(tmp_path, "again").hash == open_resident(settings.data_dir, f"own-{dataset.id}-1").hash
 
 
@@ -231,10 +231,10 @@ async def test_of_a_deleted_dataset_nothing_is_left_and_its_models_stay(owner: V
     assert "Pets" not in (await owner.get("/datasets")).text
     assert not list((settings.data_dir / DATA).glob("*own*"))
     assert not draft(settings, dataset.id).exists()
-    assert not report.exists(), "it shows the pictures"
+    assert not report.exists(), "it shows the images"
     assert b"Pets" not in b"".join(path.read_bytes() for path in settings.data_dir.glob("scv.sqlite3"))
     page = await owner.get(created.url.path)
-    assert "These pictures were deleted" in page.text
+    assert "These images were deleted" in page.text
     assert "Choose others" in page.text
     refused = await owner.post(f"{created.url.path}/runs", {"revision": 0})
     assert refused.status_code == 422
@@ -243,7 +243,7 @@ async def test_of_a_deleted_dataset_nothing_is_left_and_its_models_stay(owner: V
 
 
 async def test_a_runs_dataset_is_that_of_the_run(owner: Visitor, settings: Settings) -> None:
-    """Its page shows the pictures that it used, also once its model learns from others."""
+    """Its page shows the images that it used, also once its model learns from others."""
     dataset = await add_dataset(owner, settings)
     await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
     async with owner.database.reading() as session:

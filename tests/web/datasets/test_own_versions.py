@@ -16,7 +16,7 @@ from scv.db.tables import Dataset, Model, Task
 from scv.message import say
 from scv.settings import Settings
 from scv.stage import Stage
-from tests.data.pictures import classes, noise, saved, write_folder, write_zip
+from tests.data.image_files import classes, noise, saved, write_folder, write_zip
 from tests.web.conftest import Visitor
 from tests.web.datasets.owning import add_dataset, begin, begun, draft, make_waiting, versions_of
 
@@ -24,13 +24,13 @@ DATA = "datasets"
 
 
 async def test_an_archive_that_cannot_be_taken_leaves_nothing_but_a_notice(owner: Visitor, settings: Settings) -> None:
-    few = {"a/1.png": saved(noise(1)), "a/2.png": b"no picture", "b/1.png": saved(noise(3)), "b/2.png": b""}
+    few = {"a/1.png": saved(noise(1)), "a/2.png": b"no image", "b/1.png": saved(noise(3)), "b/2.png": b""}
     dataset = await add_dataset(owner, settings, few, name="Too few")
     assert (await owner.get(f"/datasets/own/{dataset.id}")).status_code == 404
     polled = await owner.get(f"/datasets/own/{dataset.id}/state", target="task")
     assert polled.headers["hx-redirect"] == "/datasets"
     told = (await owner.get("/datasets")).text
-    assert "The pictures of Too few could not be imported." in told
+    assert "The images of Too few could not be imported." in told
     assert "Too few" not in (await owner.get("/datasets")).text, "it is told once"
     assert not draft(settings, dataset.id).exists()
     assert [path for path in (settings.data_dir / DATA).iterdir() if path.suffix != ".lock"] == []
@@ -38,11 +38,11 @@ async def test_an_archive_that_cannot_be_taken_leaves_nothing_but_a_notice(owner
         assert (await session.scalars(select(Dataset))).all() == []
 
 
-async def test_collected_pictures_that_are_not_enough_yet_are_kept(owner: Visitor, settings: Settings) -> None:
+async def test_collected_images_that_are_not_enough_yet_are_kept(owner: Visitor, settings: Settings) -> None:
     dataset = await begin(owner, await owner.user(), "By hand", changes=Changes(draft=True))
-    write_folder(draft(settings, dataset.id) / "pictures", {"a/1.png": saved(noise(1)), "b/1.png": saved(noise(2))})
+    write_folder(draft(settings, dataset.id) / "images", {"a/1.png": saved(noise(1)), "b/1.png": saved(noise(2))})
     await make_waiting(owner, settings)
-    assert (draft(settings, dataset.id) / "pictures" / "a" / "1.png").exists()
+    assert (draft(settings, dataset.id) / "images" / "a" / "1.png").exists()
     assert await versions_of(owner, dataset) == []
     async with owner.database.reading() as session:
         assert "a" in ((await session.get_one(Dataset, dataset.id)).failure or "")
@@ -108,11 +108,11 @@ async def test_the_work_is_shown_can_be_stopped_and_tried_again(owner: Visitor, 
     async with owner.database.writing() as session:
         task = await tasks.take(session, ["version"], 60)
         assert task is not None
-        stage = Stage(say("Reading the pictures"), 5, 20, "images")
+        stage = Stage(say("Reading the images"), 5, 20, "images")
         await tasks.renew(session, task.id, task.lease_token or "", 60, stage, 0.25, 90.0)
     shown = (await owner.get(f"{path}/state", target="task")).text
     assert "<html" not in shown
-    for text in ("Reading the pictures", "25%", 'value="25"', "5 of 20", "1 min 30 s left"):
+    for text in ("Reading the images", "25%", 'value="25"', "5 of 20", "1 min 30 s left"):
         assert text in shown
 
     stopped = (await owner.post(f"{path}/stop", {})).text
@@ -155,7 +155,7 @@ async def test_what_was_sent_is_kept_where_the_disk_is_full(owner: Visitor, sett
     assert (draft(settings, dataset.id) / "upload.zip").exists()
     assert await versions_of(owner, dataset) == []
     page = (await owner.get(f"/datasets/own/{dataset.id}")).text
-    assert "The pictures could not be written: file too large." in page
+    assert "The images could not be written: file too large." in page
     await owner.post(f"/datasets/own/{dataset.id}/make", {"size": "28", "color": "1", "fit": "crop"})
     await make_waiting(owner, settings)
     assert [version.status for version in await versions_of(owner, dataset)] == ["ready"]
@@ -164,7 +164,7 @@ async def test_what_was_sent_is_kept_where_the_disk_is_full(owner: Visitor, sett
 async def test_no_model_learns_from_a_version_that_is_still_being_made(owner: Visitor, settings: Settings) -> None:
     dataset = await add_dataset(owner, settings)
     await owner.post("/models/new", {"name": "R", "dataset": f"own-{dataset.id}-1", "starter": "lenet"})
-    await owner.post(f"/datasets/own/{dataset.id}/drop", {"version": 1, "picture": "train-0"})
+    await owner.post(f"/datasets/own/{dataset.id}/drop", {"version": 1, "image": "train-0"})
     name = f"own-{dataset.id}-2"
     assert (await owner.post("/models/new", {"name": "R", "dataset": name, "starter": "lenet"})).status_code == 422
     assert (await owner.post("/models/1/dataset", {"dataset": name})).status_code == 422

@@ -48,21 +48,21 @@ async def load(owner: Visitor, name: str) -> Task | None:
         return await tasks.find(session, "prepare", name)
 
 
-async def test_pictures_that_are_not_ready_are_waited_for(owner: Visitor) -> None:
+async def test_images_that_are_not_ready_are_waited_for(owner: Visitor) -> None:
     page = await owner.get(path_of(await add_version(owner)))
-    assert "The pictures are being prepared" in page.text
+    assert "The images are being prepared" in page.text
     assert 'hx-get="/datasets/digits/samples"' in (await owner.get("/datasets/digits/samples")).text
     assert (await owner.get("/datasets/digits/samples.png")).status_code == 404
 
 
-async def test_damaged_pictures_are_waited_for_too(owner: Visitor, settings: Settings) -> None:
+async def test_damaged_images_are_waited_for_too(owner: Visitor, settings: Settings) -> None:
     write_resident(settings.data_dir, "digits", digits.read())
     path = path_of(await add_version(owner))
     folder = settings.data_dir / "datasets" / "digits"
     whole = (folder / "train_images.npy").read_bytes()
     for content in (b"", whole[:60], whole[:200], whole[:20] + b"(" * 400, b"x" * 900):
         (folder / "train_images.npy").write_bytes(content)
-        assert "The pictures are being prepared" in (await owner.get(path)).text
+        assert "The images are being prepared" in (await owner.get(path)).text
         assert (await owner.get("/models/new")).status_code == 200
         assert (await owner.get("/datasets/digits/samples.png")).status_code == 404
 
@@ -79,14 +79,14 @@ async def test_a_preparation_that_failed_says_why_and_can_be_tried_again(owner: 
     token = await owner.csrf()
     answer = await owner.client.post("/datasets/digits/samples", data={"_csrf_token": token}, headers=referer)
     assert answer.url.path == path
-    assert "The pictures are being prepared" in answer.text
+    assert "The images are being prepared" in answer.text
     task = await load(owner, "digits")
     assert task is not None
     assert (task.state, task.failure) == ("queued", None)
     assert (await owner.post("/datasets/nothing/samples", {})).status_code == 404
 
 
-async def test_pictures_that_are_there_are_shown_whatever_failed_before(owner: Visitor, settings: Settings) -> None:
+async def test_images_that_are_there_are_shown_whatever_failed_before(owner: Visitor, settings: Settings) -> None:
     write_resident(settings.data_dir, "digits", digits.read())
     await fail(owner, "digits", say("The disk is full."))
     page = await owner.get(path_of(await add_version(owner)))
@@ -94,17 +94,17 @@ async def test_pictures_that_are_there_are_shown_whatever_failed_before(owner: V
     assert "The disk is full." not in page.text
 
 
-async def test_one_real_picture_of_each_class_is_shown(owner: Visitor, settings: Settings) -> None:
+async def test_one_real_image_of_each_class_is_shown(owner: Visitor, settings: Settings) -> None:
     resident = write_resident(settings.data_dir, "digits", digits.read())
     assert "samples.png" in (await owner.get("/datasets/digits/samples")).text
     answer = await owner.get("/datasets/digits/samples.png")
-    picture = Image.open(io.BytesIO(answer.content))
-    assert picture.size == (10 * 64 + 9 * 6, 64)
+    image = Image.open(io.BytesIO(answer.content))
+    assert image.size == (10 * 64 + 9 * 6, 64)
     first = resident.train_images[resident.train_labels == 3][0, 0]
     for row, column in ((0, 0), (3, 4), (7, 7)):
-        pixel = picture.getpixel((3 * 70 + column * 8 + 1, row * 8 + 1))
+        pixel = image.getpixel((3 * 70 + column * 8 + 1, row * 8 + 1))
         assert pixel == (first[row, column],) * 3 + (255,)
-    assert picture.getpixel((65, 5)) == (0, 0, 0, 0)
+    assert image.getpixel((65, 5)) == (0, 0, 0, 0)
 
 
 async def load_quarter(owner: Visitor) -> tuple[Task, str]:
@@ -148,12 +148,12 @@ async def test_a_dataset_that_is_ready_shows_its_classes_and_facts(owner: Visito
     assert "Without internet" not in page
 
 
-async def test_pictures_of_a_class_are_its_first(owner: Visitor, settings: Settings) -> None:
+async def test_images_of_a_class_are_its_first(owner: Visitor, settings: Settings) -> None:
     resident = write_resident(settings.data_dir, "digits", digits.read())
     answer = await owner.get("/datasets/digits/classes/7")
-    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
-    assert picture.shape == (64, 10 * 64 + 9 * 6, 4)
-    shown = picture[4::8, 2 * 70 + 4 : 2 * 70 + 64 : 8, 0]
+    image = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert image.shape == (64, 10 * 64 + 9 * 6, 4)
+    shown = image[4::8, 2 * 70 + 4 : 2 * 70 + 64 : 8, 0]
     assert np.array_equal(shown, resident.train_images[resident.train_labels == 7][2, 0])
     for address in ("classes/10", "classes/99999", "classes/x"):
         assert (await owner.get(f"/datasets/digits/{address}")).status_code == 404

@@ -18,11 +18,11 @@ from zipfile import ZipFile, ZipInfo
 import pytest
 
 from scv.settings import ROOT, Settings
-from tests.data.pictures import classes, noise, saved
+from tests.data.image_files import classes, noise, saved
 from tests.web.conftest import Visitor, sign_in_as_somebody
 from tests.web.datasets.sending import begin, datasets_there, head, kept, send, send_zip, served, zipped
 
-PICTURE = ("pictures", ("a.png", saved(noise(1))))
+IMAGE = ("images", ("a.png", saved(noise(1))))
 
 
 def with_entry(change: Callable[[ZipInfo], None], name: str = "a/x.png", data: bytes = b"x") -> bytes:
@@ -118,30 +118,30 @@ async def test_a_name_that_cannot_be_leaves_no_file(owner: Visitor, settings: Se
 
 
 SPOILT = {
-    "a program": (b"\x7fELF" + bytes(range(256)) * 8, "pictures that cannot be read"),
+    "a program": (b"\x7fELF" + bytes(range(256)) * 8, "images that cannot be read"),
     "an empty file": (b"", "empty files"),
-    "a drawing of lines": (b"<svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>", "pictures that cannot be read"),
-    "a torn picture": (saved(noise(3))[:200], "pictures that cannot be read"),
-    "a picture that is far too wide": (saved(noise(4, (100_000, 8), "L")), "larger than 50 million pixels"),
+    "a drawing of lines": (b"<svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>", "images that cannot be read"),
+    "a torn image": (saved(noise(3))[:200], "images that cannot be read"),
+    "an image that is far too wide": (saved(noise(4, (100_000, 8), "L")), "larger than 50 million pixels"),
     "a tiny one": (saved(noise(5, (4, 4))), "fewer than 8 pixels"),
 }
 
 
 @pytest.mark.parametrize("case", SPOILT)
-async def test_a_file_that_is_no_picture_is_refused_with_its_reason_and_the_others_are_taken(
+async def test_a_file_that_is_no_image_is_refused_with_its_reason_and_the_others_are_taken(
     owner: Visitor, settings: Settings, case: str
 ) -> None:
     content, words = SPOILT[case]
     here = await begin(owner, "cat")
-    bad = ("pictures", ("bad\x07.png", content))
-    answer = await send(owner, f"{here}/pictures", [bad], {"class": "cat"})
+    bad = ("images", ("bad\x07.png", content))
+    answer = await send(owner, f"{here}/images", [bad], {"class": "cat"})
     assert answer.status_code == 422
     assert words in answer.text
     assert kept(settings) == []
-    answer = await send(owner, f"{here}/pictures", [PICTURE, bad, PICTURE], {"class": "cat"}, htmx=True)
+    answer = await send(owner, f"{here}/images", [IMAGE, bad, IMAGE], {"class": "cat"}, htmx=True)
     assert answer.status_code == 200
     assert words in answer.text
-    assert "Pictures added to cat: 2." in answer.text
+    assert "Images added to cat: 2." in answer.text
     assert kept(settings) == ["drafts/1/pictures/cat/000001.png", "drafts/1/pictures/cat/000002.png"]
 
 
@@ -150,12 +150,12 @@ async def test_a_form_without_its_token_is_refused_before_it_is_read(owner: Visi
     for token in ("", "wrong", "x" * 128, "ä" * 64):
         for answer in (
             await send_zip(owner, zipped(), token=token),
-            await send(owner, f"{here}/pictures", [PICTURE], {"class": "cat"}, token=token),
+            await send(owner, f"{here}/images", [IMAGE], {"class": "cat"}, token=token),
         ):
             assert answer.status_code == 403
             assert "This form is no longer valid" in answer.text
-    parts = [PICTURE, ("_csrf_token", (None, await owner.csrf()))]
-    late = await owner.client.post(f"{here}/pictures", files=parts)
+    parts = [IMAGE, ("_csrf_token", (None, await owner.csrf()))]
+    late = await owner.client.post(f"{here}/images", files=parts)
     assert late.status_code == 403
     assert kept(settings) == []
     assert await datasets_there(owner) == 1
@@ -172,23 +172,23 @@ async def test_a_token_in_the_header_will_do(owner: Visitor, settings: Settings)
 
 async def test_files_are_still_refused_where_nothing_takes_them(owner: Visitor) -> None:
     for path in ("/models/new", "/datasets/new", "/language"):
-        answer = await send(owner, path, [PICTURE])
+        answer = await send(owner, path, [IMAGE])
         assert answer.status_code == 400
 
 
 async def test_a_strangers_dataset_is_not_found(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "cat")
-    await send(owner, f"{here}/pictures", [PICTURE], {"class": "cat"})
+    await send(owner, f"{here}/images", [IMAGE], {"class": "cat"})
     before = kept(settings)
     await sign_in_as_somebody(owner)
     answers = [
-        await send(owner, f"{here}/pictures", [PICTURE], {"class": "cat"}),
+        await send(owner, f"{here}/images", [IMAGE], {"class": "cat"}),
         await send(owner, f"{here}/zip", [("file", ("a.zip", zipped()))]),
         *[await owner.post(f"{here}/{path}", {"class": "cat", "name": "x", "file": "000001.png"}) for path in (
-            "classes", "classes/rename", "classes/remove", "pictures/remove", "options", "make", "discard",
+            "classes", "classes/rename", "classes/remove", "images/remove", "options", "make", "discard",
         )],
         *[await owner.get(f"{here}/{path}") for path in (
-            "collect", "preview", "pictures?class=cat&file=000001.png", "samples/0?size=64&color=1&fit=crop",
+            "collect", "preview", "images?class=cat&file=000001.png", "samples/0?size=64&color=1&fit=crop",
         )],
     ]  # fmt: skip
     assert [answer.status_code for answer in answers] == [404] * len(answers)
@@ -231,10 +231,10 @@ async def test_more_than_there_is_room_for_is_refused(
     limited = Settings(data_dir=tmp_path, **given).resolved()
     monkeypatch.setitem(owner.services.__dict__, "settings", limited)
     here = await begin(owner, "cat")
-    large = ("pictures", ("a.png", bytes(1_200_000)))
+    large = ("images", ("a.png", bytes(1_200_000)))
     words = "larger than 1 MB" if "upload_mb" in given else "may take 1 MB, of which 1 MB are left"
     for htmx in (False, True):
-        answer = await send(owner, f"{here}/pictures", [large], {"class": "cat"}, htmx=htmx)
+        answer = await send(owner, f"{here}/images", [large], {"class": "cat"}, htmx=htmx)
         assert answer.status_code == 413
         assert words in answer.text
         answer = await send_zip(owner, bytes(1_200_000), htmx=htmx)
@@ -286,7 +286,7 @@ def tiny_disk(settings: Settings) -> Iterator[Path]:
 async def test_a_full_disk_is_said_and_nothing_stays(owner: Visitor, settings: Settings, tiny_disk: Path) -> None:
     here = await begin(owner, "cat")
     for answer in (
-        await send(owner, f"{here}/pictures", [("pictures", ("a.png", bytes(400_000)))], {"class": "cat"}),
+        await send(owner, f"{here}/images", [("images", ("a.png", bytes(400_000)))], {"class": "cat"}),
         await send_zip(owner, bytes(400_000), htmx=True),
     ):
         assert answer.status_code == 507
@@ -312,25 +312,25 @@ async def test_a_file_that_may_not_grow_is_said_like_a_full_disk(owner: Visitor,
 
 async def test_only_one_thing_is_sent_at_a_time(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "cat")
-    picture = saved(noise(7, (900, 900)))
+    image = saved(noise(7, (900, 900)))
     body = (
         b'--x\r\nContent-Disposition: form-data; name="class"\r\n\r\ncat\r\n'
-        b'--x\r\nContent-Disposition: form-data; name="pictures"; filename="a.png"\r\n\r\n' + picture + b"\r\n--x--\r\n"
+        b'--x\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n' + image + b"\r\n--x--\r\n"
     )
-    request = head(owner, await owner.csrf(), f"{here}/pictures", len(body))
+    request = head(owner, await owner.csrf(), f"{here}/images", len(body))
     async with served(settings) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request + body[:-20])
         await taken(settings)  # the first megabyte of it
         for htmx in (False, True):
-            answer = await send(owner, f"{here}/pictures", [PICTURE], {"class": "cat"}, htmx=htmx)
+            answer = await send(owner, f"{here}/images", [IMAGE], {"class": "cat"}, htmx=htmx)
             assert answer.status_code == 409
             assert "Another upload of yours is still going on" in answer.text
         writer.write(body[-20:])
         assert b" 303 " in await reader.readline()
         writer.close()
     assert kept(settings) == ["drafts/1/pictures/cat/000001.png"]
-    assert (await send(owner, f"{here}/pictures", [PICTURE], {"class": "cat"})).status_code == 200
+    assert (await send(owner, f"{here}/images", [IMAGE], {"class": "cat"})).status_code == 200
 
 
 async def taken(settings: Settings, *, gone: bool = False) -> None:
@@ -400,8 +400,8 @@ async def test_what_a_killed_server_was_taking_is_swept_away_by_the_next(owner: 
 
 async def test_what_comes_after_its_dataset_was_deleted_is_not_kept(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "cat")
-    body = HALF.replace(b"file", b"pictures", 1) + b"\r\n--x--\r\n"
-    request = head(owner, await owner.csrf(), f"{here}/pictures", len(body))
+    body = HALF.replace(b"file", b"images", 1) + b"\r\n--x--\r\n"
+    request = head(owner, await owner.csrf(), f"{here}/images", len(body))
     async with served(settings) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request + body[:-20])
@@ -415,4 +415,4 @@ async def test_what_comes_after_its_dataset_was_deleted_is_not_kept(owner: Visit
 
 
 async def test_a_form_with_files_for_no_page_is_not_found(owner: Visitor) -> None:
-    assert (await send(owner, "/datasets/own/1/nowhere", [PICTURE])).status_code == 404
+    assert (await send(owner, "/datasets/own/1/nowhere", [IMAGE])).status_code == 404

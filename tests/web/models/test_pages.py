@@ -27,7 +27,7 @@ async def test_a_refused_new_model_keeps_what_was_typed(owner: Visitor) -> None:
     assert (await owner.post("/models/new", {"name": "a", "dataset": "stars"})).status_code == 422
 
 
-async def test_a_new_model_may_start_from_a_network_that_fits_its_pictures(owner: Visitor) -> None:
+async def test_a_new_model_may_start_from_a_network_that_fits_its_images(owner: Visitor) -> None:
     page = await owner.get("/models/new")
     for starter in STARTERS.values():
         assert f'name="starter" value="{starter.name}"' in page.text

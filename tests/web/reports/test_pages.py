@@ -11,7 +11,7 @@ from scv.db import tasks
 from scv.db.runs import request_report
 from scv.db.tables import Run, Task
 from scv.files import report_folder, weights_key
-from scv.jobs.open_dataset import pictures_of
+from scv.jobs.open_dataset import images_of
 from scv.message import say
 from scv.ml.report.report import make_report
 from scv.report.contents import CONTENTS, Contents, FailedSection, SectionState, file_of
@@ -24,7 +24,7 @@ from tests.web.conftest import GOOD, Visitor, add_run, add_version, sign_in_as_s
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a network that was never trained: it makes mistakes of every kind."""
     folder = tmp_path_factory.mktemp("made")
-    resident = pictures_of(folder, "digits")
+    resident = images_of(folder, "digits")
     make_report(unlearned(GOOD, resident), resident, folder / "report", threads=1)
     return folder / "report"
 
@@ -87,7 +87,7 @@ async def test_a_report_is_shown_to_its_owner_alone(owner: Visitor, made: Path) 
         assert (await owner.post(f"/runs/{run.id}/report/{path}", {})).status_code == 404
 
 
-async def test_pictures_are_given_by_their_plain_names_only(owner: Visitor, made: Path) -> None:
+async def test_images_are_given_by_their_plain_names_only(owner: Visitor, made: Path) -> None:
     run = await run_with(owner, made)
     answer = await owner.get(f"/runs/{run.id}/report/files/metrics-cells.png")
     assert answer.headers["content-type"] == "image/png"
@@ -106,7 +106,7 @@ async def test_pictures_are_given_by_their_plain_names_only(owner: Visitor, made
         assert (await owner.get(f"/runs/{run.id}/report/files/{name}")).status_code == 404
 
 
-async def test_a_cell_of_the_matrix_opens_its_pictures(owner: Visitor, made: Path) -> None:
+async def test_a_cell_of_the_matrix_opens_its_images(owner: Visitor, made: Path) -> None:
     run = await run_with(owner, made)
     page = await owner.get(f"/runs/{run.id}/report?cell=0-0")
     without = await owner.get(f"/runs/{run.id}/report")
@@ -115,7 +115,7 @@ async def test_a_cell_of_the_matrix_opens_its_pictures(owner: Visitor, made: Pat
     assert ' id="cell"' not in without.text
     first = cells[0]
     page = await owner.get(f"/runs/{run.id}/report?cell={first['label']}-{first['predicted']}")
-    assert page.text.count("Test picture") > without.text.count("Test picture")
+    assert page.text.count("Test image") > without.text.count("Test image")
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ async def test_a_report_that_failed_says_why_and_can_be_tried_again(owner: Visit
     run = await run_with(owner)
     task, token = await take_report(owner, run)
     async with owner.database.writing() as session:
-        why = say("The pictures of {dataset} do not fit the network.", dataset="Digits")
+        why = say("The images of {dataset} do not fit the network.", dataset="Digits")
         await tasks.end(session, task.id, token, "failed", why)
     page = await owner.get(f"/runs/{run.id}/report")
-    assert "The pictures of Digits do not fit the network." in page.text
+    assert "The images of Digits do not fit the network." in page.text
     assert "Try again" in page.text
     assert not await is_wanted(owner, run)
     await owner.post(f"/runs/{run.id}/report/make", {})

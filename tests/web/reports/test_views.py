@@ -34,7 +34,7 @@ from scv.web.reports.sections.order import SECTIONS
 from scv.web.reports.sections.similarity import read_similarity, shade
 from scv.web.reports.sections.validity import randomization_floor, randomization_line
 from tests.ml.conftest import document
-from tests.ml.reported import learned, pictures, unlearned
+from tests.ml.reported import images, learned, unlearned
 from tests.ml.test_hooks import NESTED
 
 VOID = {"meta", "link", "img", "br", "input", "rect", "use", "path", "line", "image"}
@@ -81,8 +81,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("reports")
     digits = prepare(folder / "data", "digits")
     perceptron = document("Flatten", ("Linear", {"out_features": 12}), "ReLU", ("Linear", {"out_features": 10}))
-    two = pictures(folder / "two-data", (1, 9, 12), 2, 60, 60)
-    many = pictures(folder / "many-data", (3, 8, 8), 200, 400, 400)
+    two = images(folder / "two-data", (1, 9, 12), 2, 60, 60)
+    many = images(folder / "many-data", (3, 8, 8), 200, 400, 400)
     narrow = document(("Conv2d", {"out_channels": 1}), "Flatten", ("Linear", {"out_features": 2}))
     wide = document(("Conv2d", {"out_channels": 60}), "ReLU", "Flatten", ("Linear", {"out_features": 200}))
     wanted = tuple(section for section in MADE if section.name in (*NAMES, "metrics"))
@@ -93,7 +93,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("many", unlearned(wide, many), many),
     ):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("scv.ml.report.feature_visualization.STEPS", 8)  # of 256: as many pictures, less plain ones
+            patch.setattr("scv.ml.report.feature_visualization.STEPS", 8)  # of 256: as many images, less plain ones
             contents = make_report(trained, resident, folder / name, sections=wanted, threads=1)
         assert {section.state for section in contents.sections} == {"done"}
     return {name: folder / name for name in ("nested", "perceptron", "two", "many")}
@@ -123,10 +123,10 @@ def rendered(
     environment = renderer._environments[language]
     macro = environment.get_template(f"reports/sections/{section}.html").module.section  # type: ignore[attr-defined]  # the macro
     link = None if whole else lambda **query: f"?{urlencode(query)}"
-    return str(macro(SECTIONS[section].make(made, context), lambda name: f"/pictures/{name}", link))
+    return str(macro(SECTIONS[section].make(made, context), lambda name: f"/images/{name}", link))
 
 
-def pictures_in(page: Page) -> Iterator[str]:
+def images_in(page: Page) -> Iterator[str]:
     yield from (str(image["href"]) for image in page.all("image"))
     yield from (str(image["src"]) for image in page.all("img"))
 
@@ -146,13 +146,13 @@ def test_a_section_is_whole_and_needs_no_style_or_script(
     assert "<style" not in text
     assert not re.search(r'\son\w+="', text)
     assert "None" not in page.words
-    for address in pictures_in(page):
+    for address in images_in(page):
         if address.startswith("data:image/png;base64,"):
             continue
-        assert (folder / address.removeprefix("/pictures/")).is_file(), address
-    # Every tile lies within the picture that it is a view of.
+        assert (folder / address.removeprefix("/images/")).is_file(), address
+    # Every tile lies within the image that it is a view of.
     plates = {str(image["id"]): image for image in page.all("image")}
-    assert len(plates) == len(page.all("image")), "a picture is in the page twice"
+    assert len(plates) == len(page.all("image")), "an image is in the page twice"
     for use in page.all("use"):
         assert str(use["href"]).removeprefix("#") in plates
     if whole:
@@ -181,7 +181,7 @@ def test_tables_images_and_headings_are_told_to_who_does_not_see_them(
         assert len(identifiers) == len(set(identifiers))
 
 
-def test_tiles_lie_within_their_pictures(reports: dict[str, Path], renderer: Renderer) -> None:
+def test_tiles_lie_within_their_images(reports: dict[str, Path], renderer: Renderer) -> None:
     for folder in reports.values():
         for section in ("activation", "attribution", "maximization", "validity"):
             text = rendered(renderer, figures_of(folder, section), section, folder)
@@ -210,7 +210,7 @@ def test_any_layer_and_channel_can_be_chosen(reports: dict[str, Path], renderer:
     assert "Channel 60 of" in chosen
     assert made.layers[1].path in chosen
     assert chosen.count('aria-current="true"') == 3
-    assert f'href="/pictures/{made.layers[1].file.removesuffix(".json")}-maps.png"' in chosen
+    assert f'href="/images/{made.layers[1].file.removesuffix(".json")}-maps.png"' in chosen
     assert "activation-000" not in chosen
     for layer, channel in (("999", "0"), ("-1", "x"), ("0", "60"), ("", "9" * 40), ("١", "²")):
         assert "Channel 1 of conv1" in rendered(renderer, made, "activation", folder, layer=layer, channel=channel)
@@ -296,7 +296,7 @@ def test_a_certificate_that_does_not_hold_says_so(reports: dict[str, Path], rend
     without = msgspec.structs.replace(made, problem=problem, pairs=made.pairs[:1], dataset_hash=None)
     text = rendered(renderer, without, "parity", folder)
     assert "ONNX knows no such block." in text
-    assert "pictures of noise" in text
+    assert "images of noise" in text
 
 
 def layers(count: int, depth: int = 0) -> tuple[ComparedLayer, ...]:
@@ -314,12 +314,12 @@ def test_forty_layers_are_told_by_number_and_name(reports: dict[str, Path], rend
 
 
 def test_what_cannot_be_compared_is_said(reports: dict[str, Path], renderer: Renderer) -> None:
-    reason = say("Layers are compared by {least} test pictures or more; there are {images}.", least=4, images=1)
+    reason = say("Layers are compared by {least} test images or more; there are {images}.", least=4, images=1)
     assert "there are 1" in rendered(renderer, Similarity(1, (), (), reason), "similarity", reports["two"])
     dead = Similarity(100, layers(2), ((1.0, None), None))
     text = rendered(renderer, dead, "similarity", reports["two"])
     assert text.count('class="c-none"') == 3
-    assert "gives the same for all pictures" in text
+    assert "gives the same for all images" in text
 
 
 def test_neighbours_are_those_of_the_trunk() -> None:

@@ -1,4 +1,4 @@
-"""The page on which a network is tried: every kind of picture, a real predictor, and nothing kept of any of it."""
+"""The page on which a network is tried: every kind of image, a real predictor, and nothing kept of any of it."""
 
 import asyncio
 import struct
@@ -19,7 +19,7 @@ from scv.jobs.broker import Broker
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.worker import end_task
 from scv.settings import Settings
-from scv.web.runs.try_pages import MOST_BYTES, MOST_PICTURES
+from scv.web.runs.try_pages import MOST_BYTES, MOST_IMAGES
 from tests.jobs.trained import add_trained_run, digit
 from tests.migrated import place_database
 from tests.ml.reported import ruin
@@ -84,11 +84,11 @@ READ = {
     "mislabelled": lambda: saved(drawn(), "WEBP", quality=95),
     "animated": lambda: saved(drawn(), "GIF", save_all=True, append_images=[Image.new("RGB", (50, 50))] * 3),
 }
-"""Pictures of a 7 that are read, each under the name 7.png."""
+"""Images of a 7 that are read, each under the name 7.png."""
 
 REFUSED = {
-    "corrupted": (lambda: digit(7)[:200], "not a picture that can be read"),
-    "a program": (lambda: b"MZ\x90\x00 this is a program", "not a picture that can be read"),
+    "corrupted": (lambda: digit(7)[:200], "not an image that can be read"),
+    "a program": (lambda: b"MZ\x90\x00 this is a program", "not an image that can be read"),
     "nothing": (lambda: b"", "empty"),
     "one pixel": (lambda: saved(Image.new("L", (1, 1)), "PNG"), "fewer than 8 pixels"),
     "a bomb": (bomb, "too large"),
@@ -97,8 +97,8 @@ REFUSED = {
 }
 
 
-async def ask(visitor: Visitor, run: Run, *pictures: bytes, htmx: bool = True, **fields: str) -> httpx.Response:
-    files = [("pictures", ("7.png", picture)) for picture in pictures]
+async def ask(visitor: Visitor, run: Run, *images: bytes, htmx: bool = True, **fields: str) -> httpx.Response:
+    files = [("images", ("7.png", image)) for image in images]
     return await send(visitor, f"/runs/{run.id}/try", files, fields, htmx=htmx)
 
 
@@ -115,7 +115,7 @@ async def test_the_page_says_which_run_it_is_and_how_good(owner: Visitor, run: R
 
 
 @pytest.mark.usefixtures("predictor")
-async def test_every_kind_of_picture_is_answered_or_refused_with_its_reason(owner: Visitor, run: Run) -> None:
+async def test_every_kind_of_image_is_answered_or_refused_with_its_reason(owner: Visitor, run: Run) -> None:
     for kind, make in READ.items():
         answer = await ask(owner, run, make())
         assert answer.status_code == 200, kind
@@ -127,27 +127,27 @@ async def test_every_kind_of_picture_is_answered_or_refused_with_its_reason(owne
         assert reason in answer.text, kind
     live = await ask(owner, run, REFUSED["blank"][0](), live="1")
     assert (live.status_code, "No writing" in live.text) == (200, True)
-    assert "several pictures" in (await ask(owner, run, READ["animated"]())).text
+    assert "several images" in (await ask(owner, run, READ["animated"]())).text
 
 
 @pytest.mark.usefixtures("predictor")
-async def test_a_plain_form_gets_the_whole_page_with_an_answer_for_each_picture(owner: Visitor, run: Run) -> None:
+async def test_a_plain_form_gets_the_whole_page_with_an_answer_for_each_image(owner: Visitor, run: Run) -> None:
     answer = await ask(owner, run, digit(7), b"nothing", digit(3), htmx=False)
     assert answer.status_code == 200
     assert "<html" in answer.text
     assert answer.text.count("<article") == 3
     assert "<b>7</b>" in answer.text
     assert "<b>3</b>" in answer.text
-    assert "not a picture that can be read" in answer.text
-    many = await ask(owner, run, *[b"nothing"] * (MOST_PICTURES + 2))
-    assert many.text.count("<article") == MOST_PICTURES
-    assert f"The first {MOST_PICTURES} pictures were answered" in many.text
-    none = await send(owner, f"/runs/{run.id}/try", [("pictures", ("", b""))])  # as browsers send no file
-    assert (none.status_code, "Choose a picture first." in none.text) == (422, True)
+    assert "not an image that can be read" in answer.text
+    many = await ask(owner, run, *[b"nothing"] * (MOST_IMAGES + 2))
+    assert many.text.count("<article") == MOST_IMAGES
+    assert f"The first {MOST_IMAGES} images were answered" in many.text
+    none = await send(owner, f"/runs/{run.id}/try", [("images", ("", b""))])  # as browsers send no file
+    assert (none.status_code, "Choose an image first." in none.text) == (422, True)
 
 
 @pytest.mark.usefixtures("predictor")
-async def test_a_strange_picture_is_called_strange(owner: Visitor, run: Run) -> None:
+async def test_a_strange_image_is_called_strange(owner: Visitor, run: Run) -> None:
     scribble = Image.new("L", (240, 240), 255)
     places = np.random.default_rng(3).uniform(20, 220, (14, 2))
     ImageDraw.Draw(scribble).line([(float(x), float(y)) for x, y in places], fill=0, width=10)
@@ -170,7 +170,7 @@ async def test_a_network_that_gives_no_numbers_shows_what_it_saw_and_says_what_t
 
 
 @pytest.mark.usefixtures("predictor")
-async def test_nothing_of_a_picture_is_kept(owner: Visitor, run: Run, settings: Settings) -> None:
+async def test_nothing_of_a_image_is_kept(owner: Visitor, run: Run, settings: Settings) -> None:
     async def rows() -> dict[str, int]:
         async with owner.database.reading() as session:
             return {
@@ -180,16 +180,16 @@ async def test_nothing_of_a_picture_is_kept(owner: Visitor, run: Run, settings: 
 
     await ask(owner, run, digit(1))
     before, there = await rows(), set(settings.data_dir.rglob("*"))
-    pictures = [digit(label) for label in range(4)] + [digit(9)[:3000]]
-    for picture in pictures:
-        await ask(owner, run, picture)
+    images = [digit(label) for label in range(4)] + [digit(9)[:3000]]
+    for image in images:
+        await ask(owner, run, image)
     await asyncio.sleep(1.5)  # the broker writes its file once a second
     assert await rows() == before
     assert {path for path in settings.data_dir.rglob("*") if not path.name.startswith("scv.sqlite3")} <= there
     kept = b"".join(path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file())
     assert b"scv:claimed:" in kept, "the append-only file was not looked into"
-    for picture in pictures:
-        assert picture[60:120] not in kept
+    for image in images:
+        assert image[60:120] not in kept
 
 
 async def test_a_strangers_run_is_not_found_and_one_without_weights_says_so(
@@ -216,7 +216,7 @@ async def test_without_the_broker_it_says_so_and_without_a_token_nothing(
     await broker.stop()
     answer = await ask(owner, run, digit(1))
     assert (answer.status_code, "does not answer at the moment" in answer.text) == (503, True)
-    refused = await send(owner, f"/runs/{run.id}/try", [("pictures", ("7.png", digit(7)))], token="wrong")
+    refused = await send(owner, f"/runs/{run.id}/try", [("images", ("7.png", digit(7)))], token="wrong")
     assert refused.status_code == 403
 
 

@@ -26,7 +26,7 @@ _LEAST_INK = 12  # pixels' worth
 _DOT = 0.03  # of the ink of the largest piece: the dot of an i has about 0.08
 _NEAR = 0.35  # of the size of the largest piece, how far what belongs to it may be
 _DARK = 0.6  # of full ink: a piece that is nowhere so dark is a stain or the edge of a shadow
-_CUT_OFF = 0.25  # a piece at the picture's edge counts so much less: it may be what lies around the paper
+_CUT_OFF = 0.25  # a piece at the image's edge counts so much less: it may be what lies around the paper
 _LINE = 0.75  # of the width: so much of a ruled line is not hidden by strokes
 _STEEPEST = 0.07  # of ruled lines, sideways for each step along
 
@@ -47,7 +47,7 @@ class Ink(NamedTuple):
 
 
 def find_ink(image: Image.Image) -> Ink | None:
-    """Find the strokes on a picture of mode L or RGB, best of about 640 pixels; None on a blank one."""
+    """Find the strokes on an image of mode L or RGB, best of about 640 pixels; None on a blank one."""
     soft = image.filter(ImageFilter.GaussianBlur(max(image.size) / 1000))
     bands = [np.asarray(band) for band in (soft.convert("L"), *(soft.split() if soft.mode == "RGB" else ()))]
     sheet = find_sheet(soft)
@@ -114,7 +114,7 @@ def _threshold(contrast: Share) -> tuple[float, float] | None:
 def _without_lines(contrast: Share) -> int:
     """Take ruled lines out of the contrast, in place, and count them; where a stroke crosses one it stays.
 
-    A line goes through nearly the whole picture, straight, in either direction and a little turned.
+    A line goes through nearly the whole image, straight, in either direction and a little turned.
     """
     found = _threshold(contrast)
     if found is None:

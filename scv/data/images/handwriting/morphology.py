@@ -18,7 +18,7 @@ def closing(values: Grey, window: int) -> Grey:
 def opening(values: Grey, window: int) -> Grey:
     """The largest of the smallest around: light strokes narrower than the window are gone.
 
-    Beyond its edge the picture goes on as it ends, so what touches the edge is not narrow because of that.
+    Beyond its edge the image goes on as it ends, so what touches the edge is not narrow because of that.
     """
     half = max(1, window // 2)
     size = 2 * half + 1

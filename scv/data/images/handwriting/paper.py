@@ -11,14 +11,14 @@ _SIDE = 200  # pixels: so fine is looked
 _STROKES = 0.06  # of the shorter side: narrower ones are no hole in the sheet
 _BROAD = 0.2  # of the shorter side: a sheet is broader in both directions, a stroke is not
 _LEAST_AREA = 0.12
-_MOST_CUT_OFF = 0.3  # of its outline: what is cut off more is half a picture in the light, and half in the shadow
+_MOST_CUT_OFF = 0.3  # of its outline: what is cut off more is half an image in the light, and half in the shadow
 _LEAST_STEP = 0.2  # between sheet and table, of the lighter one
 _LEAST_SQUARE = 0.85  # of the narrowest rectangle around it: an ellipse fills 0.79
 _MARGIN = 0.015
 
 
 def find_sheet(image: Image.Image) -> NDArray[np.bool_] | None:
-    """Where the sheet is, (H, W), its blurred edge left out; None where the picture is not of one on something else."""
+    """Where the sheet is, (H, W), its blurred edge left out; None where the image is not of one on something else."""
     step = max(1, max(image.size) // _SIDE)
     grey = np.asarray(image.convert("L").reduce(step))
     side = min(grey.shape)

@@ -10,7 +10,7 @@ Share = NDArray[np.float32]  # (H, W), 0 is paper, 1 is ink
 
 _FINE = 8  # times finer than the result: thickness is changed there
 _STEEPEST = 0.7  # sideways for each step down: more is no slant
-_SOFT = 0.5  # standard deviation in pixels of the fine picture, which has hard edges elsewhere
+_SOFT = 0.5  # standard deviation in pixels of the fine image, which has hard edges elsewhere
 
 
 def unslanted(strength: Share) -> Share:
@@ -34,7 +34,7 @@ def unslanted(strength: Share) -> Share:
 def fitted(strength: Share, form: Handwriting, side: int) -> tuple[Share, float]:
     """The strokes within the form's box, (box height, box width) or less, and by how much they became thicker.
 
-    `side` is that of the whole picture in pixels. Thickness is in its pixels as well, negative where it became less.
+    `side` is that of the whole image in pixels. Thickness is in its pixels as well, negative where it became less.
     """
     height, width = form.box
     fine = side * _FINE
@@ -55,7 +55,7 @@ def fitted(strength: Share, form: Handwriting, side: int) -> tuple[Share, float]
 
 
 def placed(strokes: Share, form: Handwriting, side: int) -> NDArray[np.uint8]:
-    """The fine strokes on a black picture, (side, side): centred by their mass or by their box, as the form says."""
+    """The fine strokes on a black image, (side, side): centred by their mass or by their box, as the form says."""
     height, width = (max(1, round(length / _FINE)) for length in strokes.shape)
     image = Image.fromarray((strokes * 255).round().astype(np.uint8)).filter(ImageFilter.GaussianBlur(_SOFT * _FINE))
     small = np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""People's own pictures, their versions, and what users are told later"""
+"""People's own images, their versions, and what users are told later"""
 
 from collections.abc import Sequence
 

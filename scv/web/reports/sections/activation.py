@@ -44,7 +44,7 @@ class ChosenLayer:
     number: int
     layer: LayerActivations
     details: Details | None
-    pictures: Sprite | None
+    sprite: Sprite | None
     maps: Sprite | None
     channels: tuple[int, ...]
 
@@ -133,7 +133,7 @@ def activation_view(figures: Activation, context: SectionContext) -> ActivationV
         number,
         layer,
         details,
-        details.pictures if details else None,
+        details.sprite if details else None,
         details.maps if details else None,
         tuple(range(first, min(first + PAGE, layer.shown))),
     )
@@ -154,7 +154,7 @@ def _cropped_layer(number: int, layer: LayerActivations, folder: Path) -> Chosen
         return ChosenLayer(number, layer, None, None, None, ())
     tiles = count * len(details.channels[0].images)
     maps = _crop(folder, details.maps, tiles) if details.maps else None
-    return ChosenLayer(number, layer, details, _crop(folder, details.pictures, tiles), maps, tuple(range(count)))
+    return ChosenLayer(number, layer, details, _crop(folder, details.sprite, tiles), maps, tuple(range(count)))
 
 
 def _crop(folder: Path, sprite: Sprite, tiles: int) -> CroppedSprite | None:

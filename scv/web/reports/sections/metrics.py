@@ -106,7 +106,7 @@ class MetricsView:
     def reliance(self) -> Message:
         """How far a reader can rely on the network's confidence."""
         if self.figures.images < 300:
-            return say("So few test pictures cannot tell how far it can be relied on.")
+            return say("So few test images cannot tell how far it can be relied on.")
         error = self.figures.calibration.error
         if error < 0.02:
             return say("So you can take its confidence at its word.")

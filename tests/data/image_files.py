@@ -1,4 +1,4 @@
-"""Real picture files and archives for the tests."""
+"""Real image files and archives for the tests."""
 
 import zipfile
 from io import BytesIO
@@ -9,21 +9,21 @@ from PIL import Image
 
 
 def noise(seed: int, size: tuple[int, int] = (40, 32), mode: str = "RGB") -> Image.Image:
-    """A picture that no other seed gives."""
+    """An image that no other seed gives."""
     random = np.random.default_rng(seed)
     shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
     return Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8))
 
 
 def saved(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     file = BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
 
 
 def classes(count: int, each: int, start: int = 0) -> dict[str, bytes]:
-    """Files by name: so many classes with so many pictures each, no two the same."""
+    """Files by name: so many classes with so many images each, no two the same."""
     return {
         f"{chr(97 + label % 26)}{label // 26 or ''}/{number:03}.png": saved(
             noise(start + label * 1000 + number, (16, 16))
