@@ -30,7 +30,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """The smallest and the largest value of a number."""
 
-CHOICES: dict[str, tuple[str, ...]] = {"log_format": ("console", "json")}
+CHOICES: dict[str, tuple[str, ...]] = {"log_format": ("console", "json"), "reports": ("always", "opened")}
 """The allowed values of a word."""
 
 
@@ -57,6 +57,7 @@ class Settings:
     run_multiply_adds: float = 1e17
     running_per_user: int = 2
     queued_per_user: int = 20
+    reports: str = "always"
     upload_mb: int = 2000
     datasets_mb: int = 10000
     session_days: int = 30

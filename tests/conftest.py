@@ -62,7 +62,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marker = metafunc.definition.get_closest_marker("engines")
     folder = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
-    engines = marker.args if marker else (ENGINES if folder in _ON_BOTH else ENGINES[:1])
+    both = folder in _ON_BOTH and (marker is None or os.environ.get("TEST_ENGINES") == "all")
+    engines = ENGINES if both else marker.args if marker else ENGINES[:1]
     metafunc.parametrize("engine", engines, indirect=True)
 
 
@@ -90,10 +91,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Postgr
 def database_url(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Iterator[str]:
     """`SCV_DATABASE_URL` of a new database that has all tables, on each engine in turn.
 
-    What is about the database or about several processes at it runs on both engines: all of tests/db and tests/jobs.
-    Tests that train or kill for long are marked `engines("postgresql")` or `engines("sqlite")` where another of the
-    same kind runs on the other one, so that each kind runs on both. Elsewhere SQLite is enough; a file of pages that
-    write is marked `engines("sqlite", "postgresql")`.
+    What is about the database or about several processes at it runs on both engines: tests/db and tests/jobs. Tests
+    that train or kill for long are marked `engines("sqlite")` where another of the same kind runs on both;
+    TEST_ENGINES=all runs them on both as well, for nights. Elsewhere SQLite is enough; a file of pages that write is
+    marked `engines("sqlite", "postgresql")`.
     """
     with _new_database(request, engine, tmp_path, TEMPLATE) as url:
         yield url

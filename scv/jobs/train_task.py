@@ -234,7 +234,8 @@ class _Training:
             case Result():
                 async with self._database.writing() as session:
                     await leases.finish(session, self._run.id, self._token, event, weights_key(self._run.id))
-                    await runs.request_report(session, self._run.id)
+                    if self._settings.reports == "always":
+                        await runs.request_report(session, self._run.id)
                 await self._tell(event)
                 with suppress(BrokerAwayError):  # then the interactive worker finds it by itself
                     await self._queue.wake_task_runner()

@@ -228,7 +228,7 @@ def test_a_finger_draws_too(browser: Browser, signed_in: StorageState, server: S
     assert window.complaints() == []
 
 
-def test_a_image_is_pasted_into_the_chosen_class(window: Window, server: Server) -> None:
+def test_an_image_is_pasted_into_the_chosen_class(window: Window, server: Server) -> None:
     page = window.page
     begin(window, "cat", "dog")
     page.get_by_role("radio", name="cat").check()

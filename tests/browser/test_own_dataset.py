@@ -58,7 +58,7 @@ def check_accessible(window: Window) -> None:
     window.page.goto(here)
 
 
-def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_a_image(
+def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_an_image(
     window: Window, archive: Path
 ) -> None:
     page = window.page

@@ -109,7 +109,7 @@ def test_many_files_are_answered_each_by_itself(window: Window, page: Page, tmp_
     expect(page.locator(".best-guess.problem")).to_contain_text("not an image that can be read")
 
 
-def test_a_image_is_pasted(page: Page) -> None:
+def test_an_image_is_pasted(page: Page) -> None:
     label, content = photograph(1, drawn_dark)
     page.evaluate(
         """bytes => {
@@ -122,7 +122,7 @@ def test_a_image_is_pasted(page: Page) -> None:
     expect(page.locator(".best-guess b")).to_have_text(str(label))
 
 
-def test_a_image_is_dropped_on_the_answer(page: Page) -> None:
+def test_an_image_is_dropped_on_the_answer(page: Page) -> None:
     label, content = photograph(2, drawn_dark)
     page.evaluate(
         """bytes => {

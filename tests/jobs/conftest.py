@@ -86,7 +86,7 @@ async def add_run(
             user = User(name="Ada")
             session.add(user)
             await session.flush()
-        model = await create_model(session, user, "Net", dataset, Document(), settings)
+        model = await create_model(session, user, "Net", "digits", Document(), settings)
         run = Run(version_id=model.versions[0].id, document_json=document, settings=settings, dataset=dataset)
         session.add(run)
     return run

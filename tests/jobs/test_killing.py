@@ -216,6 +216,7 @@ async def settings(tmp_path: Path, engine: str, database_url: str) -> AsyncItera
         lease_seconds=1,
         attempts=1000,
         checkpoint_seconds=0.1,
+        reports="opened",
     )
     process = await start(settings)
     yield settings.resolved()

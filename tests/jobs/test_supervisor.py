@@ -34,6 +34,7 @@ def fresh(tmp_path: Path, engine: str, database_url: str) -> Settings:
     return Settings(
         data_dir=tmp_path / "data",
         port=free_port(),
+        reports="opened",
         database_url=database_url if engine == "postgresql" else "",
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from scv.db import leases, models, runs
+from scv.db import leases, models, runs, tasks
 from scv.db.engine import Database
 from scv.db.tables import Model, Run, User
 from scv.files import Files, run_folder, weights_key
@@ -23,6 +23,8 @@ from scv.jobs.train_task import Trainer
 from scv.settings import Settings
 from scv.training.progress import EpochMetrics, Failed, Result, Started, Stopped
 from tests.jobs.conftest import LONG, add_run, epochs_of, is_alive, load, task_of, until, until_ended, until_epoch
+
+pytestmark = pytest.mark.engines("sqlite")
 
 
 class WatchedSpare(Spare):
@@ -67,6 +69,7 @@ async def stop(database: Database, run: Run) -> None:
         await runs.request_stop(session, run)
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_is_trained_recorded_and_told(
     trainer: Trainer, database: Database, queue: Queue, settings: Settings
 ) -> None:
@@ -95,6 +98,16 @@ async def test_a_run_is_trained_recorded_and_told(
     assert (await load(database, run)).ended_at == done.ended_at
 
 
+async def test_a_report_that_is_made_when_it_is_opened_waits_for_that(
+    settings: Settings, database: Database, queue: Queue, spare: Spare
+) -> None:
+    run = await add_run(database, epochs=1)
+    await Trainer(replace(settings, reports="opened"), database, queue, spare).train_all()
+    async with database.reading() as session:
+        assert await tasks.find(session, "report", str(run.id)) is None
+
+
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_killed_child_is_replaced_and_the_run_goes_on(
     trainer: Trainer, database: Database, queue: Queue, spare: WatchedSpare
 ) -> None:
@@ -200,6 +213,7 @@ async def test_a_child_that_does_not_listen_is_stopped_all_the_same(
     assert stopped.weights == weights_key(run.id)
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_worker_whose_lease_was_taken_ends_its_child_and_writes_nothing(
     trainer: Trainer, database: Database, spare: WatchedSpare
 ) -> None:
@@ -288,6 +302,7 @@ FULL = {
 }
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_what_the_database_cannot_take_now_is_written_when_it_can(
     trainer: Trainer, database: Database, queue: Queue
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from arq.worker import Worker, func
 
 from scv.data.resident import is_prepared
@@ -28,6 +29,8 @@ from tests.jobs.conftest import (
     until_task_ended,
 )
 
+pytestmark = pytest.mark.engines("sqlite")
+
 
 async def gone(pid: int) -> None:
     async def is_gone() -> bool:
@@ -36,6 +39,7 @@ async def gone(pid: int) -> None:
     await until(is_gone)
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_goes_on_when_its_worker_is_killed(
     start_worker: StartWorker, database: Database, queue: Queue
 ) -> None:
@@ -53,6 +57,7 @@ async def test_a_run_goes_on_when_its_worker_is_killed(
     assert await epochs_of(database, run) == list(range(1, 101))
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_two_workers_train_two_runs_and_never_the_same(
     start_worker: StartWorker, database: Database, queue: Queue
 ) -> None:
@@ -151,6 +156,7 @@ async def test_an_interactive_worker_prepares_datasets_and_reaps_too(
     await until(is_queued_again)
 
 
+@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_preparation_whose_worker_was_killed_begins_again(
     start_worker: StartWorker, database: Database, data_dir: Path
 ) -> None:

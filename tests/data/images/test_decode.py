@@ -120,7 +120,7 @@ def test_what_cannot_be_taken_says_why(data: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
 @pytest.mark.filterwarnings("ignore")  # as the import does; Pillow talks of torn fields
-def test_spoilt_bytes_give_a_image_or_a_reason_and_nothing_else(format: str) -> None:
+def test_spoilt_bytes_give_an_image_or_a_reason_and_nothing_else(format: str) -> None:
     whole = saved(noise(4), format)
     random = np.random.default_rng(0)
     for _ in range(150):

@@ -77,7 +77,7 @@ def turned_by(orientation: int) -> Image.Exif:
     return exif
 
 
-def test_a_thousand_spoilt_files_give_a_image_or_a_reason_and_nothing_else() -> None:
+def test_a_thousand_spoilt_files_give_an_image_or_a_reason_and_nothing_else() -> None:
     seen = refused = 0
     for number, data in enumerate(spoilt(1000)):
         form = (MNIST, COLOR, CLOTHES)[number % 3]
@@ -167,7 +167,7 @@ def test_strokes_lie_as_in_mnist_whatever_they_are_drawn_with() -> None:
         assert np.abs(pixels.astype(int) - reference).mean() < 4, other.mode
 
 
-def test_a_image_is_turned_as_its_camera_noted_and_that_is_a_step() -> None:
+def test_an_image_is_turned_as_its_camera_noted_and_that_is_a_step() -> None:
     upright = see(stroke(), MNIST)
     lying = see(saved(stroke().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=turned_by(6), quality=95), MNIST)
 
@@ -230,7 +230,7 @@ def test_other_images_are_what_the_import_makes_of_them() -> None:
     assert see(data, COLOR).pixels.tobytes() == decode_image(data, 32, 3, "crop")
 
 
-def test_a_image_is_fitted_as_those_of_the_own_dataset_were(tmp_path: Path) -> None:
+def test_an_image_is_fitted_as_those_of_the_own_dataset_were(tmp_path: Path) -> None:
     source = write_zip(tmp_path / "own.zip", classes(2, 5))
     resident, _ = prepare_images(tmp_path, source, ImageOptions(size=32, color=False, fit="pad"))
     data = saved(noise(5, (90, 60)))

@@ -209,7 +209,7 @@ def test_a_spoilt_file_in_a_sound_zip_is_that_file_alone(tmp_path: Path) -> None
         assert archive.read(second) == b"fine"
 
 
-def test_a_file_that_is_larger_than_a_image_is_never_read(tmp_path: Path) -> None:
+def test_a_file_that_is_larger_than_an_image_is_never_read(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "images", {"a/1.png": b""})
     os.truncate(folder / "a" / "1.png", archives.MOST_BYTES_OF_A_FILE + 1)
     with opened(folder) as archive, pytest.raises(ImageRefusedError, match="large"):

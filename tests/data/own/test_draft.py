@@ -38,7 +38,7 @@ def test_images_are_numbered_by_age_and_end_as_what_they_are(draft: Draft) -> No
     assert draft.size_on_disk == sum(path.stat().st_size for path in draft.images.glob("*/*"))
 
 
-def test_a_image_that_is_refused_is_not_put_in(draft: Draft) -> None:
+def test_an_image_that_is_refused_is_not_put_in(draft: Draft) -> None:
     draft.add_class("cat")
     path = draft.folder.parent / "sent"
     path.write_bytes(b"MZ" * 100)

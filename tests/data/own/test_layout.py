@@ -51,7 +51,7 @@ def test_without_parts_every_fifth_of_a_class_is_for_the_test_as_with_the_digits
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=60))
-def test_a_image_that_is_there_twice_counts_once_and_moves_no_other(images: list[tuple[int, int]]) -> None:
+def test_an_image_that_is_there_twice_counts_once_and_moves_no_other(images: list[tuple[int, int]]) -> None:
     sorting, plain = Sorting(), Sorting()
     taken = [part for pixels, label in images if (part := sorting.part(bytes([pixels]), "", label)[0])]
     first = dict(reversed(images))
@@ -133,7 +133,7 @@ def test_images_outside_of_class_folders_are_left_out() -> None:
         ("a/png", "kind"),
     ],
 )
-def test_a_name_says_what_cannot_be_a_image(name: str, reason: str | None) -> None:
+def test_a_name_says_what_cannot_be_an_image(name: str, reason: str | None) -> None:
     assert reason_by_name(name) == reason
 
 

@@ -44,7 +44,7 @@ def test_what_cannot_be_a_dataset_is_refused_and_leaves_nothing(
     assert house.left() == ["own-1-1"]
 
 
-def test_what_keeps_its_own_parts_needs_a_image_to_learn_from_in_each_class(house: Services) -> None:
+def test_what_keeps_its_own_parts_needs_an_image_to_learn_from_in_each_class(house: Services) -> None:
     house.make(parted(2, "train", "test"))
     resident, _ = house.make(None, train=(0,))
     assert resident.train_labels.tolist() == [0, 1, 1]

@@ -68,7 +68,7 @@ def spoilt_by(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_image_is_spoilt_the_same_in_any_company(name: str, mnist: Resident) -> None:
+def test_an_image_is_spoilt_the_same_in_any_company(name: str, mnist: Resident) -> None:
     pixels = sample(mnist, 6)
     together = spoilt_by(name, 4, pixels, np.arange(6))
     alone = spoilt_by(name, 4, pixels[5:], np.array([5]))

@@ -108,7 +108,7 @@ def test_a_turn_of_a_right_angle_is_exact_where_the_image_is_square() -> None:
     )
 
 
-def test_a_turn_keeps_the_proportions_of_a_image_that_is_no_square() -> None:
+def test_a_turn_keeps_the_proportions_of_an_image_that_is_no_square() -> None:
     disc = torch.zeros(1, 1, 21, 41, dtype=torch.uint8)
     y, x = torch.meshgrid(torch.arange(21) - 10, torch.arange(41) - 20, indexing="ij")
     disc[0, 0, (x**2 + y**2) < 64] = 255

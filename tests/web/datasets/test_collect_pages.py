@@ -90,7 +90,7 @@ async def test_under_htmx_only_what_changed_is_sent(owner: Visitor) -> None:
     assert answer.headers["hx-retarget"] == "#notices"
 
 
-async def test_a_form_without_a_image_or_without_a_class_is_refused(owner: Visitor, settings: Settings) -> None:
+async def test_a_form_without_an_image_or_without_a_class_is_refused(owner: Visitor, settings: Settings) -> None:
     here = await begin(owner, "cat")
     nothing = [("images", ("", b""))]
     answer = await send(owner, f"{here}/images", nothing, {"class": "cat"})

@@ -170,7 +170,7 @@ async def test_a_network_that_gives_no_numbers_shows_what_it_saw_and_says_what_t
 
 
 @pytest.mark.usefixtures("predictor")
-async def test_nothing_of_a_image_is_kept(owner: Visitor, run: Run, settings: Settings) -> None:
+async def test_nothing_of_an_image_is_kept(owner: Visitor, run: Run, settings: Settings) -> None:
     async def rows() -> dict[str, int]:
         async with owner.database.reading() as session:
             return {
