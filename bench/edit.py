@@ -1,4 +1,4 @@
-"""How long an edit takes with a network of 60 blocks: on the server, and from letting go of a block to the repainted page.
+"""How long an edit takes with a network of 60 blocks: on the server, and from letting go of a block to the new page.
 
     python bench/edit.py [--edits 200] [--drags 30]
 

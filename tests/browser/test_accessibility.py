@@ -49,15 +49,18 @@ CODE = "model = nn.Sequential(\n    nn.Conv2d(1, 32, 3),\n    nn.Mish2(),\n    n
 
 
 def violations(window: Window) -> list[str]:
-    """What breaks a rule on the page as it stands: the rule, the element, and why."""
+    """What breaks a rule on the page as it stands: the rule, the element, and why.
+
+    In the dark only the rule on contrast is tried: the page is the same but for its colours.
+    """
     page = window.page
+    dark = page.evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches")
+    options = {"runOnly": ["color-contrast"] if dark else TAGS, "resultTypes": ["violations"]}
     page.wait_for_function("() => !document.querySelector('.htmx-request')")
     page.evaluate("() => Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     page.evaluate(PLAIN_GROUND)
     page.evaluate(AXE)
-    found: list[dict[str, Any]] = page.evaluate(
-        "async (tags) => (await axe.run({ runOnly: tags, resultTypes: ['violations'] })).violations", TAGS
-    )
+    found: list[dict[str, Any]] = page.evaluate("async (options) => (await axe.run(options)).violations", options)
     return [
         f"{rule['id']} at {' '.join(map(str, node['target']))}: {node['failureSummary']}"
         for rule in found

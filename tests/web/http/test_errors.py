@@ -11,6 +11,7 @@ from litestar import Litestar
 
 from scv.blocks.document import Block, Document
 from scv.db.tables import Model, Run, Version
+from tests.examples import examples
 from tests.web.conftest import Visitor, add_run, add_version, path_of
 from tests.web.routes import filled, routes
 
@@ -151,7 +152,7 @@ async def test_a_name_is_shown_as_text(owner: Visitor) -> None:
 
 
 async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litestar) -> None:
-    """Every route with every field, one absurd value each, in an order that differs from route to route."""
+    """Every route with a third of the fields, others for each route, one absurd value each; the choice is fixed."""
     rng = random.Random(5)
     version = await add_version(owner)
     run = await add_run(owner, version, status="stopped")
@@ -162,7 +163,7 @@ async def test_absurd_input_to_any_route_is_answered(owner: Visitor, app: Litest
     for method, path in routes(app):
         if path in ("/sign-out", "/models/{model_id:int}/delete"):
             continue
-        for field in FIELDS:
+        for field in rng.sample(FIELDS, min(len(FIELDS), examples(len(FIELDS) // 3))):
             value = rng.choice(ABSURD)
             address = filled(path, ids)
             if method == "POST":
