@@ -116,7 +116,7 @@ def test_the_camera_gives_images_as_long_as_the_button_is_held(window: Window, s
     assert at_rest(window, "rock") == count
     assert count_of(window, "paper") == 0
     expect(page.locator("#told")).to_contain_text("Images added to rock")
-    taken = sorted((folder_of(window, server) / "images" / "rock").iterdir())
+    taken = sorted((folder_of(window, server) / "pictures" / "rock").iterdir())
     assert len(taken) == count
     with Image.open(taken[0]) as image:
         assert (image.format, min(image.size)) == ("JPEG", 320)
@@ -201,7 +201,7 @@ def test_a_drawing_is_added_and_its_last_stroke_can_be_taken_back(window: Window
     add.click()
     expect(page.locator("#told")).to_have_text("Images added to cross: 1.")
     expect(add).to_be_disabled()
-    (file,) = (folder_of(window, server) / "images" / "cross").iterdir()
+    (file,) = (folder_of(window, server) / "pictures" / "cross").iterdir()
     with Image.open(file) as image:
         assert image.size == (320, 320)
         pixels = np.asarray(image.convert("L"))
@@ -242,7 +242,7 @@ def test_an_image_is_pasted_into_the_chosen_class(window: Window, server: Server
     )
     page.keyboard.press("Control+V")
     expect(page.locator("#told")).to_have_text("Images added to cat: 1.")
-    (file,) = (folder_of(window, server) / "images" / "cat").iterdir()
+    (file,) = (folder_of(window, server) / "pictures" / "cat").iterdir()
     with Image.open(file) as image:
         assert np.array_equal(np.asarray(image.convert("RGB")), np.asarray(noise(1)))
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from scv.db.engine import Database
 from scv.files import Files, run_folder
 from scv.jobs.queue import Queue
@@ -17,6 +19,8 @@ from tests.jobs.conftest import (
     until_ended,
     until_task_ended,
 )
+
+pytestmark = pytest.mark.engines("sqlite")
 
 
 def lines(worker: WorkerProcess) -> list[dict[str, Any]]:

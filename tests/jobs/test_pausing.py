@@ -108,7 +108,6 @@ async def test_a_run_that_waits_is_paused_at_once_and_takes_its_turn_again(
     assert (await load(database, run)).status == "finished"
 
 
-@pytest.mark.engines("sqlite", "postgresql")
 async def test_who_has_it_go_on_before_the_worker_has_let_go_waits_for_nothing(
     trainer: Trainer, database: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

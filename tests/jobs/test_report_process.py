@@ -91,7 +91,6 @@ async def trained(
     return run
 
 
-@pytest.mark.engines("sqlite", "postgresql")
 async def test_a_run_that_finishes_gets_its_report_by_itself(
     settings: Settings, database: Database, queue: Queue, start_worker: StartWorker
 ) -> None:
