@@ -92,8 +92,8 @@ class Flow:
             count = len(sizes) if isinstance(sizes, list | tuple) else 1
             if count != 3 and not isinstance(sizes, Unknown):
                 message = say(
-                    "LayerNorm over the last {count} dimensions of an image is no block: here it is over all three.",
-                    count=count,
+                    "{code} normalizes the last dimensions of an image alone; the block normalizes all three.",
+                    code=self._notes.code(layer.node),
                 )
                 self._notes.report(layer.node, message)
         if layer.used and learns(kind, params):

@@ -153,9 +153,6 @@ class Reader(Calls):
                 return _Left("break")
             case ast.Continue():
                 return _Left("continue")
-            case ast.Delete(targets=targets):
-                for target in targets:
-                    self._delete(target, scope)
             case ast.Match():
                 self._skip(statement, [case.body for case in statement.cases], scope)
             case _:
@@ -163,8 +160,11 @@ class Reader(Calls):
         return None
 
     def _define(self, statement: ast.stmt, scope: Scope) -> None:
-        """Take up the name of a function, a class or an import."""
+        """Take up the name of a function, a class or an import; forget what is deleted."""
         match statement:
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    self._delete(target, scope)
             case ast.FunctionDef(name=name):
                 scope.names[name] = Function(statement, scope)
             case ast.ClassDef(name=name):
