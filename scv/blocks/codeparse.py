@@ -71,16 +71,33 @@ def _read(tree: ast.Module, source: str) -> Parsed:
     reader.read(tree)
     best: Parsed | None = None
     notes = Notes(source)
+    passed: list[CodeProblem] = []
     for candidate in candidates(tree, reader, MAX_CANDIDATES):
+        if candidate.foreign_base:
+            passed.append(_passed_over(candidate))
+            continue
         notes = Notes(source, notes.steps)
         found = _network(reader, candidate, notes)
+        found = Parsed(found.document, (*passed, *found.problems))
         if any(learns(CATALOGUE[block.type], block.params) for block, _ in walk(found.document.blocks)):
             return found
         if best is None or (found.document.blocks and not best.document.blocks):
             best = found
+    if best is None and passed:
+        raise CodeError(passed[0].message)
     if best is None or not (best.document.blocks or best.problems):
         raise CodeError(say("There is no network in this code: no nn.Sequential, and no nn.Module with a forward."))
     return best
+
+
+def _passed_over(candidate: Candidate) -> CodeProblem:
+    cls = candidate.value
+    message = say(
+        "{name} is not read: what it does is in {base}, which is not in this code.",
+        name=foreign(cls.node.name),
+        base=foreign(candidate.foreign_base),
+    )
+    return CodeProblem(getattr(cls.node, "lineno", 1), message)
 
 
 def _network(reader: Reader, candidate: Candidate, notes: Notes) -> Parsed:

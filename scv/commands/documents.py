@@ -13,6 +13,7 @@ from scv.blocks.codeparse import MAX_CHARACTERS
 from scv.blocks.codeparse import parse as parse_code
 from scv.blocks.document import MAX_BYTES, Document, DocumentError, decode, encode
 from scv.blocks.findings import Check, Problem, errors
+from scv.blocks.import_text import read_network
 from scv.blocks.repair import repair_all
 from scv.blocks.shapes import written
 from scv.commands.dataset_option import chosen
@@ -21,6 +22,9 @@ from scv.commands.settings_options import settings_from
 from scv.export.notebook import notebook
 from scv.export.script import script
 from scv.message import foreign
+
+MOST_BYTES_OF_NOTEBOOK = 64 * 2**20
+"""With the images that its cells gave."""
 
 
 def read(path: Path) -> Document:
@@ -94,10 +98,12 @@ def _write(text: str, output: Path | None) -> None:
 
 
 def parse(arguments: Namespace) -> int:
-    """Print the document of PyTorch code. Returns 1 where a part of the code could not be read."""
+    """Print the document of PyTorch code or of a notebook with it. Returns 1 where a part could not be read."""
     # Bytes that are not UTF-8 become characters that Python code cannot hold, and are reported at their place.
-    source = _bytes(arguments.code, 4 * MAX_CHARACTERS).decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    parsed = parse_code(source)
+    notebook = arguments.code.suffix == ".ipynb"
+    data = _bytes(arguments.code, MOST_BYTES_OF_NOTEBOOK if notebook else 4 * MAX_CHARACTERS)
+    source = data.decode("utf-8", "replace" if notebook else "surrogateescape").removeprefix("\ufeff")
+    parsed = read_network(source) if notebook else parse_code(source)
     text = encode(parsed.document)
     print((text if arguments.json else msgspec.json.format(text, indent=2)).decode())
     for problem in parsed.problems:

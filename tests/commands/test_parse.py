@@ -87,3 +87,22 @@ def test_a_file_that_is_not_there_is_misuse(code: Path, capsys: pytest.CaptureFi
     assert main(["parse", str(code)]) == 2
     assert main(["parse", str(code.parent)]) == 2
     assert capsys.readouterr().err.count("cannot be read") == 2
+
+
+def test_a_notebook_is_read_as_in_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ["%matplotlib inline\nfrom torch import nn\n", "net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))"]
+    described = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    image = {"cell_type": "code", "source": [], "outputs": [{"data": {"image/png": "A" * 3_000_000}}]}
+    notebook = tmp_path / "net.ipynb"
+    notebook.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [*described, image]}))
+    assert main(["parse", str(notebook), "--json"]) == 0
+    document = decode(capsys.readouterr().out)
+    assert [block.type for block in document.blocks] == ["Flatten", "Linear"]
+
+
+@pytest.mark.parametrize("text", ["{", "", "\xff", '{"nbformat": 4, "cells": []}'])
+def test_what_is_no_notebook_is_told(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = tmp_path / "net.ipynb"
+    notebook.write_bytes(text.encode("latin-1"))
+    assert main(["parse", str(notebook)]) != 0
+    assert "Traceback" not in capsys.readouterr().err

@@ -26,6 +26,7 @@ from scv.blocks.reading.values import (
     UserClass,
     Value,
     is_module,
+    state,
 )
 from scv.message import foreign, say
 
@@ -143,7 +144,11 @@ class Calls(Expressions):
             self.function(node, Function(found[1], found[0].scope, found[0], made), args, kwargs)
         elif form is not None:
             made.modules = self._modules(node, form, args)
-        return made
+        elif cls.layer() is not None:
+            made.layer = LayerValue(node, cls.layer(), tuple(args), kwargs)
+        made.made = state(made, self._notes)
+        own = cls.method("forward")
+        return made if made.layer is None or own is not None else made.layer
 
     def function(self, node: ast.AST, function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         """What a function of the code gives."""
@@ -257,6 +262,12 @@ class Calls(Expressions):
             case "setattr", [Instance() as target, str(attribute), value]:
                 target.attributes[attribute] = value
                 return None
+            case "delattr", [Instance() as target, str(attribute)]:
+                target.attributes.pop(attribute, None)
+                return None
+            case "delattr", [Modules() as target, str(attribute)]:
+                target.items.pop(attribute, None)
+                return None
         # Loops go over modules as over lists.
         rows = [self.row(arg) if isinstance(arg, Modules | Instance) else arg for arg in args]
         self._notes.spend(sum(len(row) for row in rows if isinstance(row, list | tuple | dict | str)))
@@ -338,6 +349,8 @@ class Calls(Expressions):
                 target.items = {str(number): item for number, item in enumerate(items)}
             case ("add_module" | "register_module", [str(key), value]):
                 target.append(value, key)
+            case "pop", [int() | str() as key] if target.items:
+                return self._popped(target, key)
             case "children" | "values", []:
                 return list(target.items.values())
             case "keys", []:
@@ -350,6 +363,17 @@ class Calls(Expressions):
         self._notes.spend(len(target.items) if name == "insert" else 1)
         return target
 
+    def _popped(self, target: Modules, key: int | str) -> Value:
+        """A module that is taken out; those behind it in a row move up."""
+        if target.form == "ModuleDict" or isinstance(key, str):
+            return target.items.pop(str(key), None)
+        items = list(target.items.values())
+        if not -len(items) <= key < len(items):
+            raise NotConstantError
+        gone = items.pop(key)
+        target.items = {str(number): item for number, item in enumerate(items)}
+        return gone
+
     def _super(self, node: ast.AST, target: Super, name: str, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         found = target.instance.cls.method(name, after=target.owner)
         if found is not None:
@@ -358,5 +382,9 @@ class Calls(Expressions):
         if name == "__init__":
             if target.instance.modules is not None:
                 target.instance.modules = self._modules(node, target.instance.modules.form, args)
+            elif (kind := target.instance.cls.layer()) is not None:
+                target.instance.layer = LayerValue(target.instance.node, kind, tuple(args), kwargs)
             return None
+        if name == "forward" and target.instance.layer is not None and len(args) == 1 and isinstance(args[0], Tensor):
+            return self.applied(node, target.instance.layer, args[0])
         return self._method(node, target.instance, name, args, kwargs)

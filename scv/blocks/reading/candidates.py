@@ -6,15 +6,22 @@ from collections.abc import Iterable
 import msgspec
 
 from scv.blocks.reading.statements import Reader
-from scv.blocks.reading.values import Instance, Modules, UserClass, Value
+from scv.blocks.reading.values import External, Instance, Modules, UserClass, Value, is_module
+
+_ASKING = frozenset(("super", "isinstance", "issubclass", "print", "help", "hasattr", "getattr", "type"))
+"""Functions of Python that make no use of a class that is given to them."""
 
 
 class Candidate(msgspec.Struct, frozen=True, eq=False):
-    """A network, or a class to make one of, and the place where it stands."""
+    """A network, or a class to make one of, and the place where it stands.
+
+    `foreign_base` is the class that has its `forward`, where that is not in the code.
+    """
 
     node: ast.AST
     value: Value
     order: int
+    foreign_base: str = ""
 
 
 def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
@@ -34,14 +41,41 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
             found.append(Candidate(value.node, value, _line(value.node)))
     helpers: list[Candidate] = []
     for name, value in names.items():
-        if not isinstance(value, UserClass) or value.kind is not None or id(value) in made or not value.is_module():
+        if not isinstance(value, UserClass) or value.kind is not None or id(value) in made:
+            continue
+        if not value.is_module():
+            if name not in used and (base := _foreign_base(reader, value)) is not None:
+                found.append(Candidate(value.node, value, _line(value.node), base))
             continue
         if value.method("forward") is None and value.holds() != "Sequential":
             continue
         candidate = Candidate(value.node, value, _line(value.node))
         (helpers if name in used else found).append(candidate)
+    if not found:
+        found += _returned(tree, reader)
     likeliest = [*_latest(found), *_latest(helpers)][:most]
     return [_with_arguments(tree, reader, candidate) for candidate in likeliest]
+
+
+def _returned(tree: ast.Module, reader: Reader) -> list[Candidate]:
+    """The networks that functions give which can be called without an argument, and which nothing calls."""
+    found: list[Candidate] = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.args.args and not node.args.kwonlyargs:
+            made = reader.tried(ast.copy_location(ast.Call(ast.Name(node.name, ast.Load()), [], []), node))
+            if isinstance(made, Modules | Instance) and is_module(made):
+                found.append(Candidate(node, made, _line(node)))
+    return found
+
+
+def _foreign_base(reader: Reader, cls: UserClass) -> str | None:
+    """The base of a class that holds modules, whose forward must be in that base; None for any other class."""
+    bases = [base for base in cls.bases if isinstance(base, External) and not base.path.startswith("builtins.")]
+    if not bases or cls.method("forward") is not None or cls.layer() is not None:
+        return None
+    made = reader.tried(ast.copy_location(ast.Call(ast.Name(cls.node.name, ast.Load()), [], []), cls.node))
+    holds = isinstance(made, Instance) and any(is_module(value) for value in made.attributes.values())
+    return bases[0].path.split(".")[-1] if holds else None
 
 
 def _latest(found: Iterable[Candidate]) -> list[Candidate]:
@@ -75,7 +109,7 @@ def _used(tree: ast.Module) -> set[str]:
                 seen.add(name)
                 waiting.append(name)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _ASKING):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             used |= {value.id for value in values if isinstance(value, ast.Name)}
     return used
@@ -94,9 +128,18 @@ def _with_arguments(tree: ast.Module, reader: Reader, candidate: Candidate) -> C
     spec = found[1].args
     if len(spec.args) - 1 <= len(spec.defaults) and None not in spec.kw_defaults:
         return candidate
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == cls.node.name:
-            made = reader.tried(node)
-            if isinstance(made, Instance) and made.cls is cls:
-                return Candidate(candidate.node, made, candidate.order)
+    for statement in tree.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == cls.node.name:
+                made = _made_by(reader, statement, node)
+                if isinstance(made, Instance) and made.cls is cls:
+                    return Candidate(candidate.node, made, candidate.order)
     return candidate
+
+
+def _made_by(reader: Reader, statement: ast.stmt, call: ast.Call) -> Value:
+    """What a call gives that makes a network: in a function, what that function gives, whose names it uses."""
+    if isinstance(statement, ast.FunctionDef):
+        function = ast.copy_location(ast.Name(statement.name, ast.Load()), call)
+        return reader.tried(ast.copy_location(ast.Call(function, [], []), call))
+    return reader.tried(call)

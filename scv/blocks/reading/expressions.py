@@ -8,6 +8,7 @@ from scv.blocks.reading import constants
 from scv.blocks.reading.constants import NotConstantError
 from scv.blocks.reading.flow import Flow
 from scv.blocks.reading.values import (
+    TRAINING,
     Batch,
     Bound,
     CodeError,
@@ -19,11 +20,13 @@ from scv.blocks.reading.values import (
     Modules,
     Notes,
     Scope,
+    Side,
     Super,
     Tensor,
     Unknown,
     UserClass,
     Value,
+    sides_of,
 )
 from scv.message import foreign, say
 
@@ -31,7 +34,7 @@ MAX_NESTING = 120
 """How deep expressions, statements and calls may lie within each other."""
 
 BUILTINS = frozenset(
-    (*constants.FUNCTIONS, "isinstance", "getattr", "setattr", "hasattr", "super", "print"),
+    (*constants.FUNCTIONS, "isinstance", "getattr", "setattr", "delattr", "hasattr", "super", "print"),
 )
 
 
@@ -135,17 +138,21 @@ class Expressions(ABC):
         match target:
             case External(path=path):
                 return External(f"{path}.{name}")
+            case Instance(attributes=attributes) if name == "_modules":
+                return attributes
             case Instance():
                 return self._attribute_of_instance(node, target, name)
             case UserClass():
                 return self._attribute_of_class(node, target, name)
             case Modules(items=items) if name in items:
                 return items[name]
+            case Modules(items=items) if name == "_modules":
+                return items
             case LayerValue(kind=kind) if kind is not None and name in kind.signature:
                 bound = dict(zip(target.names or kind.signature, target.args, strict=False)) | target.kwargs
                 return bound.get(name, Unknown(node))
             case Tensor() if name == "shape":
-                return Dims()
+                return Dims(target.node)
             case Tensor() if name in ("ndim", "device", "dtype"):
                 return Unknown(node)
             case Tensor() | Modules() | LayerValue() | Super() | list() | dict() | str() | Dims():
@@ -158,7 +165,7 @@ class Expressions(ABC):
         if target.modules is not None and name in target.modules.items:
             return target.modules.items[name]
         if name == "training":
-            return True
+            return TRAINING
         found = target.cls.method(name)
         if found is not None:
             owner, method = found
@@ -297,9 +304,7 @@ class Expressions(ABC):
         if isinstance(target, Unknown):
             return target
         if isinstance(target, Dims):
-            if isinstance(key, slice):
-                return (Batch(),) if key in (slice(None, 1), slice(0, 1)) else Unknown(node)
-            return Batch() if key == 0 else Unknown(node)
+            return _part_of_shape(node, target, key)
         if isinstance(target, Instance) and target.modules is not None:
             target = target.modules
         if isinstance(target, Modules) and target.form != "ModuleDict":
@@ -351,3 +356,14 @@ class Expressions(ABC):
                 words.append(str(part.value))
         text: str = constants.bounded("".join(words))
         return text
+
+
+def _part_of_shape(node: ast.AST, shape: Dims, key: Value) -> Value:
+    """`x.shape[key]`: the batch, height and width are known by what they are, the channels are not."""
+    if isinstance(key, slice):
+        if key in (slice(None, 1), slice(0, 1)):
+            return (Batch(),)
+        return sides_of(shape.node) if key in (slice(2, None), slice(-2, None), slice(2, 4)) else Unknown(node)
+    if key == 0:
+        return Batch()
+    return Side(shape.node, key % 4) if key in (2, 3, -2, -1) else Unknown(node)

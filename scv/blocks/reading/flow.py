@@ -10,13 +10,13 @@ from scv.blocks.params import ParamError, Values
 from scv.blocks.reading.chains import learns
 from scv.blocks.reading.constants import is_plain
 from scv.blocks.reading.graph import Graph, Node
-from scv.blocks.reading.values import Batch, Dims, LayerValue, Notes, Tensor, Unknown, Value
+from scv.blocks.reading.values import TRAINING, Batch, Dims, LayerValue, Notes, Side, Tensor, Unknown, Value
 from scv.message import foreign, say
 
 FUNCTIONS: Mapping[str, BlockType] = {name: kind for kind in CATALOGUE.values() for name in kind.functions}
 """The kinds of blocks by the names of PyTorch's functions that do the same."""
 
-_SAME = frozenset(("contiguous", "float", "to", "cuda", "cpu", "clone", "expand", "expand_as", "type_as"))
+_SAME = frozenset(("contiguous", "float", "to", "cuda", "cpu", "expand", "expand_as", "type_as"))
 """Methods of a tensor that leave its numbers as they are."""
 
 _PADDINGS = {
@@ -25,6 +25,10 @@ _PADDINGS = {
     "replicate": "ReplicationPad2d",
     "circular": "CircularPad2d",
 }
+
+
+_IMAGES = ("Conv2d", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d")
+"""Kinds of blocks that give an image, whatever came before."""
 
 
 class Flow:
@@ -78,15 +82,26 @@ class Flow:
             self._notes.refuse(layer.node)
             return Tensor(tensor.node, loose=True)
         try:
-            params = self.params(layer, kind, kind.arguments(layer.args, layer.kwargs, layer.names))
+            arguments = kind.arguments(layer.args, layer.kwargs, layer.names)
+            params = self.params(layer, kind, arguments)
         except ParamError as error:
             self._notes.report(layer.node, error.message)
             return Tensor(tensor.node, loose=True)
+        if kind.type == "LayerNorm" and _is_image(tensor.node):
+            sizes = arguments.get("normalized_shape")
+            count = len(sizes) if isinstance(sizes, list | tuple) else 1
+            if count != 3 and not isinstance(sizes, Unknown):
+                message = say(
+                    "{code} normalizes the last dimensions of an image alone; the block normalizes all three.",
+                    code=self._notes.code(layer.node),
+                )
+                self._notes.report(layer.node, message)
         if layer.used and learns(kind, params):
             message = say("This {type} is used more than once; here each gets weights of its own.", type=kind.type)
             self._notes.report(node, message)
         layer.used = True
-        return self._step("block", layer.node, [tensor], kind, params)
+        after = self._step("block", layer.node, [tensor], kind, params)
+        return self.changed(tensor, after) if arguments.get("inplace") is True else after
 
     def container(self, layer: LayerValue, kind: BlockType, params: dict[str, Any], ends: Sequence[Tensor]) -> Tensor:
         """What a container gives whose branches end in these tensors."""
@@ -126,11 +141,14 @@ class Flow:
             return tensor
         if name == "size":
             first = args[0] if args else kwargs.get("dim")
-            return Dims() if first is None else Batch() if first == 0 else Unknown(node)
+            if first is None or first == 0:
+                return Dims(tensor.node) if first is None else Batch()
+            return Side(tensor.node, first % 4) if first in (2, 3, -2, -1) else Unknown(node)
+        if name == "clone":
+            return Tensor(tensor.node, tensor.loose)  # another tensor: what changes one leaves the other as it is
         if name in ("dim", "numel", "get_device"):
             return Unknown(node)
-        plain = name.removesuffix("_")
-        return self.function(node, name if name in FUNCTIONS else plain, [tensor, *args], kwargs)
+        return self.function(node, name, [tensor, *args], kwargs)
 
     def function(self, node: ast.AST, name: str, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
         """What a function of torch gives, called by its last name with a tensor among its arguments."""
@@ -141,10 +159,11 @@ class Flow:
         if not isinstance(tensor, Tensor):
             found = next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
             return Unknown(node) if found is None else self.refuse(node, found)
+        if name.endswith("_") and not name.startswith("_"):
+            return self.changed(tensor, self.function(node, name[:-1], [tensor, *args[1:]], given))
         others = list(args[1:])
         if name in FUNCTIONS:
-            kind = FUNCTIONS[name]
-            return self.layer(node, LayerValue(node, kind, tuple(others), given, kind.functions[name]), tensor)
+            return self._as_layer(node, FUNCTIONS[name], name, tensor, others, given)
         match name:
             case "flatten":
                 bound = dict(zip(("start_dim", "end_dim"), others, strict=False)) | given
@@ -159,11 +178,47 @@ class Flow:
                 return self._squeeze(node, tensor)
             case "unsqueeze":
                 return self._step("spread", node, [tensor])
-            case "add" if others:
-                return self.binary(node, ast.Add(), tensor, others[0])
-            case "mul" | "multiply" if others:
-                return self.binary(node, ast.Mult(), tensor, others[0])
+            case "add" | "mul" | "multiply":
+                return self._arithmetic(node, name, tensor, others, given)
         return self.refuse(node, tensor)
+
+    def changed(self, tensor: Tensor, after: Value) -> Value:
+        """The tensor after it was changed in place to what a step gives: all its names see that."""
+        if not isinstance(after, Tensor):
+            return after
+        tensor.node, tensor.loose = after.node, after.loose
+        return tensor
+
+    def _as_layer(
+        self,
+        node: ast.AST,
+        kind: BlockType,
+        name: str,
+        tensor: Tensor,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+    ) -> Tensor:
+        """What a function gives that does the same as a kind of block. A window as large as the tensor pools it all."""
+        names = kind.functions[name]
+        args = [True if value is TRAINING else value for value in args]
+        kwargs = {word: True if value is TRAINING else value for word, value in kwargs.items()}
+        window = (dict(zip(names, args, strict=False)) | kwargs).get("kernel_size")
+        whole = isinstance(window, list | tuple) and [
+            (side.node, side.axis) for side in window if isinstance(side, Side)
+        ] == [(tensor.node, 2), (tensor.node, 3)]
+        if whole and len(args) + len(kwargs) == 1 and kind.type in ("AvgPool2d", "MaxPool2d"):
+            return self.layer(node, LayerValue(node, CATALOGUE[f"Adaptive{kind.type}"], (1,)), tensor)
+        return self.layer(node, LayerValue(node, kind, tuple(args), kwargs, names), tensor)
+
+    def _arithmetic(
+        self, node: ast.AST, name: str, tensor: Tensor, args: Sequence[Value], kwargs: dict[str, Value]
+    ) -> Tensor:
+        """`torch.add(tensor, other)` and `torch.mul`; a factor `alpha` of the other has no block."""
+        bound = dict(zip(("other",), args, strict=False)) | kwargs
+        factor = bound.pop("alpha", 1)
+        if bound.keys() != {"other"} or len(args) > 1 or factor != 1:
+            return self.refuse(node, tensor)
+        return self.binary(node, ast.Add() if name == "add" else ast.Mult(), tensor, bound["other"])
 
     def _step(
         self,
@@ -244,3 +299,14 @@ class Flow:
         if kind is not None and kind.type.startswith("Adaptive") and kind.complete(params)[0]["output_size"] == 1:
             return self.layer(node, LayerValue(node, CATALOGUE["Flatten"]), tensor)
         return self.refuse(node, tensor)
+
+
+def _is_image(node: Node) -> bool:
+    """Whether a node gives channels with height and width: until a Flatten or a Linear, what comes in does."""
+    while node.inputs:
+        if node.op == "spread" or (node.kind is not None and node.kind.type in _IMAGES):
+            return True
+        if node.kind is not None and node.kind.type in ("Flatten", "Linear"):
+            return False
+        node = node.inputs[0]
+    return True

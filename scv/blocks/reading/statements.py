@@ -28,6 +28,8 @@ from scv.blocks.reading.values import (
     Unknown,
     UserClass,
     Value,
+    sides_of,
+    state,
 )
 from scv.message import say
 
@@ -91,7 +93,9 @@ class Reader(Calls):
         if isinstance(module, UserClass):
             module = self.instance(node, module, (), {})
         elif isinstance(module, Instance):
-            module = self.instance(module.node, module.cls, module.args, module.kwargs)
+            fresh = self.instance(module.node, module.cls, module.args, module.kwargs)
+            # What was changed after it was made is taken as it stands at the end of the file.
+            module = fresh if state(module, notes) == module.made else module
         return self.call(node, module, [Tensor(self._flow.input)], {})
 
     @property
@@ -156,8 +160,11 @@ class Reader(Calls):
         return None
 
     def _define(self, statement: ast.stmt, scope: Scope) -> None:
-        """Take up the name of a function, a class or an import."""
+        """Take up the name of a function, a class or an import; forget what is deleted."""
         match statement:
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    self._delete(target, scope)
             case ast.FunctionDef(name=name):
                 scope.names[name] = Function(statement, scope)
             case ast.ClassDef(name=name):
@@ -271,6 +278,8 @@ class Reader(Calls):
             value = self.binary(node, node.op, before, change)
         except NotConstantError:
             value = Unknown(node)
+        if isinstance(before, Tensor):
+            value = self._flow.changed(before, value)
         self.assign(target, value, scope)
 
     def assign(self, target: ast.expr, value: Value, scope: Scope) -> None:
@@ -287,7 +296,18 @@ class Reader(Calls):
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 self._unpack(target, targets, value, scope)
             case ast.Subscript(value=owner, slice=key):
-                self._set_item(self.eval(owner, scope), self.eval(key, scope), value)
+                row = self.eval(owner, scope)
+                self._set_item(target, row, None if isinstance(row, Tensor) else self.eval(key, scope), value)
+
+    def _delete(self, target: ast.expr, scope: Scope) -> None:
+        match target:
+            case ast.Name(id=name):
+                scope.names.pop(name, None)
+            case ast.Attribute(value=owner, attr=name):
+                self.call(target, External("builtins.delattr"), [self.eval(owner, scope), name], {})
+            case ast.Subscript(value=owner, slice=key):
+                row = self.eval(owner, scope)
+                self.call(target, Bound(row, "pop"), [self.eval(key, scope)], {})
 
     def _unpack(self, node: ast.expr, targets: Sequence[ast.expr], value: Value, scope: Scope) -> None:
         self.deeper()
@@ -295,6 +315,8 @@ class Reader(Calls):
         values: list[Value] = [value if isinstance(value, Unknown) else Unknown(node)] * len(targets)
         if isinstance(value, Dims):
             values[:1] = [Batch()]
+            if len(values) == 4:
+                values[2:] = sides_of(value.node)
         elif isinstance(value, Tensor):
             if not value.loose:
                 self._notes.refuse(node)
@@ -307,8 +329,10 @@ class Reader(Calls):
             self.assign(target.value if isinstance(target, ast.Starred) else target, item, scope)
         self._nesting -= 1
 
-    def _set_item(self, owner: Value, key: Value, value: Value) -> None:
-        if isinstance(owner, Modules) and isinstance(key, int | str):
+    def _set_item(self, node: ast.AST, owner: Value, key: Value, value: Value) -> None:
+        if isinstance(owner, Tensor):
+            self._flow.refuse(node, owner)
+        elif isinstance(owner, Modules) and isinstance(key, int | str):
             names = list(owner.items)
             if isinstance(key, int):
                 key = names[key] if -len(names) <= key < len(names) else None

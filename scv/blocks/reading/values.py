@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scv.blocks.block import BlockType
+from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.reading.graph import Node
 from scv.message import Message, foreign, say
 
@@ -37,15 +38,36 @@ class External(msgspec.Struct, frozen=True):
     path: str
 
 
-class Tensor(msgspec.Struct, frozen=True, eq=False):
-    """What flows through `forward`. `loose` where a step before it was left out."""
+TRAINING = External("torch.nn.Module.training")
+"""`self.training`: which branch of an `if` it takes cannot be said, because the network does both."""
+
+
+class Tensor(msgspec.Struct, eq=False):
+    """What flows through `forward`. `loose` where a step before it was left out.
+
+    Names of the same tensor hold the same object: what changes the tensor in place gives it another node.
+    """
 
     node: Node
     loose: bool = False
 
 
-class Dims(msgspec.Struct, frozen=True):
-    """The shape of a tensor, of which only the first number means something here: it is the batch."""
+class Dims(msgspec.Struct, frozen=True, eq=False):
+    """The shape of the tensor that a node gives. Its first number is the batch."""
+
+    node: Node
+
+
+class Side(msgspec.Struct, frozen=True, eq=False):
+    """Height (axis 2) or width (axis 3) of the tensor that a node gives."""
+
+    node: Node
+    axis: int
+
+
+def sides_of(node: Node) -> tuple[Side, Side]:
+    """Height and width of the tensor that a node gives."""
+    return Side(node, 2), Side(node, 3)
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -109,6 +131,12 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
         names = [base.path.split(".")[-1] for base in self._foreign_bases()]
         return next((name for name in names if name in HOLDERS), None)
 
+    def layer(self) -> BlockType | None:
+        """The kind of block whose class in torch it is derived from, if it is."""
+        names = [base.path.split(".")[-1] for base in self._foreign_bases() if base.path.startswith("torch.nn.")]
+        kinds = (CATALOGUE.get(name) for name in names)
+        return next((kind for kind in kinds if kind is not None and not kind.helper), None)
+
     def method(self, name: str, *, after: "UserClass | None" = None) -> "tuple[UserClass, ast.FunctionDef] | None":
         """A method and the class that it stands in; with `after` only in the classes behind that one."""
         lineage = self.lineage()
@@ -133,7 +161,8 @@ _MODULE_BASES = ("Module", "LightningModule", *HOLDERS)
 class Instance(msgspec.Struct, eq=False):
     """An instance of a class of the code, the arguments that it was made with, and its attributes.
 
-    `modules` are those of a class that is derived from `nn.Sequential` or its like.
+    `modules` are those of a class that is derived from `nn.Sequential` or its like; `layer` is what an instance of a
+    class is that is derived from a layer of torch. `made` is the `state` that `__init__` left.
     """
 
     cls: UserClass
@@ -142,6 +171,8 @@ class Instance(msgspec.Struct, eq=False):
     kwargs: dict[str, Value]
     attributes: dict[str, Value]
     modules: "Modules | None" = None
+    layer: "LayerValue | None" = None
+    made: Any = None
 
 
 class Super(msgspec.Struct, frozen=True, eq=False):
@@ -191,6 +222,22 @@ class Bound(msgspec.Struct, frozen=True, eq=False):
 
     target: Value
     name: str
+
+
+def state(value: Value, notes: "Notes", depth: int = 0) -> Any:
+    """What a module holds, so that two states are equal where nothing in it was changed in between."""
+    notes.spend()
+    if depth > MAX_LINEAGE:
+        return None
+    if isinstance(value, Instance):
+        return id(value), state(value.attributes, notes, depth + 1), state(value.modules, notes, depth + 1)
+    if isinstance(value, Modules):
+        return id(value), state(value.items, notes, depth + 1)
+    if isinstance(value, dict):
+        return tuple((name, state(item, notes, depth + 1)) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(state(item, notes, depth + 1) for item in value)
+    return id(value)
 
 
 def is_module(value: Value) -> bool:

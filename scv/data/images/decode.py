@@ -50,6 +50,21 @@ def decoded(data: bytes, mode: str, side: int) -> Image.Image:
     return image
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says. Nothing else of the metadata is looked at, so that no error in it loses the pixels."""
+    try:
+        orientation = image.getexif().get(0x0112)
+    except (
+        *(OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, EOFError),
+        *(MemoryError, RuntimeError, struct.error, zlib.error),
+    ):
+        return image
+    how = Image.Transpose
+    turns = {2: how.FLIP_LEFT_RIGHT, 3: how.ROTATE_180, 4: how.FLIP_TOP_BOTTOM, 5: how.TRANSPOSE}
+    turns |= {6: how.ROTATE_270, 7: how.TRANSVERSE, 8: how.ROTATE_90}
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
 def plain(image: Image.Image, mode: str) -> Image.Image:
     """In mode "L" or "RGB": of 16 bits the upper 8, and white where it is transparent."""
     if image.mode.startswith("I;16"):
@@ -86,6 +101,5 @@ def decode_image(data: bytes, size: int, channels: int, fit: str) -> bytes:
     """
     mode = "RGB" if channels == 3 else "L"
     with refusing():
-        image = decoded(data, mode, 2 * size)
-        ImageOps.exif_transpose(image, in_place=True)
+        image = upright(decoded(data, mode, 2 * size))
         return pixels_of(squared(plain(image, mode), size, fit))

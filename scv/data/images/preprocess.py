@@ -12,9 +12,18 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
-from scv.data.images.decode import ImageRefusedError, check_size, decoded, pixels_of, plain, refusing, squared
+from scv.data.images.decode import (
+    ImageRefusedError,
+    check_size,
+    decoded,
+    pixels_of,
+    plain,
+    refusing,
+    squared,
+    upright,
+)
 from scv.data.images.handwriting.ink import find_ink
 from scv.data.images.handwriting.strokes import fitted, placed, unslanted
 from scv.data.official.catalogue import DATASETS, Handwriting
@@ -26,8 +35,6 @@ _LOOK = 640  # pixels: strokes are looked for on an image so large
 _SHOWN = 240  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the image: beside the ink, where it is cut out to be shown
 _FLAT = 8  # of 255 shades: a difference that is not seen
-_UPRIGHT = 1  # in the EXIF field Orientation
-_ORIENTATION = 0x0112
 _OWN = re.compile(r"pictures-[0-9a-f]{24}")
 _BACKDROP = 0.05  # of the range of values: what differs no more from the corners is trimmed (Xiao et al. 2017)
 
@@ -132,9 +139,9 @@ def _opened(source: bytes | Image.Image, mode: str, side: int, steps: list[Step]
     steps.append(Step(say("The image as it is."), _shown(image)))
     if getattr(image, "n_frames", 1) > 1:
         notes.append(say("The file holds several images; this is the first."))
-    turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-    ImageOps.exif_transpose(image, in_place=True)
-    if turned:
+    turned = upright(image)
+    if turned is not image:
+        image = turned
         steps.append(Step(say("Turned upright, as the camera noted."), _shown(image)))
     return image
 
@@ -178,8 +185,8 @@ def _handwriting(
     strokes = _strokes(image, steps, notes)
     if form.upright:
         strokes = unslanted(strokes)
-        upright = Image.fromarray((strokes * 255).astype(np.uint8))
-        steps.append(Step(say("Its slant was removed, as in the images of the dataset."), _shown(upright)))
+        straight = Image.fromarray((strokes * 255).astype(np.uint8))
+        steps.append(Step(say("Its slant was removed, as in the images of the dataset."), _shown(straight)))
     fine, thicker = fitted(strokes, form, side)
     steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
     pixels = placed(fine, form, side)

@@ -13,11 +13,21 @@ from scv.data.images.decode import (
     plain,
     refusing,
     squared,
+    upright,
 )
 from scv.data.official.catalogue import DatasetInfo
 from scv.data.own.archives import MOST_BYTES_OF_A_FILE, opened
 from scv.data.own.importing import ImageOptions, plan, refuse_classes
-from scv.data.own.layout import Sorting, arranged, by_class, name_in_zip, reason_by_name
+from scv.data.own.layout import (
+    Sorting,
+    arranged,
+    by_class,
+    holds_folders,
+    korean,
+    name_in_zip,
+    plain_name,
+    reason_by_name,
+)
 from scv.message import foreign
 
 _LOADER = Template('''\
@@ -142,8 +152,8 @@ def loader_of(options: ImageOptions, validates: bool) -> str:
     `validates` says that some are for validation, by their names.
     """
     rules = (
-        *(name_in_zip, reason_by_name, arranged, by_class, Sorting),
-        *(ImageRefusedError, refusing, check_size, decoded, plain, squared, pixels_of, decode_image),
+        *(korean, name_in_zip, reason_by_name, holds_folders, plain_name, arranged, by_class, Sorting),
+        *(ImageRefusedError, refusing, check_size, decoded, upright, plain, squared, pixels_of, decode_image),
     )
     return _LOADER.substitute(
         sources="\n\n".join(inspect.getsource(rule) for rule in rules).rstrip(),

@@ -11,12 +11,27 @@ from contextlib import suppress
 
 
 def name_in_zip(info: zipfile.ZipInfo) -> str:
-    """The name with slashes. Many programs write UTF-8 without saying so, which Python then takes for cp437."""
+    """The name with slashes, and without the "." of "./name".
+
+    Python takes a name for cp437 where nothing says that it is UTF-8. Many programs write UTF-8 all the same, and
+    Windows writes cp949 in Korea. Bytes that could be both Korean and Western count as Korean where half of what they
+    would say are everyday syllables (those of KS X 1001): Western letters hardly ever make such.
+    """
     name = info.filename
     if not info.flag_bits & 0x800:
-        with suppress(UnicodeEncodeError):  # where an extra field gave the name, it is right already
-            name = name.encode("cp437").decode("utf-8", "surrogateescape")
-    return name.replace("\\", "/")
+        with suppress(UnicodeError):  # where an extra field gave the name, it is right already
+            name = korean(name.encode("cp437"), name)
+        with suppress(UnicodeError):
+            name = info.filename.encode("cp437").decode("utf-8")
+    return "/".join(part for part in name.replace("\\", "/").split("/") if part != ".")
+
+
+def korean(data: bytes, otherwise: str) -> str:
+    """The bytes as cp949 where they are Korean by their looks. Raises `UnicodeError` where they cannot be."""
+    text = data.decode("cp949")
+    syllables = [character for character in text if character > "\x7f"]
+    usual = [character for character in syllables if len(character.encode("euc_kr", "ignore")) == 2]
+    return text if 2 * len(usual) >= len(syllables) else otherwise
 
 
 def reason_by_name(name: str) -> str | None:
@@ -30,7 +45,8 @@ def reason_by_name(name: str) -> str | None:
     if any(character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff" for character in name):
         return "name"
     _, dot, suffix = parts[-1].rpartition(".")
-    if not dot or suffix.lower() not in ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"):
+    kinds = ("png", "apng", "jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "webp", "bmp", "dib", "gif", "tif", "tiff")
+    if not dot or suffix.lower() not in kinds:
         return "kind"
     return None
 
@@ -38,22 +54,40 @@ def reason_by_name(name: str) -> str | None:
 def arranged(names: list[str]) -> tuple[list[str], list[tuple[int, str, int]]]:
     """The classes, and of each image its index in `names`, its part and its label, in the order of class and name.
 
-    The first folder is the class. Folders that hold everything are passed over: an archive of one folder. Where all
-    folders at the top are called train, val and test, they are the parts: `part` is "train", "val" or "test", and val
-    is the test where there is no other. Without them `part` is "". Images outside of class folders are left out.
+    The first folder is the class. Folders that hold everything are passed over: an archive of one folder. Where
+    folders at the top are called train and test, or val, they are the parts: `part` is "train", "val" or "test", and
+    val is the test where there is no other; what is in other folders beside them is left out then. Without such
+    folders `part` is "". Images outside of class folders are left out.
     """
     paths = [name.split("/") for name in names]
-    while len({path[0] for path in paths}) == 1 and all(len(path) > 2 for path in paths):
+    while len({path[0] for path in paths if len(path) > 1}) == 1 and holds_folders(paths):
         paths = [path[1:] for path in paths]
-    known = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-    tops = {known.get(path[0].lower(), "") for path in paths}
+    known = {"train": "train", "training": "train", "trainset": "train", "val": "val", "valid": "val"}
+    known |= {"validation": "val", "test": "test", "testing": "test", "testset": "test"}
+    known |= {"훈련": "train", "학습": "train", "검증": "val", "테스트": "test", "시험": "test"}
+    tops = [plain_name(path[0]) if len(path) > 2 else "" for path in paths]
+    found = {known[top] for top in tops if top in known}
     parts = [""] * len(paths)
-    if "" not in tops and "train" in tops and len(tops) > 1:
-        parts = [known[path[0].lower()] for path in paths]
-        if "test" not in tops:
+    if "train" in found and len(found) > 1:
+        parts = [known.get(top, "") for top in tops]
+        if "test" not in found:
             parts = [part.replace("val", "test") for part in parts]
-        paths = [path[1:] for path in paths]
+        paths = [path[1:] if part else [] for path, part in zip(paths, parts, strict=True)]
     return by_class(names, paths, parts)
+
+
+def holds_folders(paths: list[list[str]]) -> bool:
+    """Whether the only folder at the top holds the folders of classes: there may be images beside them, or above."""
+    inside = [path[1:] for path in paths if len(path) > 1]
+    folders = [path for path in inside if len(path) > 1]
+    if len(folders) == len(inside):
+        return True
+    return len({path[0] for path in folders}) > 1 or (bool(folders) and holds_folders(folders))
+
+
+def plain_name(folder: str) -> str:
+    """A folder's name in lower case, without what sets words apart: "Train_Set" is "trainset"."""
+    return "".join(letter for letter in unicodedata.normalize("NFC", folder).lower() if letter not in " _-")
 
 
 def by_class(

@@ -14,6 +14,7 @@ from scv.blocks.check import check
 from scv.blocks.codeparse import CodeError, CodeProblem
 from scv.blocks.document import Document, DocumentError, decode, encode
 from scv.blocks.findings import errors
+from scv.blocks.import_text import read_network
 from scv.blocks.operations import OperationError, Paste, apply
 from scv.blocks.starters import STARTERS
 from scv.data.official.catalogue import DatasetInfo
@@ -26,7 +27,6 @@ from scv.web.blocks_view.pieces import pieces_to_show
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.blocks_view.starter_cards import StarterCard, starter_cards
 from scv.web.datasets.lookup import dataset_of
-from scv.web.editor.import_text import read_network
 from scv.web.editor.palette import next_spot
 from scv.web.http.context import AppServices, Context, SignedIn
 from scv.web.http.forms import Form, read_form

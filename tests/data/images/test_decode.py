@@ -1,9 +1,10 @@
 import struct
 import zlib
+from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from scv.data.images.decode import ImageRefusedError, decode_image
 from tests.data.image_files import noise, saved
@@ -131,3 +132,48 @@ def test_spoilt_bytes_give_an_image_or_a_reason_and_nothing_else(format: str) ->
             assert len(decode_image(bytes(data), 28, 3, "crop")) == 3 * 28 * 28
         except ImageRefusedError as error:
             assert str(error) in ("unreadable", "small", "large")  # noqa: PT017 - either is right
+
+
+def turned(exif: Image.Exif) -> bytes:
+    """A JPEG whose upper half is red as it lies, with this EXIF."""
+    image = Image.new("RGB", (40, 40), "blue")
+    image.paste("red", (0, 0, 40, 20))
+    return saved(image, "JPEG", exif=exif, quality=95)
+
+
+def spoilt_exif(change: bytes) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0  # the resolution, which nobody needs
+    data = exif.tobytes()
+    return data[: -len(change)] + change
+
+
+def test_an_image_is_turned_by_its_exif_whatever_else_is_in_it() -> None:
+    """The rational number of the resolution has a denominator of 0, is cut off, or holds bytes of anything."""
+    plain = Image.Exif()
+    plain[0x0112] = 6
+    expected = pixels(turned(plain))
+    assert expected[0, 14, 27] > 200, "the red half is on the right"
+    for change in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff" * 8):
+        assert np.array_equal(pixels(turned(spoilt_exif(change))), expected), change  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "JPEG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_turn_is_that_of_the_library_in_every_format(format: str, orientation: int) -> None:
+    image = noise(3, (28, 20), "RGB")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if format == "WEBP" else {"quality": 100} if format == "JPEG" else {}
+    data = saved(image, format, exif=exif, **options)
+    with Image.open(BytesIO(data)) as opened:
+        expected = ImageOps.exif_transpose(opened).convert("RGB").resize((28, 28), Image.Resampling.BILINEAR)
+    assert np.array_equal(pixels(data, fit="stretch"), np.asarray(expected).transpose(2, 0, 1))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM", b"Exif\0\0II*\0\xff\xff\xff\xff", b"nonsense"])
+def test_metadata_that_are_nonsense_lose_no_pixels(exif: bytes) -> None:
+    expected = pixels(saved(noise(3), "PNG"))
+    assert np.array_equal(pixels(saved(noise(3), "PNG", exif=exif)), expected)

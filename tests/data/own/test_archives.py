@@ -98,8 +98,10 @@ def a_class_with_control_characters(path: Path) -> None:
 
 
 def a_class_that_is_not_utf_8(path: Path) -> None:
-    data = write_zip(path, GOOD | {"qqqq/1.png": b"x"}).read_bytes()
-    path.write_bytes(data.replace(b"qqqq", "강아".encode("cp949")))
+    folder = write_folder(path.with_suffix(""), GOOD)
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe"))).mkdir()
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe")) / "1.png").write_bytes(b"x")
+    folder.rename(path)
 
 
 def a_zip_in_a_zip(path: Path) -> None:

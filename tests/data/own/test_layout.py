@@ -144,11 +144,51 @@ def test_a_name_says_what_cannot_be_an_image(name: str, reason: str | None) -> N
         (0, "강/1.png".encode().decode("cp437"), "강/1.png"),
         (0, "a\\1.png", "a/1.png"),
         (0, "강/1.png", "강/1.png"),
-        (0, "강".encode("cp949").decode("cp437"), "강".encode("cp949").decode("utf-8", "surrogateescape")),
+        (0, "강/1.png".encode("cp949").decode("cp437"), "강/1.png"),
+        (0, "강아지/사진 (1).jpg".encode("cp949").decode("cp437"), "강아지/사진 (1).jpg"),
+        (0, "뷁스러운 것/1.png".encode("cp949").decode("cp437"), "뷁스러운 것/1.png"),
+        (0, "été/café.png", "été/café.png"),
+        (0, "Äpfel/groß.png", "Äpfel/groß.png"),
+        (0, "élan/1.png", "élan/1.png"),
+        (0, "./a/./1.png", "a/1.png"),
+        (0, ".\\a\\1.png", "a/1.png"),
+        (0, "../a/1.png", "../a/1.png"),
     ],
 )
-def test_a_name_in_a_zip_is_utf_8_whether_it_says_so_or_not(flag: int, stored: str, name: str) -> None:
+def test_a_name_in_a_zip_is_what_its_writer_meant_whether_it_says_so_or_not(flag: int, stored: str, name: str) -> None:
     info = zipfile.ZipInfo(stored)
     info.flag_bits = flag
 
     assert name_in_zip(info) == name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["pets/cat/1.png", "pets/dog/1.png", "pets/all.png"],
+        ["pets/cat/1.png", "pets/dog/1.png", "all.png"],
+        ["my/pets/cat/1.png", "my/pets/dog/1.png", "my/pets/all.png", "my/all.png", "all.png"],
+    ],
+)
+def test_an_image_beside_the_class_folders_is_left_out_and_moves_no_class(names: list[str]) -> None:
+    classes, places = arranged(names)
+    assert classes == ["cat", "dog"]
+    assert [index for index, _, _ in places] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("Training", "Testing"), ("train_set", "test-set"), ("TRAIN", "Valid"), ("훈련", "시험"), ("train", "validation")],
+)
+def test_parts_are_known_by_the_names_that_people_give_them(train: str, test: str) -> None:
+    names = [f"{part}/{name}/1.png" for part in (train, test) for name in ("cat", "dog")]
+    classes, places = arranged([*names, "unlabelled/x/1.png", "readme.png"])
+    assert classes == ["cat", "dog"]
+    assert sorted((index, part) for index, part, _ in places) == [(0, "train"), (1, "train"), (2, "test"), (3, "test")]
+
+
+@pytest.mark.parametrize("names", [["train/1.png", "bus/1.png", "tram/1.png"], ["train/1.png", "test/1.png"]])
+def test_classes_may_be_called_as_parts_are(names: list[str]) -> None:
+    classes, places = arranged(names)
+    assert classes == sorted(name.split("/")[0] for name in names)
+    assert {part for _, part, _ in places} == {""}
