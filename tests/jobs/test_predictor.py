@@ -151,7 +151,7 @@ async def test_it_ends_with_its_worker_however_that_ends(start_worker: StartWork
 async def test_two_predictors_share_the_questions_and_none_is_answered_twice(
     settings: Settings, queue: Queue, weights: str
 ) -> None:
-    keepers = [asyncio.create_task(keep_predictor(settings, set())) for _ in range(2)]
+    supervisors = [asyncio.create_task(keep_predictor(settings, set())) for _ in range(2)]
     try:
 
         async def both() -> bool:
@@ -164,8 +164,8 @@ async def test_two_predictors_share_the_questions_and_none_is_answered_twice(
         claimed = [key async for key in queue.redis.scan_iter(match="scv:claimed:*")]
         assert len(claimed) == 8
     finally:
-        for keeper in keepers:
-            await end_task(keeper)
+        for supervisor in supervisors:
+            await end_task(supervisor)
     assert predictors(settings) == []
 
 

@@ -53,11 +53,9 @@ def decoded(data: bytes, mode: str, side: int) -> Image.Image:
 def upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF says. Nothing else of the metadata is looked at, so that no error in it loses the pixels."""
     try:
-        orientation = image.getexif().get(0x0112)
-    except (
-        *(OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, EOFError),
-        *(MemoryError, RuntimeError, struct.error, zlib.error),
-    ):
+        with refusing():
+            orientation = image.getexif().get(0x0112)
+    except ImageRefusedError:
         return image
     how = Image.Transpose
     turns = {2: how.FLIP_LEFT_RIGHT, 3: how.ROTATE_180, 4: how.FLIP_TOP_BOTTOM, 5: how.TRANSPOSE}

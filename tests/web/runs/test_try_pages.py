@@ -47,9 +47,9 @@ async def run(owner: Visitor, settings: Settings) -> Run:
 
 @pytest.fixture
 async def predictor(settings: Settings) -> AsyncIterator[None]:
-    keeper = asyncio.create_task(keep_predictor(settings, set()))
+    supervisor = asyncio.create_task(keep_predictor(settings, set()))
     yield
-    await end_task(keeper)
+    await end_task(supervisor)
 
 
 def saved(image: Image.Image, format: str, **options: object) -> bytes:
