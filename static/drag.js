@@ -65,6 +65,15 @@
     if (operation) submit(operation);
   }
 
+  /* The class goes last: that restyles the whole page, which the browser does while the server answers. */
+  function end(drop) {
+    try {
+      finish(drop);
+    } finally {
+      document.body.classList.remove("dragging");
+    }
+  }
+
   function once(element, group, options) {
     if (!element || Sortable.get(element)) return;
     Sortable.create(element, {
@@ -83,8 +92,7 @@
         document.body.classList.add("dragging");
       },
       onEnd: (drop) => {
-        document.body.classList.remove("dragging");
-        queueMicrotask(() => finish(drop)); // Sortable still works on the elements when it calls this
+        queueMicrotask(() => end(drop)); // Sortable still works on the elements when it calls this
       },
       ...options,
     });

@@ -31,7 +31,7 @@
     /* A queued request must carry the button of its own event, not the one pressed last; the button's value
        is read now, since an answer in between may have renewed it. */
     const button = request.triggeringEvent?.submitter;
-    for (const name of ["operation", "action", "find"]) {
+    for (const name of ["operation", "action", "find", "add"]) {
       delete request.parameters[name];
       if (button?.name === name) request.parameters[name] = button.value;
     }
@@ -47,9 +47,13 @@
     !own(name, element) &&
     !(["value", "checked", "selected"].includes(name) && (typed.has(element) || typed.has(element.closest("select"))));
 
-  /* A live element renews itself; an answer to something else would set it back. */
-  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) =>
-    !(old.id && old.id === fresh.id && old.hasAttribute?.("sse-connect"));
+  /* A live element renews itself; an answer to something else would set it back. A block that looks as before is not
+     gone through, which is most of the work of an answer, unless something was typed into it. */
+  const live = (old, fresh) => old.id && old.id === fresh.id && old.hasAttribute?.("sse-connect");
+  const same = (old, fresh) =>
+    old.dataset?.hash && old.dataset.hash === fresh.dataset?.hash && ![...old.querySelectorAll(".control")].some(changed);
+
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => !live(old, fresh) && !same(old, fresh);
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.requestConfig?.verb === "post") {

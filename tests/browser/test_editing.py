@@ -53,6 +53,17 @@ def test_typing_and_pressing_right_away_loses_neither(window: Window) -> None:
     assert window.blocks() == ["Conv2d", "ReLU"]
 
 
+def test_a_text_that_means_the_value_it_had_is_shown_as_the_value(window: Window) -> None:
+    window.new_model("Same value")
+    press(window, "Conv2d")
+    press(window, "ReLU")
+    field = window.page.locator("#param-conv1-out_channels")
+    value = field.input_value()
+    field.fill(f" {value} ")
+    window.page.locator("#save").click()
+    expect(field).to_have_value(value)
+
+
 def test_presses_in_quick_succession_all_count_in_their_order(window: Window) -> None:
     window.new_model("Quick")
     kinds = ["Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear"]

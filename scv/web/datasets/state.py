@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from scv.data.official.catalogue import DATASETS, DatasetInfo
 from scv.data.resident import is_prepared
 from scv.db import tasks
@@ -85,6 +87,13 @@ async def states_of(services: Services, datasets: Iterable[DatasetInfo]) -> tupl
 async def state_of(services: Services, dataset: DatasetInfo) -> DatasetState:
     """The state of one dataset."""
     return (await states_of(services, [dataset]))[0]
+
+
+async def obstacle_of(session: AsyncSession, data_dir: Path, dataset: DatasetInfo) -> Message | None:
+    """Why nobody is preparing an official dataset although somebody wanted it; nothing is begun."""
+    if is_prepared(data_dir, dataset.name):
+        return None
+    return _state_of(data_dir, dataset, await tasks.find(session, "prepare", dataset.name)).obstacle
 
 
 async def request_preparation(services: Services, user: User, dataset: DatasetInfo) -> Task:

@@ -16,7 +16,9 @@ def operations_of(form: Form, document: Document, clipboard: tuple[Block, ...], 
     """The operations of the pressed button. Raises `OperationError` or `RefusedError`."""
     place = Place.read(form)
     if search := form.get("find", "").strip():
-        return (_best_match(search, document, place, read),)
+        return (_add(_best_match(search, read), document, place),)
+    if kind := form.get("add"):
+        return (_add(kind, document, place),)
     match form.get("action"):
         case "cut":
             return (Remove(chosen_block(document, place).id),)
@@ -29,12 +31,18 @@ def operations_of(form: Form, document: Document, clipboard: tuple[Block, ...], 
             return read_operations(form["operation"]) if form.get("operation") else ()
 
 
-def _best_match(search: str, document: Document, place: Place, read: Read) -> Add:
+def _best_match(search: str, read: Read) -> str:
+    """The type that a search finds first. Raises `RefusedError`."""
     kinds = find_kinds(search[:MAX_SEARCH], read)
     if not kinds:
         raise RefusedError(say("No block matches “{search}”.", search=foreign(search)))
+    return kinds[0].type
+
+
+def _add(kind: str, document: Document, place: Place) -> Add:
+    """A new block where a pressed one goes."""
     spot, position = next_spot(document, place)
-    return Add(kinds[0].type, position, into=spot.into, branch=spot.branch)
+    return Add(kind, position, into=spot.into, branch=spot.branch)
 
 
 def again(form: Form, document: Document) -> tuple[str, str] | None:
@@ -44,8 +52,9 @@ def again(form: Form, document: Document) -> tuple[str, str] | None:
         return None  # it would meet what somebody else did, or another block
     if action:
         return "action", action
-    if form.get("find"):
-        return "find", form["find"]
+    for name in ("find", "add"):
+        if form.get(name):
+            return name, form[name]
     if not form.get("operation"):
         return ("operation", "") if form.get("typed") else None
     try:

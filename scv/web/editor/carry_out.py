@@ -35,13 +35,17 @@ REFUSALS = (ConflictError, OperationError, FieldsRefusedError, RefusedError)
 
 @dataclass
 class Opened:
-    """A version in the session that saves its edits, with its newest runs; `around` is kept up to date."""
+    """A version in the session that saves its edits, with its newest runs; `around` is kept up to date.
+
+    `samples_failure` says why the dataset's images are not prepared.
+    """
 
     session: AsyncSession
     user: User
     version: Version
     around: Surroundings
     runs: list[Run]
+    samples_failure: Message | None = None
 
     @property
     def dataset(self) -> DatasetInfo:

@@ -18,7 +18,7 @@ from scv.message import say
 from scv.web.blocks_view.blocks import Refusal
 from scv.web.blocks_view.place import Place, version_path
 from scv.web.datasets.lookup import may_train
-from scv.web.datasets.state import look_at
+from scv.web.datasets.state import look_at, obstacle_of
 from scv.web.editor import actions
 from scv.web.editor.carry_out import REFUSALS, Opened, Outcome, carry_out, start_runs
 from scv.web.editor.edits import FieldsRefusedError
@@ -52,9 +52,10 @@ class VersionController(Controller):
         target = request.htmx.target
         async with services.database.reading() as session:
             version = await versions.get_visible_version(session, user, model_id, number)
-            opened = await _open(session, user, version)
+            opened = await _open(services, session, user, version)
+        await _prepare_samples(services, opened)
         outcome = Outcome(Place.read(request.query_params))
-        return await _respond(services, context, opened, outcome, block=target if target in BLOCKS else None)
+        return _respond(services, context, opened, outcome, block=target if target in BLOCKS else None)
 
     @post("/operations", status_code=200)
     async def operate(
@@ -71,12 +72,12 @@ class VersionController(Controller):
         outcome, refusal = Outcome(Place.read(form)), None
         async with services.database.writing() as session:
             version = await versions.get_editable_version(session, user, model_id, number)
-            opened = await _open(session, user, version)
+            opened = await _open(services, session, user, version)
             try:
                 outcome = await carry_out(opened, form, context.language.text)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
-        return await _answer(services, context, opened, outcome, refusal)
+        return _answer(services, context, opened, outcome, refusal)
 
     @post("/runs", status_code=200)
     async def run(
@@ -94,21 +95,30 @@ class VersionController(Controller):
         refusal = None
         async with services.database.writing() as session:
             version = await versions.get_editable_version(session, user, model_id, number)
-            opened = await _open(session, user, version)
+            opened = await _open(services, session, user, version)
             try:
                 started = await start_runs(opened, form, services.settings)
             except REFUSALS as error:
                 refusal = _refusal(error, form, version)
         if not started:
-            return await _answer(services, context, opened, Outcome(Place.read(form)), refusal)
+            return _answer(services, context, opened, Outcome(Place.read(form)), refusal)
         await enqueue_runs(services, [(run.id, run.attempt) for run in started])
         return redirect(request, f"/runs/{started[0].id}")
 
 
-async def _open(session: AsyncSession, user: User, version: Version) -> Opened:
+async def _open(services: Services, session: AsyncSession, user: User, version: Version) -> Opened:
     """The version with all that the editor shows of it."""
     around = await versions.surroundings_of(session, user, version)
-    return Opened(session, user, version, around, await runs.list_runs_for_version(session, version))
+    opened = Opened(session, user, version, around, await runs.list_runs_for_version(session, version))
+    if (official := DATASETS.get(version.model.dataset)) is not None:
+        opened.samples_failure = await obstacle_of(session, services.settings.data_dir, official)
+    return opened
+
+
+async def _prepare_samples(services: Services, opened: Opened) -> None:
+    """Whoever opens the editor has an official dataset prepared."""
+    if (official := DATASETS.get(opened.version.model.dataset)) is not None:
+        opened.samples_failure = (await look_at(services, opened.user, official, download=True)).obstacle
 
 
 def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
@@ -125,7 +135,7 @@ def _refusal(error: Exception, form: Form, version: Version) -> Refusal:
     raise error
 
 
-async def _answer(
+def _answer(
     services: Services, context: RequestContext, opened: Opened, outcome: Outcome, refusal: Refusal | None
 ) -> Response[Any]:
     """To htmx the editor as it is now; to a plain form a redirect, or the page with what was refused."""
@@ -133,10 +143,10 @@ async def _answer(
     if not fragment and refusal is None:
         version = opened.version
         return Redirect(version_path(version.model.id, version.number, outcome.place), status_code=303)
-    return await _respond(services, context, opened, outcome, block="editor" if fragment else None, refusal=refusal)
+    return _respond(services, context, opened, outcome, block="editor" if fragment else None, refusal=refusal)
 
 
-async def _respond(
+def _respond(
     services: Services,
     context: RequestContext,
     opened: Opened,
@@ -146,17 +156,12 @@ async def _respond(
     refusal: Refusal | None = None,
 ) -> Response[str]:
     version = opened.version
-    ready = is_prepared(services.settings.data_dir, version.model.dataset)
-    official = DATASETS.get(version.model.dataset)
-    failure = None
-    if not ready and official is not None:
-        failure = (await look_at(services, opened.user, official, download=True)).obstacle
     shown = Shown(
         version=version,
         runs=opened.runs,
         around=opened.around,
-        samples_ready=ready,
-        samples_failure=failure,
+        samples_ready=is_prepared(services.settings.data_dir, version.model.dataset),
+        samples_failure=opened.samples_failure,
         gone=not may_train(opened.user, version.model),
         refusal=refusal,
         announcement=outcome.announcement,

@@ -2,14 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-
-import msgspec
 
 from scv.blocks.block import CATEGORIES, BlockType, Container
 from scv.blocks.catalogue.all import CATALOGUE
 from scv.blocks.document import Document
-from scv.blocks.operations import Add
 from scv.blocks.tree import Spot, find, taken
 from scv.web.blocks_view.place import Place
 from scv.web.http.render import Rendered
@@ -19,28 +15,20 @@ Read = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Chip:
-    """A kind of block in the palette; pressing it does the operation."""
-
-    kind: BlockType
-    operation: str
-
-
-@dataclass(frozen=True)
 class PaletteSection:
-    """Chips under a title, a gettext id."""
+    """Kinds of blocks under a title, a gettext id. What is rendered of it is kept with it."""
 
     category: str
     title: str
-    chips: tuple[Chip, ...]
-
-
-@dataclass(frozen=True)
-class Palette:
-    """All kinds of blocks, by category. What is rendered of it is kept with it."""
-
-    sections: tuple[PaletteSection, ...]
+    kinds: tuple[BlockType, ...]
     rendered: Rendered = field(default_factory=dict, compare=False)
+
+
+PALETTE = tuple(
+    PaletteSection(key, title, tuple(kind for kind in CATALOGUE.values() if kind.category == key))
+    for key, title in CATEGORIES
+)
+"""All kinds of blocks, by category."""
 
 
 def next_spot(document: Document, place: Place) -> tuple[Spot, int | None]:
@@ -54,24 +42,6 @@ def next_spot(document: Document, place: Place) -> tuple[Spot, int | None]:
     if block and isinstance(CATALOGUE.get(block.type), Container) and block.branches and not any(block.branches):
         return Spot(place.block, 0), None
     return where[0], where[1] + 1
-
-
-@lru_cache(100)  # the places where somebody may go on; rendered, one takes 10 KB in each language
-def palette(spot: Spot, position: int | None) -> Palette:
-    """All kinds, whose chips add at this place."""
-    return Palette(
-        tuple(
-            PaletteSection(
-                key, title, tuple(_chip(kind, spot, position) for kind in CATALOGUE.values() if kind.category == key)
-            )
-            for key, title in CATEGORIES
-        )
-    )
-
-
-def found(search: str, read: Read, spot: Spot, position: int | None) -> tuple[Chip, ...]:
-    """What a search finds, as chips."""
-    return tuple(_chip(kind, spot, position) for kind in find_kinds(search, read))
 
 
 def find_kinds(search: str, read: Read) -> list[BlockType]:
@@ -93,7 +63,3 @@ def _rank(word: str, name: str, texts: list[str]) -> int | None:
     if word in name:
         return 0 if name == word else 1 if name.startswith(word) else 2
     return next((3 + index for index, text in enumerate(texts) if word in text), None)
-
-
-def _chip(kind: BlockType, spot: Spot, position: int | None) -> Chip:
-    return Chip(kind, msgspec.json.encode(Add(kind.type, position, into=spot.into, branch=spot.branch)).decode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from scv.blocks.block import BlockType
 from scv.blocks.check import check
 from scv.blocks.codegen import block_lines, module_lines
 from scv.blocks.document import Document
@@ -24,7 +25,7 @@ from scv.web.blocks_view.highlight import HighlightedLine, highlight_module
 from scv.web.blocks_view.pieces import pieces_to_edit
 from scv.web.blocks_view.place import Addresses, Place, version_path
 from scv.web.datasets.lookup import dataset_of
-from scv.web.editor.palette import Chip, Palette, Read, found, next_spot, palette
+from scv.web.editor.palette import PALETTE, PaletteSection, Read, find_kinds
 from scv.web.runs.estimates import Estimate, batch_memory, estimate_time
 
 
@@ -78,8 +79,8 @@ class EditorPage(Shown):
 
     dataset: DatasetInfo
     place: Place
-    palette: Palette
-    found: tuple[Chip, ...] | None
+    palette: tuple[PaletteSection, ...]
+    found: list[BlockType] | None
     pieces: tuple[Piece, ...]
     mends: tuple[ProblemCard, ...]
     check: Check
@@ -187,7 +188,6 @@ def build_editor(shown: Shown, place: Place, read: Read, checked: Check | None =
     dataset, document, settings = dataset_of(version.model), version.document, version.settings
     checked = checked or check(document, dataset.shape, dataset.classes)
     place = _settled(place, document)
-    spot, position = next_spot(document, place)
     recommendation = recommended(dataset, network_facts(document, checked))
     fields = FIELDS if place.pane == "training" else ()
     elsewhere = version_path(version.model.id, version.number, Place(view=place.view, search=place.search))
@@ -195,8 +195,8 @@ def build_editor(shown: Shown, place: Place, read: Read, checked: Check | None =
         **{field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)},
         dataset=dataset,
         place=place,
-        palette=palette(spot, position),
-        found=found(place.search, read, spot, position) if place.search else None,
+        palette=PALETTE,
+        found=find_kinds(place.search, read) if place.search else None,
         pieces=pieces_to_edit(document, checked, place, Addresses(elsewhere), refusal),
         mends=tuple(map(mend_of, checked.problems)),
         check=checked,

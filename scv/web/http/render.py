@@ -96,7 +96,7 @@ class Renderer:
             if kept is None:
                 return self.macro(language.code, template, name, thing)
             if (language.code, name) not in kept:
-                kept[language.code, name] = self.macro(language.code, template, name, thing)
+                kept[language.code, name] = _with_hash(self.macro(language.code, template, name, thing))
             return kept[language.code, name]
 
         environment.globals.update(asset=self.asset, languages=NAMES, fragment=fragment)
@@ -146,6 +146,16 @@ class Renderer:
         )
 
 
+def _with_hash(element: Markup) -> Markup:
+    """An element that bears a hash of its HTML, by which the browser sees that it shows this element already."""
+    html = element.strip()
+    name_end = re.match(r"<\w+", html)
+    if name_end is None:
+        return element
+    digest = hashlib.blake2b(html.encode(), digest_size=6).hexdigest()
+    return html[: name_end.end()] + Markup(' data-hash="{}"').format(digest) + html[name_end.end() :]
+
+
 def _gettext_of(language: Language) -> dict[str, Callable[..., Markup]]:
     """What templates call to translate: Jinja's newstyle functions, with texts without variables kept as they are."""
 
@@ -168,6 +178,7 @@ def _gettext_of(language: Language) -> dict[str, Callable[..., Markup]]:
 _NUMBER = re.compile(r"\d[\d,.]*")
 
 
+@lru_cache(2000)
 def arithmetic(line: str) -> Markup:
     """A line of a formula as HTML with its numbers in `<em>`."""
     marked = Markup()

@@ -206,11 +206,25 @@ async def test_containers_show_their_branches_with_all_that_they_hold(owner: Vis
 
 async def test_a_pressed_chip_goes_into_the_chosen_branch(owner: Visitor) -> None:
     version = await add_version(owner, NESTED)
-    page = await owner.get(f"{path_of(version)}?block=residual1&branch=1")
-    assert "&#34;type&#34;:&#34;ReLU&#34;,&#34;into&#34;:&#34;residual1&#34;,&#34;branch&#34;:1" in page.text
-    answer = await owner.operate(version, operation={"op": "add", "type": "ReLU", "into": "residual1", "branch": 1})
+    answer = await owner.operate(version, add="ReLU", block="residual1", branch="1")
     assert "ReLU added at position 1 in shortcut of residual1. Output 1 × 8 × 8." in answer.text
     assert "block=relu2" in answer.headers["hx-replace-url"]
+
+
+async def test_a_block_that_looks_as_before_bears_the_same_hash(owner: Visitor) -> None:
+    """By it the browser leaves such a block alone."""
+
+    def hashes(text: str) -> dict[str, str]:
+        return {block: mark for mark, block in re.findall(r'data-hash="(\w+)"[^>]*id="piece-(\w+)"', text)}
+
+    version = await add_version(owner)
+    first = hashes((await owner.get(f"{path_of(version)}?block=relu1")).text)
+    second = hashes((await owner.operate(version, block="relu1", param__conv1__out_channels="7")).text)
+    assert set(first) == set(second) == {"conv1", "flatten1", "linear1"}, "the chosen block is shown in its own way"
+    assert first["conv1"] != second["conv1"]
+    assert first["linear1"] != second["linear1"], "more comes in, so it has more parameters"
+    third = hashes((await owner.operate(await reload(owner, version), add="ReLU", block="linear1")).text)
+    assert third == second | {"relu1": third["relu1"]}
 
 
 async def test_a_typed_text_of_a_nested_block_is_saved(owner: Visitor) -> None:
