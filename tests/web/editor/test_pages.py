@@ -224,7 +224,7 @@ async def test_a_block_that_looks_as_before_bears_the_same_hash(owner: Visitor) 
     assert first["conv1"] != second["conv1"]
     assert first["linear1"] != second["linear1"], "more comes in, so it has more parameters"
     third = hashes((await owner.operate(await reload(owner, version), add="ReLU", block="linear1")).text)
-    assert third == second | {"relu1": third["relu1"]}
+    assert third == {**second, "relu1": third["relu1"]}
 
 
 async def test_a_typed_text_of_a_nested_block_is_saved(owner: Visitor) -> None:
