@@ -1,6 +1,7 @@
 """The keyboard shortcuts of the editor. Templates mark the element of each; keys.js presses the marked element."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup
 
@@ -56,6 +57,7 @@ SHORTCUTS: dict[str, Shortcut] = {
 """The shortcuts by name. On a Mac the command key replaces Control."""
 
 
+@cache
 def keys(name: str) -> Markup:
     """The attribute of the element that a shortcut presses."""
     return Markup(' aria-keyshortcuts="{}"').format(SHORTCUTS[name].keys)
