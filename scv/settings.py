@@ -47,6 +47,7 @@ class Settings:
     port: int = 8000
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
+    fork_server: str = ""
     device: str = "auto"
     lease_seconds: float = 10.0
     attempts: int = 3

@@ -5,11 +5,12 @@ import fcntl
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 from urllib.parse import quote, urlsplit
 
 from scv.db.engine import Database
@@ -18,6 +19,7 @@ from scv.db.users import create_signin_link
 from scv.errors import RefusedError
 from scv.jobs.broker import Broker, is_embedded
 from scv.jobs.broker_url import refuse_absent_broker
+from scv.jobs.fork_server_supervisor import FORKS, listening_socket, start_fork_server
 from scv.jobs.subprocesses import start
 from scv.message import say
 from scv.settings import Settings
@@ -97,15 +99,20 @@ async def _serve(settings: Settings) -> int:
             await stack.enter_async_context(_running(stopped, _keep_broker(broker)))
         else:
             await refuse_absent_broker(settings)
-        web = _Program("web process", ["web"], settings, _log_file(settings, "web"))
-        training = _Program(
-            "training worker", ["worker", "--queue", "train"], settings, _log_file(settings, "worker-train")
-        )
-        interactive = _Program(
-            "interactive worker",
-            ["worker", "--queue", "interactive"],
-            settings,
-            _log_file(settings, "worker-interactive"),
+        if FORKS and not settings.fork_server:
+            listening = stack.enter_context(listening_socket())
+            settings = replace(settings, fork_server=listening.getsockname())
+            fork_server = _Program(
+                "fork server", partial(start_fork_server, listening), _log_file(settings, "fork-server")
+            )
+            await stack.enter_async_context(_running(stopped, fork_server.keep()))
+        web, training, interactive = (
+            _Program(name, partial(_start_scv, settings, *command), _log_file(settings, log))
+            for name, log, *command in (
+                ("web process", "web", "web"),
+                ("training worker", "worker-train", "worker", "--queue", "train"),
+                ("interactive worker", "worker-interactive", "worker", "--queue", "interactive"),
+            )
         )
         await stack.enter_async_context(_running(stopped, web.keep(), training.keep(), interactive.keep()))
         if await _answers(settings, web, stopped):
@@ -165,14 +172,13 @@ async def _is_healthy(settings: Settings) -> bool:
 
 
 class _Program:
-    """One process of SCV, by its command line. It is started again whenever it ends."""
+    """One process of SCV. It is started again whenever it ends; `start` gets its log as stdout and stderr."""
 
-    def __init__(self, name: str, arguments: list[str], settings: Settings, log: Path) -> None:
+    def __init__(self, name: str, start: Callable[..., Awaitable[Process]], log: Path) -> None:
         self.name = name
         self.log = log
         self.deaths = 0
-        self._arguments = arguments
-        self._settings = settings
+        self._start_with = start
 
     async def keep(self) -> NoReturn:
         """Keep the process running until this is cancelled, then end it."""
@@ -199,16 +205,19 @@ class _Program:
     async def _start(self) -> Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            return await start(
-                "scv",
-                *self._arguments,
-                environment=self._settings.environment(),
-                stdin=DEVNULL,
-                stdout=log,
-                stderr=log,
-                # A session of its own, so that Ctrl-C in the terminal reaches the supervisor alone; it ends the others.
-                start_new_session=True,
-            )
+            return await self._start_with(stdout=log, stderr=log)
+
+
+async def _start_scv(settings: Settings, *arguments: str, **options: Any) -> Process:
+    return await start(
+        "scv",
+        *arguments,
+        environment=settings.environment(),
+        stdin=DEVNULL,
+        # A session of its own, so that Ctrl-C in the terminal reaches the supervisor alone; it ends the others.
+        start_new_session=True,
+        **options,
+    )
 
 
 async def _end(process: Process) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 import structlog
 
+from scv.jobs.fork_server_supervisor import FORKS, listening_socket
+from scv.jobs.parent_death import end_with_parent
 from scv.log import configure_log
+from scv.settings import ROOT
 from tests.postgres import TEMPLATE, NoServerError, PostgresServer, shared_server
 
 # As `scv` itself does, and before torch is loaded: its waiting threads must not spin on cores that tests share.
@@ -24,6 +28,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from tests.shared import share_in
 
 pytest_plugins = ["tests.processor_time"]
+
+
+def log_plainly() -> None:
+    """Log to standard error, with tracebacks as Python writes them: those of structlog's default take a second each."""
+    structlog.reset_defaults()
+    processors = [*structlog.get_config()["processors"][:-1]]
+    processors.append(structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback))
+    structlog.configure(processors=processors)
+
+
+log_plainly()
 
 
 @pytest.fixture
@@ -44,7 +59,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
 
     yield read
     logging.captureWarnings(False)
-    structlog.reset_defaults()
+    log_plainly()
     root.handlers, root.level = handlers, level
     sys.excepthook, threading.excepthook = hooks
 
@@ -72,6 +87,27 @@ def engine(request: pytest.FixtureRequest) -> str:
     """The kind of database that the test uses."""
     name: str = request.param
     return name
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[str]:
+    """The address of a fork server that the tests of this process share; empty where this system has none."""
+    if not FORKS:
+        yield ""
+        return
+    with listening_socket() as listening:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "scv.jobs.fork_server", str(listening.fileno())],
+            cwd=ROOT,
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=end_with_parent(),
+        )
+        try:
+            yield listening.getsockname()
+        finally:
+            server.kill()
+            server.wait()
 
 
 @pytest.fixture(scope="session")

@@ -259,6 +259,7 @@ def _end_with_worker() -> None:
 def main() -> None:
     settings = Settings.from_environment()
     configure_log(settings.log_format, "predictor")
+    os.dup2(2, 1)  # nobody reads what is printed
     warnings.simplefilter("ignore")  # what Pillow thinks of an image's fields belongs in no log
     threading.Thread(target=_end_with_worker, daemon=True).start()
     asyncio.run(serve(settings))

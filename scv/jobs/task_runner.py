@@ -4,7 +4,6 @@ The database says what waits, so a job of the queue only saves time: without it 
 """
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from scv.db.tables import Task, TaskState
 from scv.errors import ConflictError
 from scv.jobs.lines import Renewed, Stop, line
 from scv.jobs.pace import Pace
-from scv.jobs.subprocesses import running_subprocess
+from scv.jobs.subprocesses import Subprocess, running_subprocess
 from scv.jobs.task_kind import TaskKind
 from scv.jobs.task_protocol import (
     BeginTask,
@@ -51,8 +50,6 @@ STOP_SECONDS = 5.0
 
 _INSIST_SECONDS = 3.0
 """After so long a task is cancelled once more: a cancellation can be lost."""
-
-_LINE_LIMIT = 1 << 20
 
 _STATES: dict[type[Ending], TaskState] = {TaskDone: "done", TaskStopped: "stopped", TaskFailed: "failed"}
 
@@ -144,7 +141,7 @@ class _TaskAtWork:
         self._processes = processes
         self._progress: TaskProgress | None = None
         self._pace = Pace()
-        self._process: Process | None = None
+        self._process: Subprocess | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -178,13 +175,7 @@ class _TaskAtWork:
             return TaskStopped()
         begin = BeginTask(argument=argument, lease_seconds=self._settings.lease_seconds)
         async with running_subprocess(
-            self._settings,
-            self._processes,
-            self._kind.process,
-            secrets=self._kind.secrets,
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_LINE_LIMIT,
+            self._settings, self._processes, self._kind.process, secrets=self._kind.secrets
         ) as process:
             self._process = process
             log.info("a task begins", kind=self._task.kind, subject=self._task.subject, child=process.pid)
@@ -192,20 +183,18 @@ class _TaskAtWork:
             try:
                 ending = await self._listen(process)
                 if ending is None:
-                    _kill(process)
+                    process.kill()
                 status = await process.wait()
             finally:
                 self._process = None
         log.info("a task ends", child=process.pid, status=status, ending=ending)
         return TaskStopped() if ending is None and self._stopping else ending
 
-    async def _listen(self, process: Process) -> Ending | None:
+    async def _listen(self, process: Subprocess) -> Ending | None:
         """Note what the process says until it says how it ended; None where it ends without, or is silent too long."""
-        if process.stdout is None:
-            raise RuntimeError("a process was started without pipes")
         while True:
             try:
-                text = await asyncio.wait_for(process.stdout.readline(), self._settings.silence_seconds)
+                text = await asyncio.wait_for(process.reader.readline(), self._settings.silence_seconds)
                 message = read_from_process(text) if text else None
             except (
                 TimeoutError,
@@ -220,9 +209,9 @@ class _TaskAtWork:
 
     def _send(self, message: msgspec.Struct) -> None:
         """Say something to the process; one that is gone hears nothing."""
-        if self._process is not None and self._process.stdin is not None:
+        if self._process is not None:
             with suppress(ConnectionError):
-                self._process.stdin.write(line(message))
+                self._process.writer.write(line(message))
 
     async def _keep_lease(self) -> None:
         """Renew the lease and write down how far the work is; end the process when it is stopped, or the lease lost."""
@@ -245,7 +234,7 @@ class _TaskAtWork:
             await asyncio.sleep(min(HEARTBEAT_SECONDS, seconds / 4))
         # Nothing more may be written; the next statement that needs the lease says that it is lost.
         if self._process is not None:
-            _kill(self._process)
+            self._process.kill()
 
     async def _renew(self, moment: float) -> bool:
         stage, fraction = (None, None) if self._progress is None else (self._progress.stage, self._progress.fraction)
@@ -260,7 +249,7 @@ class _TaskAtWork:
         if self._process is not None and not self._stopping:
             self._stopping = True
             self._send(Stop())
-            asyncio.get_running_loop().call_later(STOP_SECONDS, _kill, self._process)
+            asyncio.get_running_loop().call_later(STOP_SECONDS, self._process.kill)
 
     async def _record(self, ending: Ending) -> Ending:
         """Write down how it ended; while the database cannot take it, for a full disk say, try until the lease is lost.
@@ -281,8 +270,3 @@ class _TaskAtWork:
 def state_of(ending: Ending) -> tuple[TaskState, Message | None]:
     """What the task's row holds after this end: the state, and the reason of a failure."""
     return _STATES[type(ending)], ending.message if isinstance(ending, TaskFailed) else None
-
-
-def _kill(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -10,7 +9,7 @@ import msgspec
 import structlog
 
 from scv.jobs.lines import Renewed, Stop, line
-from scv.jobs.subprocesses import start
+from scv.jobs.subprocesses import Subprocess, start_to_work
 from scv.jobs.train_protocol import Pause, Ready, Train, read_from_child
 from scv.training.progress import Event
 
@@ -19,29 +18,20 @@ STOP_SECONDS = 0.8
 
 TERM_SECONDS = 0.3
 
-_LINE_LIMIT = 1 << 20
-
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Child:
     """One training process. Made by `Child.start`; trains once."""
 
-    def __init__(self, process: Process, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> None:
+    def __init__(self, process: Subprocess) -> None:
         self._process = process
-        self._stdin = stdin
-        self._stdout = stdout
         self.pid = process.pid
 
     @classmethod
-    async def start(cls) -> "Child":
-        unbuffered = {"PYTHONUNBUFFERED": "1"}
-        process = await start(
-            "scv.jobs.train_process", environment=unbuffered, stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT
-        )
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("a child was started without pipes")
-        return cls(process, process.stdin, process.stdout)
+    async def start(cls, fork_server: str = "") -> "Child":
+        """Start a process, forked by the server at this address if there is one. Raises `OSError`."""
+        return cls(await start_to_work(fork_server, "scv.jobs.train_process", {"PYTHONUNBUFFERED": "1"}))
 
     @property
     def alive(self) -> bool:
@@ -50,7 +40,7 @@ class Child:
     def send(self, message: Train | Renewed | Stop | Pause) -> None:
         """Say something to the child; one that is gone hears nothing, which `events` will tell."""
         with suppress(ConnectionError):
-            self._stdin.write(line(message))
+            self._process.writer.write(line(message))
 
     async def events(self, silence_seconds: float) -> AsyncIterator[Event]:
         """What the training says, until the child closes its mouth, or is ended since it said nothing for so long."""
@@ -66,7 +56,7 @@ class Child:
 
     async def _next_line(self, silence_seconds: float) -> bytes:
         try:
-            return await asyncio.wait_for(self._stdout.readline(), silence_seconds)
+            return await asyncio.wait_for(self._process.reader.readline(), silence_seconds)
         except TimeoutError:
             log.warning("a training process was silent for too long", child=self.pid, seconds=silence_seconds)
             await self.kill()
@@ -88,6 +78,7 @@ class Child:
         """End the child at once, and wait until it has ended."""
         self._signal(signal.SIGKILL)
         await self._process.wait()
+        self._process.close()
 
     def kill_soon(self) -> None:
         """End the child at once where it still lives, without waiting for its end."""
@@ -95,8 +86,7 @@ class Child:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        self._process.send_signal(number)
 
     async def _gone_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -107,7 +97,8 @@ class Child:
 class Spare:
     """Keeps one warm child ready, so that a click starts training without waiting for torch's import."""
 
-    def __init__(self) -> None:
+    def __init__(self, fork_server: str = "") -> None:
+        self._fork_server = fork_server
         self._child: Child | None = None
         self._lock = asyncio.Lock()
 
@@ -117,17 +108,20 @@ class Spare:
         return self._child.pid if self._child is not None else None
 
     async def warm(self) -> None:
-        """Start the next child, unless one is waiting."""
+        """Start the next child, unless one is waiting; where that fails, a training starts its own."""
         async with self._lock:
             if self._child is None or not self._child.alive:
-                self._child = await Child.start()
+                try:
+                    self._child = await Child.start(self._fork_server)
+                except OSError:
+                    log.exception("no training process can be kept ready")
 
     async def take(self) -> Child:
         """A child that waits for its training, warm if there was time. The next one is the caller's to `warm`:
         its imports would slow down the start of this one's training."""
         async with self._lock:
             child, self._child = self._child, None
-        return child if child is not None and child.alive else await Child.start()
+        return child if child is not None and child.alive else await Child.start(self._fork_server)
 
     async def close(self) -> None:
         async with self._lock:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from scv.db.base import now
 from scv.db.engine import Database
+from scv.jobs.fork_server_supervisor import FORKS, keep_fork_server, listening_socket
 from scv.jobs.obsolete_files import replace_obsolete_files
 from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.presence import WorkerState, announce_for_ever, look
@@ -58,6 +59,7 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
+        settings = await _with_fork_server(settings, stack)
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
         queue = Queue.open(settings)
@@ -92,11 +94,20 @@ async def _work(settings: Settings, name: QueueName, devices: Sequence[str]) -> 
         await stopped.wait()
 
 
+async def _with_fork_server(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """The settings with a fork server: one that the stack ends, unless this worker was given one."""
+    if settings.fork_server or not FORKS:
+        return settings
+    listening = stack.enter_context(listening_socket())
+    stack.push_async_callback(end_task, asyncio.create_task(keep_fork_server(listening)))
+    return replace(settings, fork_server=listening.getsockname())
+
+
 async def _trainer(settings: Settings, database: Database, queue: Queue, stack: AsyncExitStack) -> Trainer:
     """What trains on the settings' device, with a warm process; the stack ends that process."""
-    spare = Spare()
+    spare = Spare(settings.fork_server)
     stack.push_async_callback(spare.close)
-    await spare.warm()
+    stack.push_async_callback(end_task, asyncio.create_task(spare.warm()))
     return Trainer(settings, database, queue, spare)
 
 

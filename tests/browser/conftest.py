@@ -48,11 +48,13 @@ class Server:
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, fork_server: str) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings(data_dir=tmp_path_factory.mktemp("scv"), port=port, device="cpu", reports="opened")
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("scv"), port=port, fork_server=fork_server, device="cpu", reports="opened"
+    )
     environment = {**os.environ, **settings.environment(), "SCV_REDIS_URL": "", "SCV_DATABASE_URL": ""}
     process = subprocess.Popen(
         [sys.executable, "-m", "scv", "serve"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True

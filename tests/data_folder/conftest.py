@@ -17,9 +17,9 @@ from tests.web.conftest import Visitor
 
 
 @pytest.fixture
-def unpacked(tmp_path: Path) -> Settings:
+def unpacked(tmp_path: Path, fork_server: str) -> Settings:
     """The folder as it was left."""
-    return Settings(data_dir=unpack(tmp_path / "data"), device="cpu").resolved()
+    return Settings(data_dir=unpack(tmp_path / "data"), fork_server=fork_server, device="cpu").resolved()
 
 
 @pytest.fixture

@@ -48,9 +48,14 @@ async def broker(data_dir: Path) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def settings(data_dir: Path, broker: Broker, database_url: str) -> Settings:
+async def settings(data_dir: Path, broker: Broker, database_url: str, fork_server: str) -> Settings:
     settings = Settings(
-        data_dir=data_dir, database_url=database_url, redis_url=broker.url, lease_seconds=3, device="cpu"
+        data_dir=data_dir,
+        database_url=database_url,
+        redis_url=broker.url,
+        fork_server=fork_server,
+        lease_seconds=3,
+        device="cpu",
     ).resolved()
     await place_database(settings)
     return settings

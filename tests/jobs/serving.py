@@ -14,8 +14,16 @@ from pathlib import Path
 from scv.settings import ROOT, Settings
 from tests.jobs.conftest import is_alive, until
 
-PROGRAMS = {"broker", "web", "train", "interactive", "scv.jobs.train_process", "scv.jobs.predictor"}
-"""The broker, and the others by the last word of their command line."""
+PROGRAMS = {
+    "broker",
+    "web",
+    "train",
+    "interactive",
+    "scv.jobs.fork_server",
+    "scv.jobs.train_process",
+    "scv.jobs.predictor",
+}
+"""The broker, and the others by their module or the last word of their command line."""
 
 
 def free_port() -> int:
@@ -68,13 +76,16 @@ async def end_by_itself(process: Process) -> tuple[list[str], list[str]]:
 
 def processes(settings: Settings, names: Collection[str] = PROGRAMS) -> Iterator[tuple[str, int]]:
     """The processes of this installation that have these names, but not the supervisor."""
+    folder_name = str(settings.data_dir)
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environment = (folder / "environ").read_bytes().split(b"\0")
-            program = (folder / "cmdline").read_text().rstrip("\0").split("\0")[-1]
+            words = (folder / "cmdline").read_text().replace("\0", " ").split()
+            program = next((word for word in words if word.startswith("scv.jobs.")), words[-1] if words else "")
             if (folder / "cwd").readlink() == settings.data_dir / "broker":
                 program = "broker"  # which overwrites its environment and its command line
-            elif f"SCV_DATA_DIR={settings.data_dir}".encode() not in environment:
+            # What was forked has its data folder in its title, and no environment to read.
+            elif folder_name not in words and f"SCV_DATA_DIR={folder_name}".encode() not in environment:
                 continue
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue

@@ -39,12 +39,12 @@ from tests.jobs.serving import end, free_port, processes, start, until_it_answer
 TIMES = int(os.environ.get("TEST_KILLS", "1"))
 
 KILLS = {
-    "sqlite": {"scv.jobs.train_process": 8, "train": 3, "web": 3, "broker": 4},
-    "postgresql": {"scv.jobs.train_process": 3, "train": 2, "web": 1, "broker": 1},
+    "sqlite": {"scv.jobs.train_process": 8, "train": 3, "web": 3, "broker": 4, "scv.jobs.fork_server": 1},
+    "postgresql": {"scv.jobs.train_process": 3, "train": 2, "web": 1, "broker": 1, "scv.jobs.fork_server": 1},
 }
-"""How often each kind of process is killed. A new training worker takes longest: it has torch to import."""
+"""How often each kind of process is killed. A new fork server takes longest: it has torch to import."""
 
-VOLLEYS = {"sqlite": (1, 2, 3, 3, 4, 5), "postgresql": (1, 2, 4)}
+VOLLEYS = {"sqlite": (1, 2, 3, 4, 4, 5), "postgresql": (1, 3, 4)}
 """How many kills come in one breath; before the first of each volley a training is under way again."""
 
 BEFORE = (0.0, 0.6)

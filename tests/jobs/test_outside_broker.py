@@ -164,13 +164,13 @@ def test_processes_that_connect_to_nothing_inherit_no_password() -> None:
         "PGPASSWORD": "hidden",
     }
     code = (
-        "import asyncio, sys; from subprocess import PIPE; from scv.jobs.subprocesses import running_subprocess\n"
+        "import asyncio; from scv.jobs.subprocesses import running_subprocess\n"
         "from scv.settings import Settings\n"
         "async def main():\n"
         "    for secrets in ([], ['redis_url'], ['database_url']):\n"
         "        async with running_subprocess(Settings.from_environment(), set(), 'tests.jobs.shown_environment',\n"
-        "                                      secrets=secrets, stdout=PIPE) as child:\n"
-        "            print((await child.communicate())[0].decode().strip())\n"
+        "                                      secrets=secrets) as child:\n"
+        "            print((await child.reader.read()).decode().strip())\n"
         "asyncio.run(main())"
     )
     done = subprocess.run(

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.engines("sqlite")
 
 
 @pytest.fixture
-async def spare() -> AsyncIterator[WatchedSpare]:
-    spare = WatchedSpare()
+async def spare(fork_server: str) -> AsyncIterator[WatchedSpare]:
+    spare = WatchedSpare(fork_server)
     yield spare
     await spare.close()
 

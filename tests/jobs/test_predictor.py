@@ -26,7 +26,8 @@ from scv.jobs.predictor_supervisor import keep_predictor
 from scv.jobs.queue import Queue
 from scv.jobs.worker import end_task
 from scv.settings import Settings
-from tests.jobs.conftest import StartWorker, is_alive, until
+from tests.jobs.conftest import StartWorker, until
+from tests.jobs.serving import processes
 from tests.jobs.trained import add_trained_run, digit
 
 pytestmark = pytest.mark.engines("sqlite")
@@ -36,14 +37,7 @@ LINEAR = Document(blocks=(Block("f1", "Flatten"), Block("l1", "Linear", {"out_fe
 
 def predictors(settings: Settings) -> list[int]:
     """The process ids of this installation's predictors."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (folder / "cmdline").read_bytes().rstrip(b"\0").endswith(b"scv.jobs.predictor"):
-                environment = (folder / "environ").read_bytes().split(b"\0")
-                if f"SCV_DATA_DIR={settings.data_dir}".encode() in environment and is_alive(int(folder.name)):
-                    found.append(int(folder.name))
-    return found
+    return [pid for _, pid in processes(settings, {"scv.jobs.predictor"})]
 
 
 async def until_a_predictor(settings: Settings, *others: int) -> int:

@@ -42,7 +42,7 @@ ROUNDS = int(os.environ.get("TEST_KILLS", "1"))
 WORK = {kind.process for kind in KINDS}
 """The processes that do tasks."""
 
-KILLS = {**dict.fromkeys(sorted(WORK), 2), "interactive": 2, "broker": 1, "web": 1}
+KILLS = {**dict.fromkeys(sorted(WORK), 2), "interactive": 2, "broker": 1, "web": 1, "scv.jobs.fork_server": 1}
 """How often each kind of process is killed in a round."""
 
 WAIT = (0.0, 1.5)

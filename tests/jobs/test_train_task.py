@@ -30,11 +30,11 @@ pytestmark = pytest.mark.engines("sqlite")
 class WatchedSpare(Spare):
     """Notes which children were given work.
 
-    Keeps none warm, unless a test wants that: it would import torch for seconds and be ended unused with the test.
+    Keeps none warm, unless a test wants that.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, fork_server: str) -> None:
+        super().__init__(fork_server)
         self.used: list[int] = []
         self.keeps_warm = False
 
@@ -49,8 +49,8 @@ class WatchedSpare(Spare):
 
 
 @pytest.fixture
-async def spare() -> AsyncIterator[WatchedSpare]:
-    spare = WatchedSpare()
+async def spare(fork_server: str) -> AsyncIterator[WatchedSpare]:
+    spare = WatchedSpare(fork_server)
     yield spare
     await spare.close()
 

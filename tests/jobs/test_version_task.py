@@ -1,6 +1,5 @@
 """Versions of people's own datasets, made by a real interactive worker."""
 
-import asyncio
 import os
 import signal
 
@@ -16,6 +15,7 @@ from scv.jobs.queue import Queue
 from scv.settings import Settings
 from tests.data.image_files import classes, write_zip
 from tests.jobs.conftest import StartWorker, until, until_task_ended
+from tests.jobs.serving import processes
 
 
 async def wanted(database: Database, settings: Settings, each: int) -> DatasetVersion:
@@ -81,16 +81,13 @@ async def test_a_process_that_is_lost_every_time_is_told_and_what_was_sent_is_ke
     start_worker: StartWorker, database: Database, settings: Settings
 ) -> None:
     version = await wanted(database, settings, 400)
-    worker = await start_worker(queue="interactive", attempts=1)
+    await start_worker(queue="interactive", attempts=1)
 
     async def killed() -> bool:
-        children = await asyncio.create_subprocess_exec(
-            "pgrep", "-P", str(worker.process.pid), "-f", "scv.jobs.version_process", stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await children.communicate()
-        for pid in out.split():
-            os.kill(int(pid), signal.SIGKILL)
-        return bool(out)
+        children = [pid for _, pid in processes(settings, {"scv.jobs.version_process"})]
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        return bool(children)
 
     await until(killed)
     failed = await until_task_ended(database, "version", version.name)
