@@ -141,25 +141,12 @@ class _Training:
 
     async def _attempt(self, spare: Spare) -> bool:
         """Train with one child. Returns whether this worker is done with the run; if not, the child was lost."""
-        self.child = child = await spare.take()
-        child.send(
-            Train(
-                run_id=self._run.id,
-                attempt=self._number,
-                document=self._run.document_json,
-                settings=self._run.settings_json,
-                dataset=self._run.dataset,
-                data_dir=str(self._settings.data_dir),
-                folder=str(self._files.path(run_folder(self._run.id))),
-                device=self._settings.device,
-                lease_seconds=self._settings.lease_seconds,
-                checkpoint_seconds=self._settings.checkpoint_seconds,
-                memory_mb=self._settings.memory_mb,
-            )
-        )
-        log.info("a training begins", attempt=self._number, child=child.pid)
-        heartbeat = asyncio.create_task(self._keep_lease(child))
+        self.child = None
+        heartbeat = asyncio.create_task(self._keep_lease())  # also while a child is waited for
         try:
+            self.child = child = await spare.take()
+            child.send(self._task())
+            log.info("a training begins", attempt=self._number, child=child.pid)
             done = False
             async for event in child.events(self._settings.silence_seconds):
                 done = await self._record_patiently(event) or done
@@ -173,12 +160,29 @@ class _Training:
                 log.warning("a training process was lost", attempt=self._number, child=child.pid, status=status)
             return done
         finally:
-            await child.kill()
+            if self.child is not None:
+                await self.child.kill()
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
 
-    async def _keep_lease(self, child: Child) -> None:
-        """Renew the lease while the child lives; end the child when that is asked for or the lease is lost."""
+    def _task(self) -> Train:
+        """What the child is to do."""
+        return Train(
+            run_id=self._run.id,
+            attempt=self._number,
+            document=self._run.document_json,
+            settings=self._run.settings_json,
+            dataset=self._run.dataset,
+            data_dir=str(self._settings.data_dir),
+            folder=str(self._files.path(run_folder(self._run.id))),
+            device=self._settings.device,
+            lease_seconds=self._settings.lease_seconds,
+            checkpoint_seconds=self._settings.checkpoint_seconds,
+            memory_mb=self._settings.memory_mb,
+        )
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease until cancelled; end the child when that is asked for or the lease is lost."""
         clock = asyncio.get_running_loop().time
         seconds = self._settings.lease_seconds
         pause = min(HEARTBEAT_SECONDS, seconds / 4)
@@ -195,11 +199,13 @@ class _Training:
                 log.exception("the lease could not be renewed")
             else:
                 counted, good_until = begun, begun + seconds
-                child.send(Renewed())
-                await self._see_to(control, child)
+                if self.child is not None:
+                    self.child.send(Renewed())
+                    await self._see_to(control, self.child)
             await asyncio.sleep(pause)
         # Nothing more may be written; the next statement that needs the lease says that it is lost.
-        await child.kill()
+        if self.child is not None:
+            await self.child.kill()
 
     async def _see_to(self, control: RunControl, child: Child) -> None:
         if control.stop and self._reason != "stop":

@@ -41,8 +41,8 @@ LARGE_NETWORK = json.dumps(
 
 
 @pytest.fixture
-async def spare() -> AsyncIterator[Spare]:
-    spare = WatchedSpare()
+async def spare(fork_server: str) -> AsyncIterator[Spare]:
+    spare = WatchedSpare(fork_server)
     yield spare
     await spare.close()
 
