@@ -185,3 +185,40 @@ def test_what_would_make_another_network_is_named(step: str) -> None:
     parsed = parse(MODEL_OF_IMAGES.format(step))
     assert parsed.problems
     assert SILENT[step] in str(parsed.problems[0].message)
+
+
+ATTRIBUTES = {
+    "net.conv.stride = 2": "Conv2d(out_channels=4, stride=2) MaxPool2d(kernel_size=3, stride=2) Dropout",
+    "net.conv.padding = (1, 1)": "Conv2d(out_channels=4, padding=1) MaxPool2d(kernel_size=3, stride=2) Dropout",
+    "net.conv.bias = None": "Conv2d(out_channels=4, bias=False) MaxPool2d(kernel_size=3, stride=2) Dropout",
+    "net.drop.p = 0.2": "Conv2d(out_channels=4) MaxPool2d(kernel_size=3, stride=2) Dropout(p=0.2)",
+    "setattr(net.pool, 'kernel_size', 4)": "Conv2d(out_channels=4) MaxPool2d(kernel_size=4, stride=2) Dropout",
+    "for m in net.modules():\n    if isinstance(m, nn.Dropout):\n        m.p = 0.2": (
+        "Conv2d(out_channels=4) MaxPool2d(kernel_size=3, stride=2) Dropout(p=0.2)"
+    ),
+    "net.conv.kernel_size = 5": "Conv2d(out_channels=4) MaxPool2d(kernel_size=3, stride=2) Dropout",
+    "net.conv.out_channels = 8": "Conv2d(out_channels=4) MaxPool2d(kernel_size=3, stride=2) Dropout",
+}
+"""What is set afterwards, and the blocks. A convolution's weights have their size already when it is set."""
+
+
+@pytest.mark.parametrize("change", ATTRIBUTES)
+def test_an_attribute_of_a_layer_that_is_set_afterwards_counts_where_torch_reads_it(change: str) -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.pool = nn.MaxPool2d(3, 2)
+        self.drop = nn.Dropout()
+    def forward(self, x):
+        return self.drop(self.pool(self.conv(x)))
+net = Net()
+"""
+    assert written(code + change) == ATTRIBUTES[change]
+
+
+def test_an_attribute_that_cannot_be_read_is_named() -> None:
+    code = "net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 2))\nnet[0].stride = chosen()"
+    parsed = parse(code)
+    assert "stride of Conv2d cannot be read" in str(parsed.problems[0].message)

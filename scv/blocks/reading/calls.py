@@ -26,6 +26,7 @@ from scv.blocks.reading.values import (
     UserClass,
     Value,
     is_module,
+    modules_in,
     state,
 )
 from scv.message import foreign, say
@@ -259,8 +260,8 @@ class Calls(Expressions):
                 return default[0] if default and isinstance(value, Unknown | Bound) else value
             case ("hasattr", [target, str(attribute)]):
                 return not isinstance(self.attribute(node, target, attribute), Unknown | Bound)
-            case "setattr", [Instance() as target, str(attribute), value]:
-                target.attributes[attribute] = value
+            case "setattr", [target, str(attribute), value]:
+                self.set_attribute(target, attribute, value)
                 return None
             case "delattr", [Instance() as target, str(attribute)]:
                 target.attributes.pop(attribute, None)
@@ -326,7 +327,10 @@ class Calls(Expressions):
         """What every module has."""
         if name in _ITSELF:
             return target
-        if name in ("modules", "named_modules", "parameters", "named_parameters", "buffers"):
+        if name in ("modules", "named_modules"):
+            found = modules_in(target, self._notes)
+            return list(found.items()) if name == "named_modules" else list(found.values())
+        if name in ("parameters", "named_parameters", "buffers"):
             return []  # only weights are set in loops over these
         if name in ("forward", "__call__") and len(args) == 1 and isinstance(args[0], Tensor):
             return self.applied(node, target, args[0])

@@ -159,6 +159,17 @@ class Expressions(ABC):
                 return Bound(target, name)
         return target if isinstance(target, Unknown) else Unknown(node)
 
+    def set_attribute(self, owner: Value, name: str, value: Value) -> None:
+        """`owner.name = value`."""
+        if isinstance(owner, Instance | UserClass):
+            owner.attributes[name] = value
+        if isinstance(owner, Modules):
+            owner.append(value, name)
+        layer = owner.layer if isinstance(owner, Instance) else owner
+        if isinstance(layer, LayerValue):
+            # `bias` is told whether there is one, and holds it afterwards.
+            layer.change(name, value is not None if name == "bias" else value)
+
     def _attribute_of_instance(self, node: ast.AST, target: Instance, name: str) -> Value:
         if name in target.attributes:
             return target.attributes[name]

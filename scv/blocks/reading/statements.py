@@ -288,11 +288,7 @@ class Reader(Calls):
             case ast.Name(id=name):
                 scope.names[name] = value
             case ast.Attribute(value=owner, attr=name):
-                instance = self.eval(owner, scope)
-                if isinstance(instance, Instance | UserClass):
-                    instance.attributes[name] = value
-                elif isinstance(instance, Modules):
-                    instance.append(value, name)
+                self.set_attribute(self.eval(owner, scope), name, value)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 self._unpack(target, targets, value, scope)
             case ast.Subscript(value=owner, slice=key):

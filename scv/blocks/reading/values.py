@@ -196,6 +196,21 @@ class LayerValue(msgspec.Struct, eq=False):
     params: dict[str, Any] | None = None
     used: bool = False
 
+    def change(self, name: str, value: Value) -> None:
+        """Give one of its attributes a value after it was made: an argument, where torch reads it at each call."""
+        if self.kind is None or name not in self.kind.signature or name in _SIZES:
+            return
+        if name == "kernel_size" and self.kind.category != "pooling":
+            return  # the weights have that size already
+        bound = dict(zip(self.names or self.kind.signature, self.args, strict=False))
+        self.args, self.kwargs, self.params = (), {**bound, **self.kwargs, name: value}, None
+
+
+_SIZES = frozenset(
+    ["in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels", "affine"]
+)
+"""Attributes of layers that torch reads once, to make the weights."""
+
 
 class Modules(msgspec.Struct, eq=False):
     """`nn.Sequential`, `nn.ModuleList` or `nn.ModuleDict`: modules in order, each with a name."""
@@ -233,11 +248,27 @@ def state(value: Value, notes: "Notes", depth: int = 0) -> Any:
         return id(value), state(value.attributes, notes, depth + 1), state(value.modules, notes, depth + 1)
     if isinstance(value, Modules):
         return id(value), state(value.items, notes, depth + 1)
+    if isinstance(value, LayerValue):
+        return id(value), state(value.kwargs, notes, depth + 1)
     if isinstance(value, dict):
         return tuple((name, state(item, notes, depth + 1)) for name, item in value.items())
     if isinstance(value, list | tuple):
         return tuple(state(item, notes, depth + 1) for item in value)
     return id(value)
+
+
+def modules_in(module: Value, notes: "Notes", path: str = "", depth: int = 0) -> dict[str, Value]:
+    """A module and all modules in it by their paths, each once."""
+    found = {path: module}
+    inner = module.modules if isinstance(module, Instance) and module.modules is not None else module
+    children: dict[str, Value] = {}
+    if isinstance(inner, Instance | Modules) and depth < MAX_LINEAGE:
+        children = inner.attributes if isinstance(inner, Instance) else inner.items
+    notes.spend(1 + len(children) * len(found))
+    for name, value in children.items():
+        if is_module(value) and not any(value is other for other in found.values()):
+            found |= modules_in(value, notes, f"{path}.{name}" if path else name, depth + 1)
+    return found
 
 
 def is_module(value: Value) -> bool:
