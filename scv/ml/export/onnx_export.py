@@ -1,6 +1,5 @@
 """A trained network as ONNX: one file that takes pixels as they are, checked and run before it is given out."""
 
-import copy
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from scv.data.atomic import write_atomically
 from scv.message import Message, foreign, say
 from scv.ml.device import Normalize
 from scv.ml.errors import ExportError
+from scv.ml.export.onnx_layers import exportable
 from scv.ml.trained import Trained
 from scv.ml.weights import content_hash
 
@@ -58,7 +58,7 @@ def onnx_bytes(trained: Trained) -> bytes:
         raise ExportError(say("The weights take {size} GB; a file of ONNX holds no more than 2 GB.", size=size))
     network = nn.Sequential(OrderedDict(normalize=_Normalization(trained.normalize)))
     for name, layer in trained.network.named_children():
-        network.add_module(name, _exportable(layer))
+        network.add_module(name, exportable(layer))
     shape = trained.info.input_shape
     try:
         proto = _convert(network.eval(), shape)
@@ -99,43 +99,6 @@ class _Normalization(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return pixels * self.scale + self.offset
-
-
-class _AdaptiveMaxPool(nn.Module):
-    """`nn.AdaptiveMaxPool2d`, for which ONNX has no operator: each window's rows, then columns, and their maximum.
-
-    Windows differ in length by one at most; a shorter one repeats its last place, which changes no maximum.
-    """
-
-    def __init__(self, output_size: Sequence[int | None]) -> None:
-        super().__init__()
-        self._output = output_size
-
-    def forward(self, x: Tensor) -> Tensor:
-        for axis, wanted in zip((2, 3), self._output, strict=True):
-            size = x.shape[axis]
-            number = wanted or size
-            windows = [range(i * size // number, -(-(i + 1) * size // number)) for i in range(number)]
-            longest = max(map(len, windows))
-            places = [[window[min(k, len(window) - 1)] for window in windows] for k in range(longest)]
-            # The k-th place of every window, (B, C, H, W) with the axis as long as it will be
-            x = torch.stack([x.index_select(axis, torch.tensor(place)) for place in places]).amax(0)
-        return x
-
-
-def _exportable(layer: nn.Module) -> nn.Module:
-    """A copy of the layer in which what ONNX lacks is put together from what it has."""
-    if isinstance(layer, nn.AdaptiveMaxPool2d):
-        size = layer.output_size
-        return _AdaptiveMaxPool(size if isinstance(size, tuple) else (size, size))
-    if not any(isinstance(inner, nn.AdaptiveMaxPool2d) for inner in layer.modules()):
-        return layer
-    copied = copy.deepcopy(layer)
-    for parent in list(copied.modules()):
-        for name, inner in parent.named_children():
-            if isinstance(inner, nn.AdaptiveMaxPool2d):
-                setattr(parent, name, _exportable(inner))
-    return copied
 
 
 def _convert(network: nn.Module, shape: Sequence[int]) -> Any:
@@ -228,7 +191,7 @@ def _alone(layer: nn.Module, shape: Sequence[int]) -> Message | str | None:
     """What goes wrong when one layer goes through all that a network goes through; None where nothing does."""
     inputs = np.random.default_rng(0).random((_TRIAL, *shape), dtype=np.float32)
     try:
-        proto = _convert(nn.Sequential(_exportable(layer)).eval(), shape)
+        proto = _convert(nn.Sequential(exportable(layer)).eval(), shape)
         theirs = OnnxSession(proto.SerializeToString()).logits(inputs)
     except Exception as error:  # noqa: BLE001 - as in `onnx_bytes`
         return _reason(error)

@@ -132,6 +132,17 @@ VARIED = {
         "b", "ConvTranspose2d", {"out_channels": 2, "kernel_size": 3, "stride": 2, "output_padding": 1}
     ),
     "pool that rounds up": Block("b", "MaxPool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
+    "pool that rounds up and is padded": Block(
+        "b", "MaxPool2d", {"kernel_size": 3, "stride": 3, "padding": 1, "ceil_mode": True}
+    ),
+    "mean that rounds up and is padded": Block(
+        "b", "AvgPool2d", {"kernel_size": 3, "stride": 3, "padding": 1, "ceil_mode": True}
+    ),
+    "transposed, with an output padding as wide as its stride": Block(
+        "b",
+        "ConvTranspose2d",
+        {"out_channels": 6, "kernel_size": 3, "stride": 1, "padding": 1, "output_padding": 1, "dilation": 2},
+    ),
     "mean without its padding, rounded up": Block(
         "b", "AvgPool2d", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}
     ),
