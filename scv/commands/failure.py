@@ -8,6 +8,7 @@ from scv.data.errors import DatasetMissingError
 from scv.data.own.archives import ImagesError
 from scv.errors import SCVError
 from scv.ml.errors import ExportError, TrainingError, WeightsError
+from scv.training.batches import BatchRefusedError
 
 
 class MisuseError(Exception):
@@ -15,6 +16,7 @@ class MisuseError(Exception):
 
 
 FAILURES = (
+    BatchRefusedError,
     CodeError,
     DatasetMissingError,
     DocumentError,

@@ -23,10 +23,10 @@ def split(
 ) -> Split:
     """Hold out so many percent of each class, evenly and in order, and train on so many percent of the rest.
 
-    `labels` is (N,). Of a class of n images ⌊n · validation_percent / 100⌋ are held out, with 10 % every tenth; of
-    the r that are left ⌈r · train_percent / 100⌉ are trained on, so that no class is lost. Whole numbers, so
-    that the standalone script finds the same images. `own` are the indices of those that a dataset itself has for
-    validation: then they validate, and no others.
+    `labels` is (N,). Of a class of n images ⌊n · validation_percent / 100⌋ are held out, with 10 % every tenth; where
+    that is none, and there are two, the last one is. Of the r that are left ⌈r · train_percent / 100⌉ are trained on,
+    so that no class is lost. Whole numbers, so that the standalone script finds the same images. `own` are the
+    indices of those that a dataset itself has for validation: then they validate, and no others.
     """
     validation = np.zeros(len(labels), dtype=np.bool_)
     if own is not None:
@@ -37,6 +37,8 @@ def split(
         if own is None:
             number = np.arange(len(of_class))
             chosen = (number + 1) * validation_percent // 100 > number * validation_percent // 100
+            if len(of_class) > 1 and not chosen.any():
+                chosen[-1] = True
             validation[of_class[chosen]] = True
         rest = of_class[~validation[of_class]]
         number = np.arange(len(rest))

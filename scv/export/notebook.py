@@ -1,4 +1,4 @@
-"""A network as a Jupyter notebook (nbformat 4.5). What stands in its cells is in blocks/cells.py."""
+"""A network as a Jupyter notebook (nbformat 4.5). What stands in its cells is in notebook_cells.py."""
 
 from scv.blocks.document import Document
 from scv.export.notebook_cells import cells
@@ -9,7 +9,7 @@ from scv.training.settings import TrainingSettings
 def notebook(
     document: Document, dataset: ScriptDataset, settings: TrainingSettings, *, title: str = "A network"
 ) -> str:
-    """The text of an `.ipynb` file that trains and tests the network. Raises `InvalidDocumentError`."""
+    """The text of an `.ipynb` file that trains and tests the network. Raises what `cells` raises."""
     # Imported here: it brings JSON Schema with it, which only an export needs.
     import nbformat
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook

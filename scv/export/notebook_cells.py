@@ -13,6 +13,7 @@ from scv.blocks.check import check
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
 from scv.blocks.shapes import written
+from scv.training.batches import refuse_single_values
 from scv.training.recipe import (
     ScriptDataset,
     data_code,
@@ -38,10 +39,11 @@ class NotebookCell(msgspec.Struct, frozen=True):
 def cells(
     document: Document, dataset: ScriptDataset, settings: TrainingSettings, *, title: str = "A network"
 ) -> tuple[NotebookCell, ...]:
-    """The cells in order, to be run from top to bottom. Raises `InvalidDocumentError`."""
+    """The cells in order, to be run from top to bottom. Raises `InvalidDocumentError` and `BatchRefusedError`."""
     classes = len(dataset.class_names)
     module = module_code(document, dataset.shape, classes)
     result = check(document, dataset.shape, classes)
+    refuse_single_values(result, settings)
     values = {
         "title": _as_markdown(plain(title)),
         "dataset": _as_markdown(plain(dataset.title)),

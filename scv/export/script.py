@@ -2,8 +2,10 @@
 
 from string import Template
 
+from scv.blocks.check import check
 from scv.blocks.codegen import module_code
 from scv.blocks.document import Document
+from scv.training.batches import refuse_single_values
 from scv.training.recipe import (
     ScriptDataset,
     data_code,
@@ -25,7 +27,11 @@ def script(
     title: str = "A network",
     file: str = "model.py",
 ) -> str:
-    """A Python file, to be saved as `file`, that trains and tests the network. Raises `InvalidDocumentError`."""
+    """A Python file, to be saved as `file`, that trains and tests the network.
+
+    Raises `InvalidDocumentError` and `BatchRefusedError`.
+    """
+    refuse_single_values(check(document, dataset.shape, len(dataset.class_names)), settings)
     return _SCRIPT.substitute(
         title=plain(title),
         file=file,

@@ -182,13 +182,18 @@ _PART = Template("""\
 
 _SHARE = Template('''\
 def split(labels):
-    """Of each class, evenly and in order, $validation % validate and $learned trained on: (N,) of booleans each."""
+    """Of each class, evenly and in order, $validation % validate and $learned trained on: (N,) of booleans each.
+
+    Of a class of few images one validates.
+    """
     train = torch.zeros(len(labels), dtype=torch.bool)
     validation = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique():
         of_class = (labels == label).nonzero().squeeze(1)
         number = torch.arange(len(of_class))
         chosen = (number + 1) * $validation // 100 > number * $validation // 100
+        if len(of_class) > 1 and not chosen.any():
+            chosen[-1] = True
         validation[of_class[chosen]] = True
 $rest\
     return train, validation

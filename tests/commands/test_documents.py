@@ -217,3 +217,15 @@ def test_the_installed_command_starts_without_torch(document: Path) -> None:
 print('torch' in sys.modules, 'sklearn' in sys.modules, 'litestar' in sys.modules)"
     output = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert output.stdout.endswith("False False False\n")
+
+
+def test_code_that_could_not_be_trained_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "normalized.json"
+    path.write_text(
+        '{"format": 1, "blocks": [{"id": "f", "type": "Flatten"}, {"id": "n", "type": "BatchNorm1d"},'
+        ' {"id": "l", "type": "Linear", "params": {"out_features": 10}}]}'
+    )
+    assert main(["code", str(path), "--dataset", "digits", "--batch-size", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "scv: BatchNorm1d needs more than one value to normalize: try another batch size.\n"

@@ -38,17 +38,23 @@ def test_every_class_gives_the_same_share_to_each_part(labels: np.ndarray, train
     assert sorted(parts.validation) == list(parts.validation)
     for label in np.unique(labels):
         images = int((labels == label).sum())
-        held_out = images * validation // 100
+        held_out = max(images * validation // 100, min(images - 1, 1))
         assert (labels[parts.validation] == label).sum() == held_out
         assert (labels[parts.train] == label).sum() == -(-(images - held_out) * train // 100)
 
 
 @given(LABELS)
 def test_by_default_every_tenth_validates_and_all_others_train(labels: np.ndarray) -> None:
+    labels = np.repeat(labels, 10)
     parts = split(labels)
 
     assert list(parts.validation) == list(np.flatnonzero(every_nth_of_each_class(labels, 10)))
     assert sorted([*parts.train, *parts.validation]) == list(range(len(labels)))
+
+
+@pytest.mark.parametrize(("images", "held_out"), [(1, []), (2, [1]), (8, [7]), (9, [8]), (10, [9]), (21, [9, 19])])
+def test_of_a_class_of_few_images_one_validates_if_one_is_left(images: int, held_out: list[int]) -> None:
+    assert split(np.zeros(images, dtype=np.int64)).validation.tolist() == held_out
 
 
 @given(LABELS, st.integers(1, 99))

@@ -1,16 +1,21 @@
 """The exported training: sound Python for any settings, with the steps that they ask for and no other."""
 
 import ast
+from collections.abc import Callable
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scv.blocks.codeparse import parse
+from scv.blocks.document import Block, Document
 from scv.blocks.starters import STARTERS
 from scv.data.official.catalogue import find
+from scv.export.notebook import notebook
 from scv.export.notebook_cells import cells
 from scv.export.script import script
+from scv.training.batches import BatchRefusedError
 from scv.training.recipe import augmentation
 from scv.training.settings import FIELDS, TrainingSettings
 from tests.blocks.generate import values
@@ -83,3 +88,25 @@ def test_the_draws_that_are_made_are_those_that_are_used(chosen: TrainingSetting
     if varied is not None:
         assert all(f"draws[{number}]" in varied.source for number in range(varied.draws))
         assert f"draws[{varied.draws}]" not in varied.source
+
+
+@pytest.mark.parametrize("write", [script, notebook])
+def test_what_would_normalize_a_single_value_is_not_written(write: Callable[..., str]) -> None:
+    """A batch of one image, and what is left of an image is one value of each channel."""
+    normalizing = [
+        Document(blocks=(Block("f", "Flatten"), Block("n", "BatchNorm1d"), Block("l", "Linear", {"out_features": 10}))),
+        Document(
+            blocks=(
+                Block("c", "Conv2d", {"out_channels": 4, "kernel_size": 8}),
+                Block("n", "BatchNorm2d"),
+                Block("f", "Flatten"),
+                Block("l", "Linear", {"out_features": 10}),
+            )
+        ),
+    ]
+    one = TrainingSettings(batch_size=1)
+    for document in normalizing:
+        with pytest.raises(BatchRefusedError, match="another batch size"):
+            write(document, DIGITS, one)
+        assert write(document, DIGITS, TrainingSettings(batch_size=2))
+    assert write(DOCUMENT, DIGITS, one), "which normalizes nothing"

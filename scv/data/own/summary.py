@@ -115,7 +115,7 @@ def left_out(refused: Mapping[str, Names]) -> list[Message]:
 
 def warnings_of(summary: ImportSummary) -> list[Message]:
     """What may make a network learn badly, or its scores mean little: a sentence for each."""
-    found = (_few(summary), _unbalanced(summary), _untested(summary), _repeated(summary), _alike(summary))
+    found = (check(summary) for check in (_few, _unbalanced, _unvalidated, _untested, _repeated, _alike))
     return [message for message in found if message is not None]
 
 
@@ -144,6 +144,21 @@ def _unbalanced(summary: ImportSummary) -> Message | None:
         largest=foreign(largest),
         times=counts[largest] // counts[smallest],
         smallest=foreign(smallest),
+    )
+
+
+def _unvalidated(summary: ImportSummary) -> Message | None:
+    """Of a class with a single image none can be held out."""
+    given = any(summary.validation)
+    counts = zip(summary.class_names, summary.train, summary.validation, strict=True)
+    missing = _names_of(name for name, train, validation in counts if not validation and (given or train < 2))
+    if not missing.count:
+        return None
+    return say(
+        "Classes without a validation image, so that they do not count where the best epoch is chosen: {count} "
+        "({names}).",
+        count=missing.count,
+        names=_listed(missing),
     )
 
 

@@ -3,7 +3,7 @@
 Each with what to try.
 """
 
-from math import log, prod
+from math import log
 
 import torch
 
@@ -16,6 +16,7 @@ from scv.data.splits import Split
 from scv.message import Message, say
 from scv.ml.errors import TrainingError
 from scv.ml.train.evaluate import Score
+from scv.training.batches import BatchRefusedError, refuse_single_values
 from scv.training.diagnosis import guessing
 from scv.training.settings import TrainingSettings, lower_rate
 
@@ -33,7 +34,7 @@ def accept(document: Document, settings: TrainingSettings, resident: Resident, p
         raise InvalidDocumentError(result)
     images = len(parts.train)
     if not len(parts.validation):
-        message = say("No class has enough images to hold one out. Validate with a larger share, or add images.")
+        message = say("Each class has a single image, so that none can be held out to validate. Add images.")
         raise TrainingError("too_few_images", message)
     if settings.batch_size > images:
         message = say(
@@ -51,12 +52,10 @@ def accept(document: Document, settings: TrainingSettings, resident: Resident, p
             half=min(resident.shape[1:]) // 2,
         )
         raise TrainingError("invalid_settings", message)
-    last_batch = images % settings.batch_size
-    if settings.batch_size == 1 or last_batch == 1:
-        for block in result.blocks:
-            if block.type in ("BatchNorm1d", "BatchNorm2d") and prod((block.input or (0, 0))[1:]) == 1:
-                message = say("{type} needs more than one value to normalize: try another batch size.", type=block.type)
-                raise TrainingError("batch_too_small", message)
+    try:
+        refuse_single_values(result, settings, images)
+    except BatchRefusedError as error:
+        raise TrainingError("batch_too_small", error.message) from error
     return result
 
 

@@ -11,6 +11,7 @@ from scv.data.official.catalogue import DatasetInfo
 from scv.errors import RefusedError
 from scv.export.notebook import notebook
 from scv.export.script import script
+from scv.training.batches import BatchRefusedError
 from scv.training.settings import TrainingSettings
 from scv.web.http.forms import file_name
 
@@ -22,14 +23,14 @@ def as_document(name: str, document: Document) -> Response[bytes]:
 
 
 def as_script(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
-    """The script that trains the network without SCV. Raises `RefusedError` for a network with errors."""
+    """The script that trains the network without SCV. Raises `RefusedError` where it cannot be trained."""
     file = file_name(name, "py")
     text = _written(lambda: script(document, dataset, settings, title=name, file=file))
     return as_file(text, "text/x-python", file)
 
 
 def as_notebook(name: str, dataset: DatasetInfo, document: Document, settings: TrainingSettings) -> Response[bytes]:
-    """The script as a Jupyter notebook. Raises `RefusedError` for a network with errors."""
+    """The script as a Jupyter notebook. Raises `RefusedError` where it cannot be trained."""
     text = _written(lambda: notebook(document, dataset, settings, title=name))
     return as_file(text, "application/x-ipynb+json", file_name(name, "ipynb"))
 
@@ -37,7 +38,7 @@ def as_notebook(name: str, dataset: DatasetInfo, document: Document, settings: T
 def _written(write: Callable[[], str]) -> bytes:
     try:
         return write().encode()
-    except InvalidDocumentError as error:
+    except (InvalidDocumentError, BatchRefusedError) as error:
         raise RefusedError(error.message) from error
 
 

@@ -14,6 +14,7 @@ from scv.db.tables import Run, Version
 from scv.errors import RefusedError
 from scv.message import Message, say
 from scv.settings import Settings
+from scv.training.batches import BatchRefusedError, refuse_single_values
 from scv.training.settings import TrainingSettings
 from scv.web.runs.estimates import TORCH_BYTES, batch_memory, estimate_time, fixed_bytes, image_bytes, images_of
 
@@ -28,11 +29,15 @@ async def refuse_too_much(
     document: Document,
     settings: TrainingSettings,
 ) -> None:
-    """Raise `RefusedError` where a training of the document, which must have no errors, would exceed a limit.
+    """Raise `RefusedError` where a training of the document, which must have no errors, would fail or exceed a limit.
 
     `version` is the one that it belongs to, with its model; earlier runs of it tell how long it will take.
     """
     checked = check(document, dataset.shape, dataset.classes)
+    try:
+        refuse_single_values(checked, settings)
+    except BatchRefusedError as error:
+        raise RefusedError(error.message) from error
     refuse_memory(limits, checked, settings)
     refuse_work(limits, checked, settings, dataset)
     # An estimate from another network may be wrong several times over: it is shown, but it is no reason to refuse.

@@ -78,6 +78,14 @@ def test_the_largest_class_is_compared_with_the_smallest() -> None:
     assert message.startswith(f"c has {UNBALANCED + 1} times as many images as a")
 
 
+def test_classes_without_a_validation_image_are_named() -> None:
+    (message,) = warned(summary_of([FEW, FEW, FEW], validation=[2, 0, 2]))
+
+    assert message.startswith("Classes without a validation image")
+    assert message.endswith("1 (b).")
+    assert "1 (a)." in warned(summary_of([1, 2]))[-1], "of a single image none can be held out"
+
+
 def test_classes_that_are_not_tested_are_named() -> None:
     (message,) = warned(summary_of([FEW, FEW, FEW], [3, 0, 3]))
 

@@ -205,12 +205,22 @@ def test_a_cutout_that_hides_the_image_is_refused(digits: Resident, tmp_path: Pa
     assert caught.value.code == "invalid_settings"
 
 
-def test_classes_too_small_to_validate_are_refused(tmp_path: Path) -> None:
-    images, labels = np.zeros((9, 1, 8, 8), dtype=np.uint8), np.arange(9) % 3
+def test_classes_of_few_images_validate_with_one_each(tmp_path: Path) -> None:
+    images, labels = np.random.default_rng(0).integers(0, 256, (9, 1, 8, 8), dtype=np.uint8), np.arange(9) % 3
+    tiny = write_resident(tmp_path, "tiny", Arrays(images, labels, images, labels))
+    network, heard = document("Flatten", ("Linear", {"out_features": 3})), Listener()
+
+    train(network, TrainingSettings(batch_size=2), tiny, folder=tmp_path, emit=heard, should_stop=never)
+    (started,) = heard.of(Started)
+    assert (started.train_images, started.validation_images) == (6, 3)
+
+
+def test_classes_of_a_single_image_are_refused(tmp_path: Path) -> None:
+    images, labels = np.zeros((3, 1, 8, 8), dtype=np.uint8), np.arange(3)
     tiny = write_resident(tmp_path, "tiny", Arrays(images, labels, images, labels))
     network = document("Flatten", ("Linear", {"out_features": 3}))
 
-    with pytest.raises(TrainingError, match="larger share") as caught:
+    with pytest.raises(TrainingError, match="a single image") as caught:
         train(network, TrainingSettings(batch_size=2), tiny, folder=tmp_path, emit=Listener(), should_stop=never)
     assert caught.value.code == "too_few_images"
 
