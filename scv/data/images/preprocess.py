@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from scv.data.images.backdrop import find_thing, on_black
 from scv.data.images.decode import (
     ImageRefusedError,
     check_size,
@@ -36,7 +37,6 @@ _SHOWN = 240  # pixels: the steps are shown so large
 _MARGIN = 0.05  # of the image: beside the ink, where it is cut out to be shown
 _FLAT = 8  # of 255 shades: a difference that is not seen
 _OWN = re.compile(r"pictures-[0-9a-f]{24}")
-_BACKDROP = 0.05  # of the range of values: what differs no more from the corners is trimmed (Xiao et al. 2017)
 
 _REASONS = {
     "empty": say("The file is empty."),
@@ -117,7 +117,7 @@ def _see(source: bytes | Image.Image, form: Form, steps: list[Step]) -> Seen:
     if form.handwriting is not None:
         pixels = _handwriting(image, form.handwriting, side, steps, notes)
     elif form.backdrop:
-        pixels = _thing(image, side, steps)
+        pixels = _thing(image, side, steps, notes)
     else:
         image = squared(image, side, form.fit)
         steps.append(Step(_SQUARED[form.fit](side), image))
@@ -232,23 +232,18 @@ def _fitted_text(form: Handwriting, thicker: float) -> Message:
     return say("Fitted into {box} pixels; the strokes are as thick as those of the dataset.", box=box)
 
 
-def _thing(image: Image.Image, side: int, steps: list[Step]) -> NDArray[np.uint8]:
+def _thing(image: Image.Image, side: int, steps: list[Step], notes: list[Message]) -> NDArray[np.uint8]:
     """A thing on a plain backdrop, as Xiao et al. 2017 made Fashion-MNIST: trimmed, fitted, the backdrop black."""
     image.thumbnail((_LOOK, _LOOK), Image.Resampling.BOX)
-    values = np.asarray(image, dtype=np.float32)
-    rim = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-    backdrop = float(np.median(rim))
-    if backdrop > 127:
-        values, backdrop = 255 - values, 255 - backdrop
-    values = np.clip((values - backdrop) * (255 / (255 - backdrop)), 0, 255)
+    values = on_black(np.asarray(image, dtype=np.float32))
     steps.append(Step(say("The backdrop made black."), _shown(Image.fromarray(values.astype(np.uint8)))))
-    noise = 3 * float(np.median(np.abs(rim - np.median(rim))))
-    thing = values > max(_BACKDROP * 255, noise)
-    rows, columns = (np.flatnonzero(thing.mean(axis) > 0.01) for axis in (1, 0))
-    if not len(rows) or not len(columns):
+    thing = find_thing(values)
+    if thing is None:
         message = say("There is nothing on the backdrop. Show one thing on a plain ground, light or dark.")
         raise OwnImageError(message, tuple(steps))
-    cut = Image.fromarray(values.astype(np.uint8)).crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    if thing.others:
+        notes.append(say("There is more than one thing on the image; the largest was taken. Show one at a time."))
+    cut = Image.fromarray(thing.values.astype(np.uint8)).crop((thing.left, thing.top, thing.right, thing.bottom))
     steps.append(Step(say("Cut out around what stands out from the backdrop."), _shown(cut)))
     scale = side / max(cut.size)
     size = (max(1, round(cut.width * scale)), max(1, round(cut.height * scale)))

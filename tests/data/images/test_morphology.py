@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from scv.data.images.handwriting.morphology import around, closing, opening
+from scv.data.images.morphology import around, closing, opening
 
 GREY = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 

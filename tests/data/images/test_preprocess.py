@@ -225,6 +225,67 @@ def test_clothes_stand_out_from_a_black_backdrop(ground: int, thing: int) -> Non
         see(Image.new("L", (90, 90), ground), CLOTHES)
 
 
+TOUCHING = {
+    "a shirt that is cut off below": [(90, 120, 210, 400)],
+    "a shirt as wide as the image": [(90, 60, 210, 400), (0, 60, 300, 160)],
+    "trousers from the top to the bottom": [(80, 0, 220, 400)],
+    "a sleeve out of the corner": [(0, 0, 120, 90), (60, 60, 200, 300)],
+}
+"""Boxes of things that touch the frame of an image of 300 x 400."""
+
+
+@pytest.mark.parametrize(("ground", "thing"), [(250, 60), (20, 200), (128, 30)])
+@pytest.mark.parametrize("name", TOUCHING)
+def test_clothes_may_touch_the_frame(name: str, ground: int, thing: int) -> None:
+    shades = np.random.default_rng(0).normal(ground, 2, (400, 300))
+    for left, top, right, bottom in TOUCHING[name]:
+        shades[top:bottom, left:right] = thing
+    seen = see(Image.fromarray(np.clip(shades, 0, 255).astype(np.uint8)), CLOTHES)
+
+    left, top = (min(box[side] for box in TOUCHING[name]) for side in (0, 1))
+    right, bottom = (max(box[side] for box in TOUCHING[name]) for side in (2, 3))
+    scale = 28 / max(right - left, bottom - top)
+    bright = seen.pixels[0] > 30
+    assert abs(np.ptp(np.flatnonzero(bright.any(0))) + 1 - scale * (right - left)) <= 2
+    assert abs(np.ptp(np.flatnonzero(bright.any(1))) + 1 - scale * (bottom - top)) <= 2
+    assert seen.notes == ()
+
+
+@pytest.mark.parametrize("sides", [(0,), (1,), (2, 3), (0, 1, 2, 3)])
+@pytest.mark.parametrize("strip", [0, 255])
+def test_a_strip_of_another_shade_at_the_frame_is_no_thing(sides: tuple[int, ...], strip: int) -> None:
+    shades = np.full((400, 300), 150, dtype=np.uint8)
+    shades[50:350, 100:200] = 60
+    plain = see(Image.fromarray(shades), CLOTHES).pixels
+    for side in sides:
+        np.rot90(shades, side)[:4] = strip
+
+    assert np.abs(see(Image.fromarray(shades), CLOTHES).pixels.astype(int) - plain).max() <= 12
+
+
+def test_of_two_things_the_larger_is_taken_and_that_is_said() -> None:
+    shades = np.full((300, 400), 245, dtype=np.uint8)
+    shades[60:240, 40:150] = 50
+    one = see(Image.fromarray(shades), CLOTHES)
+    shades[60:230, 220:330] = 50
+    two = see(Image.fromarray(shades), CLOTHES)
+
+    assert np.array_equal(one.pixels, two.pixels)
+    assert one.notes == ()
+    (note,) = two.notes
+    assert "more than one thing" in str(note)
+
+
+def test_a_striped_thing_is_one_thing() -> None:
+    shades = np.full((300, 400), 245, dtype=np.uint8)
+    for top in range(50, 250, 20):
+        shades[top : top + 12, 100:300] = 50
+    seen = see(Image.fromarray(shades), CLOTHES)
+
+    assert seen.notes == ()
+    assert np.ptp(np.flatnonzero((seen.pixels[0] > 30).any(1))) + 1 >= 25
+
+
 def test_other_images_are_what_the_import_makes_of_them() -> None:
     data = saved(noise(5, (90, 60)))
     assert see(data, COLOR).pixels.tobytes() == decode_image(data, 32, 3, "crop")

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from scv.data.images.handwriting.components import Component, find_pieces
-from scv.data.images.handwriting.morphology import around, closing, opening
+from scv.data.images.components import Component, find_pieces
 from scv.data.images.handwriting.paper import find_sheet, otsu
+from scv.data.images.morphology import around, closing, opening
 
 Grey = NDArray[np.uint8]  # (H, W)
 Share = NDArray[np.float32]  # (H, W), 0 to 1

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scv.data.images.handwriting.components import find_pieces
-from scv.data.images.handwriting.morphology import around, closing, opening
+from scv.data.images.components import find_pieces
+from scv.data.images.morphology import around, closing, opening
 
 _SIDE = 200  # pixels: so fine is looked
 _STROKES = 0.06  # of the shorter side: narrower ones are no hole in the sheet
