@@ -18,12 +18,25 @@ class Mistakes(msgspec.Struct, frozen=True):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the training set, of whose `images` it was shown `looked`; `held_out` of these it did not learn from.
+    """Of the training set, of whose `images` `looked` were looked at.
 
-    What it learned from it may know by heart, wrong label and all, so that fewer of those are found.
+    With `folds` other networks of the same kind answered, each to images that it did not learn from, and were right
+    about the share `accuracy`. Without, it was the network itself, which did not learn from `held_out` of them; what it
+    learned from it may know by heart, wrong label and all, so that fewer of those are found.
     """
 
     suspects: Gallery
     looked: int
     images: int
     held_out: int
+    folds: int = 0
+    accuracy: float | None = None
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the answers are good enough to doubt a label, or to doubt none."""
+        return self.accuracy is None or self.accuracy >= LEAST_ACCURACY
+
+
+LEAST_ACCURACY = 0.7
+"""Of answers to images that were not learned from. Where fewer are right, most suspects are the network's mistakes."""

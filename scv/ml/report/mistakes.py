@@ -9,6 +9,7 @@ from scv.data.resident import Resident
 from scv.ml.hooks import OnProgress
 from scv.ml.predictions import Outcomes, answers_to
 from scv.ml.sprites import write_thumbnails
+from scv.ml.train.folds import answer_out_of_fold, plan_folds
 from scv.ml.trained import Trained
 from scv.report.mistakes import Labels, Mistakes
 from scv.report.sprites import Gallery
@@ -37,7 +38,23 @@ def make_mistakes(
 
 
 def make_labels(trained: Trained, resident: Resident, folder: Path, on_progress: OnProgress) -> Labels:
-    """The section `labels`."""
+    """The section `labels`: by cross-validation where that can be afforded, else by the network itself."""
+    images = len(resident.train_labels)
+    plan = plan_folds(trained, images)
+    if plan is None:
+        return _labels_by_itself(trained, resident, folder, on_progress)
+    found = answer_out_of_fold(trained, resident, plan, on_progress)
+    return Labels(
+        suspects=_gallery(found, suspects(found), resident.train_images, folder, "labels-suspects"),
+        looked=images,
+        images=images,
+        held_out=images,
+        folds=plan.folds,
+        accuracy=1 - float(found.wrong.mean()),
+    )
+
+
+def _labels_by_itself(trained: Trained, resident: Resident, folder: Path, on_progress: OnProgress) -> Labels:
     settings = trained.info.settings
     parts = resident.split(train_percent=settings.train_percent, validation_percent=settings.validation_percent)
     images = len(resident.train_labels)
@@ -51,14 +68,22 @@ def make_labels(trained: Trained, resident: Resident, folder: Path, on_progress:
     )
 
 
+def ranked(outcomes: Outcomes) -> NDArray[np.intp]:
+    """All positions, those first whose label is least likely beside the class that the network would rather name."""
+    others = outcomes.probabilities.copy()
+    np.put_along_axis(others, outcomes.labels[:, None], 0, axis=1)
+    return np.argsort(outcomes.label_probabilities - others.max(1), kind="stable")
+
+
 def suspects(outcomes: Outcomes) -> NDArray[np.intp]:
-    """Positions of images whose label may be wrong, the largest loss first, as `report.mistakes` says."""
+    """Positions of images whose label may be wrong, the least likely label first, as `report.mistakes` says."""
     classes = outcomes.logits.shape[1]
     sums = np.bincount(outcomes.labels, outcomes.label_probabilities, minlength=classes)
     counts = np.bincount(outcomes.labels, minlength=classes)
     usual = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)  # (classes,)
     doubted = np.flatnonzero(outcomes.wrong & (outcomes.confidences >= usual[outcomes.predictions]))
-    return doubted[np.argsort(-outcomes.losses[doubted], kind="stable")]
+    order = ranked(outcomes)
+    return order[np.isin(order, doubted)]
 
 
 def _chosen(learned: NDArray[np.intp], images: int, most: int) -> NDArray[np.intp]:

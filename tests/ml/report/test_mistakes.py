@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from scv.data.resident import Arrays, Resident
@@ -9,6 +10,7 @@ from scv.data.resident_writer import write_resident
 from scv.ml.predictions import Outcomes, answers_to
 from scv.ml.report import mistakes as making
 from scv.ml.report.mistakes import make_labels, make_mistakes, suspects
+from scv.ml.train import folds
 from scv.ml.trained import Trained
 from tests.ml.conftest import document
 from tests.ml.reported import learned, silence
@@ -40,11 +42,14 @@ def test_labels_that_were_changed_are_suspected(trained: Trained, spoilt: Reside
     for gallery, part in ((tested.suspects, "test"), (learned.suspects, "train")):
         first = {example.index for example in gallery.examples[: len(WRONG[part])]}
         assert len(first & set(WRONG[part])) >= 0.8 * len(first), "of 10 and 30 wrong labels"
-        losses = [example.loss for example in gallery.examples]
-        assert losses == sorted(losses, reverse=True)
+        margins = [example.label_probability - example.confidence for example in gallery.examples]
+        assert margins == sorted(margins)
         assert all(example.label != example.predicted for example in gallery.examples)
-    assert learned.looked == learned.images == len(spoilt.train_labels)
-    assert learned.held_out == len(spoilt.validation)
+    assert learned.looked == learned.images == learned.held_out == len(spoilt.train_labels)
+    assert learned.folds == 5
+    assert learned.accuracy is not None
+    assert 0.85 < learned.accuracy < 0.98, "30 of 1,437 labels are wrong"
+    assert learned.can_tell
 
 
 def test_the_surest_mistakes_come_first_with_their_images(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
@@ -74,11 +79,46 @@ def test_a_doubt_needs_another_class_that_is_as_likely_as_is_usual() -> None:
 def test_a_large_network_looks_first_at_what_it_did_not_learn_from(
     trained: Trained, spoilt: Resident, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "_WORK", 0)
+    for module in (making, folds):
+        monkeypatch.setattr(module, "_WORK", 0)
     found = make_labels(trained, spoilt, tmp_path, silence)
 
     assert found.looked == 500
     assert found.held_out == len(spoilt.validation)
+    assert (found.folds, found.accuracy, found.can_tell) == (0, None, True)
+
+
+def test_labels_that_mean_nothing_are_not_judged(digits: Resident, tmp_path: Path) -> None:
+    """A network can learn them by heart; other networks of its kind cannot guess them."""
+    labels = np.random.default_rng(0).integers(0, 10, 300)
+    arrays = Arrays(digits.train_images[:300], labels, digits.test_images, digits.test_labels)
+    nonsense = write_resident(tmp_path, "nonsense", arrays)
+    network = learned(NETWORK, nonsense, tmp_path / "run", epochs=20)
+    found = make_labels(network, nonsense, tmp_path, silence)
+
+    assert found.accuracy is not None
+    assert found.accuracy < 0.3
+    assert not found.can_tell
+
+
+def test_no_network_learns_from_what_it_is_asked_about(trained: Trained, spoilt: Resident) -> None:
+    """Every image is held out once, those of a class evenly, and the random state is left as it was."""
+    plan = folds.plan_folds(trained, len(spoilt.train_labels))
+    assert plan is not None
+    before = torch.random.get_rng_state()
+    first, again = (folds.answer_out_of_fold(trained, spoilt, plan, silence) for _ in range(2))
+
+    assert np.array_equal(first.logits, again.logits)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    fold_of = folds.deal(np.asarray(spoilt.train_labels), plan.folds)
+    for label in range(10):
+        counts = np.bincount(fold_of[spoilt.train_labels == label], minlength=plan.folds)
+        assert np.ptp(counts) <= 1
+
+
+def test_large_sets_get_one_pass_and_what_is_too_much_gets_none(trained: Trained) -> None:
+    assert folds.plan_folds(trained, 60_000) == folds.Plan(2, 1)
+    assert folds.plan_folds(trained, 10**12) is None
 
 
 def test_without_mistakes_there_is_nothing_to_show(trained: Trained, spoilt: Resident, tmp_path: Path) -> None:
