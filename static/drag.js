@@ -19,9 +19,11 @@
     button.remove();
   }
 
+  const pointOf = (event) => event.changedTouches?.[0] ?? event;
+
   /* What the pointer is over: "bin", "canvas", or nothing that takes a block. */
   function under(event) {
-    const point = event.changedTouches?.[0] ?? event;
+    const point = pointOf(event);
     const element = document.elementFromPoint(point.clientX, point.clientY);
     if (element?.closest(".bin")) return "bin";
     return element?.closest(".table") ? "canvas" : null;
@@ -36,12 +38,16 @@
     return !box || y < box.top || y > box.bottom;
   }
 
+  /* What is let go above the first block, as on the images, goes first; anywhere else on the canvas it goes last. */
+  const isAboveAll = (event) => pointOf(event).clientY < document.getElementById("stack").getBoundingClientRect().top;
+
   function operationOf({ item, from, to, oldDraggableIndex, newDraggableIndex: position, originalEvent }) {
     const place = cancelled ? null : under(originalEvent);
     const { type, block } = item.dataset;
     if (block && place === "bin") return { op: "remove", block };
     if (place !== "canvas") return null;
-    if (!block) return "chain" in to.dataset ? { op: "add", type, position, ...spot(to) } : { op: "add", type };
+    if (!block && "chain" in to.dataset) return { op: "add", type, position, ...spot(to) };
+    if (!block) return { op: "add", type, ...(isAboveAll(originalEvent) && { position: 0 }) };
     if (to === from && oldDraggableIndex === position) return null;
     return "chain" in to.dataset ? { op: "move", block, position, ...spot(to) } : null;
   }

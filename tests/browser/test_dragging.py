@@ -52,6 +52,25 @@ def test_a_block_that_is_let_go_beside_the_column_takes_the_place_that_was_shown
     window.settled("Conv2d", "ReLU")
 
 
+def test_a_block_that_is_let_go_on_the_images_goes_first(window: Window) -> None:
+    """It comes straight from the palette and hovers over no block."""
+    window.new_model("On the images")
+    window.drag_chip("Conv2d")
+    window.settled("Conv2d")
+    chip = window.page.locator("#add-ReLU").bounding_box()
+    card = window.page.locator(".piece.start .face").bounding_box()
+    assert chip is not None
+    assert card is not None
+    mouse = window.page.mouse
+    mouse.move(chip["x"] + 20, chip["y"] + 10)
+    mouse.down()
+    mouse.move(chip["x"] + 40, chip["y"] - 10, steps=5)
+    mouse.move(chip["x"] + 40, card["y"] + 20, steps=10)
+    mouse.move(card["x"] + 30, card["y"] + 20, steps=10)
+    mouse.up()
+    window.settled("ReLU", "Conv2d")
+
+
 def test_escape_calls_a_drag_off(window: Window) -> None:
     window.new_model("Called off")
     window.drag_chip("Conv2d")
