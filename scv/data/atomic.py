@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever is killed, or loses its power, while they are written."""
+"""Writes files so that a reader sees the old file or the whole new one, never a part, even after a kill or a power cut."""
 
 import os
 import secrets
@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file in place of any earlier one; who reads it sees the one or the other. Raises `OSError`.
+    """Replace a file. A reader sees the old content or the new one. Raises `OSError`.
 
-    A durable one is on the disk when this returns. That takes the disk some milliseconds, which what is written anew
-    all the time can do without: a power cut may then leave an empty file.
+    A durable file is on the disk when this returns, which takes some milliseconds. Without that a power cut may leave
+    an empty file; it is for files that are written again and again.
     """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:

@@ -4,7 +4,7 @@ from scv.message import Message
 
 
 class DatasetMissingError(Exception):
-    """A dataset is neither on this machine nor to be had; `message` says which files belong where."""
+    """A dataset is not on this machine and cannot be downloaded. `message` says which files belong where."""
 
     def __init__(self, message: Message) -> None:
         self.message = message

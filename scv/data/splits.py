@@ -1,4 +1,4 @@
-"""Which images serve for what: fixed stratified rules without chance, the same wherever they are applied."""
+"""Decides which images are for training and which for validation. The rules are fixed, stratified and not random."""
 
 from random import Random
 from typing import NamedTuple

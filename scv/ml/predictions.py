@@ -1,4 +1,4 @@
-"""What a network answers to images: one pass, by which all figures about its answers are worked out."""
+"""The answers of a network to many images, from one pass. All figures about its answers are computed from these."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -73,9 +73,9 @@ class Trained:
 
 
 def identity_of(trained: Trained) -> str:
-    """Names the network: `sha256:` and the hex digest of its weights and of all that `info` says of them.
+    """A name of the network: `sha256:` and the hex digest of its weights and of everything in `info`.
 
-    Of the weights alone, however they were come by, it is `weights.content_hash`.
+    `weights.content_hash` covers the weights alone.
     """
     digest = hashlib.sha256(msgspec.json.encode(trained.info))
     digest.update(content_hash(trained.network.state_dict()).encode())

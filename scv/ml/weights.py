@@ -15,9 +15,9 @@ _KEY = "scv"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: str) -> None:
-    """Write tensors and a JSON text in place of any earlier file; a crash leaves the one or the other.
+    """Replace a file by tensors and a JSON text. A crash leaves the old file or the new one.
 
-    The same content gives the same bytes.
+    The same content always gives the same bytes.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, _in_order(safetensors.torch.save(contiguous, {"format": "pt", _KEY: metadata})))
@@ -39,9 +39,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """`sha256:` and the hex digest over names, types, shapes and numbers: of the weights, not of a file of them.
+    """`sha256:` and the hex digest over names, types, shapes and numbers of the weights. It does not depend on the
+    file.
 
-    Of a network with all that belongs to its weights it is `trained.identity_of`.
+    `trained.identity_of` covers what belongs to the weights as well.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):

@@ -30,7 +30,7 @@ class Thing(NamedTuple):
 
 
 def on_black(shades: Shades) -> Shades:
-    """The image with its backdrop at 0 and what differs most at 255; light backdrops are turned dark."""
+    """Set the backdrop to 0 and the strongest difference from it to 255. A light backdrop is inverted first."""
     shades = _without_strips(shades)
     backdrop = _backdrop(shades)
     if backdrop > 127:
@@ -61,9 +61,9 @@ def _rim(shades: Shades) -> Shades:
 
 
 def _backdrop(shades: Shades) -> float:
-    """The shade that most corners show; where they are divided, the one that more of the rim shows.
+    """The shade that most corners show. Where corners disagree, the shade that more of the rim shows.
 
-    Not simply the rim's median: a thing may touch the frame over more than half of it.
+    The median of the rim is not enough: a thing may touch more than half of it.
     """
     size = max(1, round(_CORNER * max(shades.shape)))
     corners = [np.median(shades[rows, columns]) for rows in _ends(size) for columns in _ends(size)]
@@ -87,7 +87,10 @@ def _without_strips(shades: Shades) -> Shades:
 
 
 def _strip(shades: Shades) -> int:
-    """How many rows at the top are a strip: nearly all of each differ from the row below them all, which goes on."""
+    """How many rows at the top are a strip of another shade.
+
+    Nearly all pixels of such a row differ from the rows further down.
+    """
     most = int(_STRIP * len(shades))
     inside = shades[most + 1 : 2 * most + 2]
     if not most or len(inside) <= most:

@@ -1,4 +1,4 @@
-"""Connected pieces of a mask: what hangs together, neighbours across corners included."""
+"""Connected pieces of a mask. Pixels that touch at a corner are connected too."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,7 +39,9 @@ class Pieces(NamedTuple):
 
 
 def find_pieces(strength: NDArray[np.float32], least: float = 1.0) -> Pieces:
-    """The pieces of what is above 0, each of at least so much ink, the one with the most first."""
+    """The connected pieces of all pixels above 0. Pieces with less than `least` ink are left out. The piece with the
+    most ink comes first.
+    """
     height, width = strength.shape
     rows, starts, ends = _runs(strength > 0)
     if not len(rows):

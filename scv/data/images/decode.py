@@ -19,7 +19,7 @@ class ImageRefusedError(Exception):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Whatever a spoilt file makes Pillow raise becomes a `ImageRefusedError`."""
+    """Turn every error that Pillow raises for a damaged file into an `ImageRefusedError`."""
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -32,7 +32,7 @@ def refusing() -> Iterator[None]:
 
 
 def check_size(image: Image.Image) -> None:
-    """Refuse what is smaller or larger than can be made sense of."""
+    """Raise `ImageRefusedError` for an image that is too small or too large."""
     if min(image.size) < 8:
         raise ImageRefusedError("small")
     if max(image.size) > 20_000 or image.width * image.height > 50_000_000:
@@ -51,7 +51,7 @@ def decoded(data: bytes, mode: str, side: int) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says. Nothing else of the metadata is looked at, so that no error in it loses the pixels."""
+    """Turn the image as its EXIF data say. No other metadata are read, so damaged metadata never lose the pixels."""
     try:
         with refusing():
             orientation = image.getexif().get(0x0112)
@@ -64,7 +64,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def plain(image: Image.Image, mode: str) -> Image.Image:
-    """In mode "L" or "RGB": of 16 bits the upper 8, and white where it is transparent."""
+    """Convert to mode L or RGB. Of 16 bits the upper 8 are kept; transparent parts become white."""
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):

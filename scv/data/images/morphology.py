@@ -11,14 +11,14 @@ Grey = NDArray[np.uint8]  # (H, W)
 
 
 def closing(values: Grey, window: int) -> Grey:
-    """The smallest of the largest around: dark strokes narrower than the window are gone."""
+    """The minimum of the maxima around each pixel. Dark strokes that are narrower than the window disappear."""
     return 255 - opening(255 - values, window)
 
 
 def opening(values: Grey, window: int) -> Grey:
-    """The largest of the smallest around: light strokes narrower than the window are gone.
+    """The maximum of the minima around each pixel. Light strokes that are narrower than the window disappear.
 
-    Beyond its edge the image goes on as it ends, so what touches the edge is not narrow because of that.
+    The image is continued beyond its edges, so that what touches an edge does not count as narrow.
     """
     half = max(1, window // 2)
     size = 2 * half + 1

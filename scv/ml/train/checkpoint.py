@@ -37,7 +37,7 @@ _FORMAT = 2
 
 @dataclass(kw_only=True)
 class Amid:
-    """A place within an epoch: `steps` batches of it are done, which took `seconds`; `sums` go over these batches."""
+    """A place within an epoch: `steps` batches are done, in `seconds`. `sums` are over these batches."""
 
     steps: int
     seconds: float

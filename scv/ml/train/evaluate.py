@@ -1,4 +1,4 @@
-"""Loss and accuracy of a network over images it does not learn from."""
+"""Loss and accuracy of a network on images that it was not trained on."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Score(NamedTuple):
 
 
 class Interrupted(Exception):  # noqa: N818 - a wish, not an error
-    """The work ends here because someone asked for it."""
+    """Someone asked to stop."""
 
 
 def evaluate(

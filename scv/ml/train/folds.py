@@ -43,9 +43,10 @@ class Plan:
 
 
 def plan_folds(trained: Trained, images: int) -> Plan | None:
-    """What fits into the limit of work; None where nothing does.
+    """The folds and epochs that fit the limit of work. None where not even the least does.
 
-    Of small sets as many epochs as the run's best had, or fewer; of large ones a single one.
+    Small sets are trained for as many epochs as the run's best one, or fewer. Large sets are trained for a single
+    epoch.
     """
     epoch = _STEP * trained.cost.answer * images
     wanted = max(1, trained.info.epoch) if images <= _SMALL else 1
@@ -71,7 +72,7 @@ def answer_out_of_fold(trained: Trained, resident: Resident, plan: Plan, on_prog
 
 
 def deal(labels: NDArray[np.int64], folds: int) -> NDArray[np.intp]:
-    """The fold of each image: those of a class are dealt out in turn."""
+    """The fold of each image. The images of each class are dealt out in turn."""
     fold_of = np.empty(len(labels), np.intp)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)

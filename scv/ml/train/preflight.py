@@ -1,6 +1,7 @@
-"""What a training is refused for before it begins, given up for while it goes on, and found to have ruined afterwards.
+"""Checks before, during and after a training.
 
-Each with what to try.
+`accept` refuses a training that cannot work. `sound` and `refuse_ruins` end one that diverged. Each message says what
+to try.
 """
 
 from math import log
@@ -60,7 +61,7 @@ def accept(document: Document, settings: TrainingSettings, resident: Resident, p
 
 
 def sound(loss: float, settings: TrainingSettings) -> float:
-    """The loss as it is. Raises `TrainingError` where it is beyond hope, or no number at all."""
+    """The loss, unchanged. Raises `TrainingError` where it is so large that no training recovers, or not a number."""
     if not loss < _HOPELESS:
         message = say(
             "The loss grew beyond all measure: the training diverged. Try a smaller learning rate, such as {rate}.",
@@ -71,10 +72,10 @@ def sound(loss: float, settings: TrainingSettings) -> float:
 
 
 def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> None:
-    """Raise `TrainingError` where an epoch left nothing to build on: no better than guesses, and far too sure of them.
+    """Raise `TrainingError` after an epoch that left a network which only guesses, and is very sure of its guesses.
 
-    Networks that an absurd rate has broken have ten times the loss of a guess (Digits, LeNet, Adam at 1: 755, at 0.001
-    never above 2.3). Accuracy counts as well: a linear classifier learns all the same with a loss of 700.
+    With an absurd learning rate the loss is ten times that of guessing (Digits, LeNet, Adam at 1: 755; at 0.001 never
+    above 2.3). Accuracy counts as well: a linear classifier can still learn with a loss of 700.
     """
     guess = log(classes)
     if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
@@ -91,7 +92,7 @@ def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> No
 
 
 def no_numbers(settings: TrainingSettings) -> Message:
-    """What is said of a trained network that answers with NaN or infinity."""
+    """The message about a trained network that answers with NaN or infinity."""
     return say(
         "The network's answers are no numbers: its weights grew beyond all measure in the training. Train it again "
         "with a smaller learning rate, such as {rate}.",
@@ -100,5 +101,5 @@ def no_numbers(settings: TrainingSettings) -> Message:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """torch says it with a type on a GPU and with words on the CPU."""
+    """Whether the error means that memory ran out. torch uses a type for that on a GPU, and words on the CPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

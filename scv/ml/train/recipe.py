@@ -42,7 +42,7 @@ class Augment:
         self._draws = draws
 
     def chances(self, images: int, generator: torch.Generator) -> Tensor:
-        """What an epoch varies its images by: (draws, N, 1, 1), from 0 to 1."""
+        """The random numbers by which an epoch varies its images: (draws, N, 1, 1), from 0 to 1."""
         return torch.rand(self._draws, images, 1, 1, generator=generator)
 
     def __call__(self, pixels: Tensor, chances: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ The algorithm, which the standalone script repeats:
    `batch_size` at a time; the last batch may be smaller. Where images are varied, the same generator then draws
    `torch.rand(draws, n, 1, 1)`: what happens to an image in an epoch depends on nothing but the seed.
 5. The optimizer moves the weights along the mean cross-entropy of each batch, at the rate that the schedule gives
-   for the step; the source of both, and of what varies the images, is in `blocks.recipe`. With bf16 on an NVIDIA
+   for the step; the source of both, and of what varies the images, is in `training.recipe`. With bf16 on an NVIDIA
    GPU the network and the loss of a training step compute under autocast; weights and scores are fp32.
 6. After each epoch the network is scored on the validation images. The weights of the epoch with the highest
    accuracy (of equals, the lowest loss) are kept, and tested at the end, once, on the test images. Where

@@ -1,9 +1,9 @@
-"""What torch would otherwise do while somebody waits for a first training."""
+"""Work that torch does once, done before anybody waits for it."""
 
 import torch
 from torch import nn
 
 
 def warm_up() -> None:
-    """Make an optimizer: with the first one torch imports a large part of itself, almost a second's work."""
+    """Make one optimizer. With the first one torch imports a large part of itself, which takes more than a second."""
     torch.optim.Adam([nn.Parameter(torch.zeros(1))], fused=True)
