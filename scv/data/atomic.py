@@ -1,4 +1,4 @@
-"""Writes files so that a reader sees the old file or the whole new one, never a part, even after a kill or a power cut."""
+"""Writes files so that a reader sees the old file or the whole new one, even after a kill or a power cut."""
 
 import os
 import secrets
