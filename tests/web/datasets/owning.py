@@ -64,8 +64,25 @@ async def begun(visitor: Visitor, settings: Settings, images: int = 100) -> tupl
     write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, images))
     at_work: set[int] = set()
     work = asyncio.create_task(make_waiting(visitor, settings, at_work))
+    process = await until_at_work(at_work)
+    os.kill(process, signal.SIGSTOP)
+    await until_nobody_writes(visitor)
+    return dataset, work, process
+
+
+async def until_at_work(at_work: set[int]) -> int:
+    """The id of the process that makes a version, as soon as there is one."""
     while not at_work:  # noqa: ASYNC110 - another process is waited for
         await asyncio.sleep(0.01)
     (process,) = at_work
-    os.kill(process, signal.SIGSTOP)
-    return dataset, work, process
+    return process
+
+
+async def until_nobody_writes(visitor: Visitor) -> None:
+    """Wait until no transaction is open.
+
+    The test client blocks this loop until a request is answered, which it never would be while a task of this loop
+    keeps the database locked, to renew its lease say.
+    """
+    async with visitor.database.writing() as session:
+        await session.execute(select(1))

@@ -18,7 +18,16 @@ from scv.settings import Settings
 from scv.stage import Stage
 from tests.data.image_files import classes, noise, saved, write_folder, write_zip
 from tests.web.conftest import Visitor
-from tests.web.datasets.owning import add_dataset, begin, begun, draft, make_waiting, versions_of
+from tests.web.datasets.owning import (
+    add_dataset,
+    begin,
+    begun,
+    draft,
+    make_waiting,
+    until_at_work,
+    until_nobody_writes,
+    versions_of,
+)
 
 DATA = "datasets"
 
@@ -54,8 +63,8 @@ async def test_a_dataset_that_is_deleted_while_it_is_made_leaves_nothing(owner: 
     write_zip(draft(settings, dataset.id) / "upload.zip", classes(2, 10))
     at_work: set[int] = set()
     work = asyncio.create_task(make_waiting(owner, settings, at_work))
-    while not at_work:  # noqa: ASYNC110 - another process is waited for
-        await asyncio.sleep(0.01)
+    await until_at_work(at_work)
+    await until_nobody_writes(owner)
     await owner.post(f"/datasets/own/{dataset.id}/delete", {})
     await work
     assert not list((settings.data_dir / DATA).glob("*own*"))
@@ -147,8 +156,7 @@ async def test_what_was_sent_is_kept_where_the_disk_is_full(owner: Visitor, sett
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         work = asyncio.create_task(make_waiting(owner, settings, at_work))
-        while not at_work:  # noqa: ASYNC110 - another process is waited for
-            await asyncio.sleep(0.01)
+        await until_at_work(at_work)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await work
