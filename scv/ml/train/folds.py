@@ -35,14 +35,14 @@ _ANSWERED = 512
 
 
 @dataclass(frozen=True)
-class Plan:
+class FoldPlan:
     """How many folds, and how many epochs each network learns for."""
 
     folds: int
     epochs: int
 
 
-def plan_folds(trained: Trained, images: int) -> Plan | None:
+def plan_folds(trained: Trained, images: int) -> FoldPlan | None:
     """The folds and epochs that fit the limit of work. None where not even the least does.
 
     Small sets are trained for as many epochs as the run's best one, or fewer. Large sets are trained for a single
@@ -53,11 +53,11 @@ def plan_folds(trained: Trained, images: int) -> Plan | None:
     for folds in _FOLDS if images <= _SMALL else _FOLDS[-1:]:
         epochs = min(wanted, _WORK // (epoch * (folds - 1)))
         if epochs == wanted or (epochs and folds == _FOLDS[-1]):
-            return Plan(folds, epochs)
+            return FoldPlan(folds, epochs)
     return None
 
 
-def answer_out_of_fold(trained: Trained, resident: Resident, plan: Plan, on_progress: OnProgress) -> Outcomes:
+def answer_out_of_fold(trained: Trained, resident: Resident, plan: FoldPlan, on_progress: OnProgress) -> Outcomes:
     """The answers to all training images, each by the network that did not learn from it."""
     labels = np.asarray(resident.train_labels)
     fold_of = deal(labels, plan.folds)  # (N,)
@@ -80,7 +80,7 @@ def deal(labels: NDArray[np.int64], folds: int) -> NDArray[np.intp]:
     return fold_of
 
 
-def _part(fold: int, plan: Plan, on_progress: OnProgress) -> OnProgress:
+def _part(fold: int, plan: FoldPlan, on_progress: OnProgress) -> OnProgress:
     return lambda done: on_progress((fold + done) / plan.folds)
 
 

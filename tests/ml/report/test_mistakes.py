@@ -117,7 +117,7 @@ def test_no_network_learns_from_what_it_is_asked_about(trained: Trained, spoilt:
 
 
 def test_large_sets_get_one_pass_and_what_is_too_much_gets_none(trained: Trained) -> None:
-    assert folds.plan_folds(trained, 60_000) == folds.Plan(2, 1)
+    assert folds.plan_folds(trained, 60_000) == folds.FoldPlan(2, 1)
     assert folds.plan_folds(trained, 10**12) is None
 
 
