@@ -99,14 +99,9 @@ def answers_to(
             logits[done : done + len(part)] = layers(trained.normalize(pixels)).numpy()
             done += len(part)
             on_progress(done / len(chosen))
-    return Outcomes(chosen, np.asarray(labels[chosen]), logits, make_finite(logits))
-
-
-def make_finite(logits: NDArray[np.float32]) -> int:
-    """Replace NaN and infinity in place; how many rows had some."""
     not_finite = int((~np.isfinite(logits)).any(1).sum())
     np.nan_to_num(logits, copy=False, nan=-_HUGE, posinf=_HUGE, neginf=-_HUGE)
-    return not_finite
+    return Outcomes(chosen, np.asarray(labels[chosen]), logits, not_finite)
 
 
 def gives_numbers(trained: Trained, resident: Resident) -> bool:

@@ -1,4 +1,4 @@
-"""The real predictor of a real interactive worker: answers, what it keeps warm, and what becomes of it when killed."""
+"""The real predictor of a real interactive worker: its answers, the networks that it caches, and what follows a kill."""
 
 import asyncio
 import os

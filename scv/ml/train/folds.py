@@ -4,7 +4,7 @@ The images are dealt into folds; for each fold a network of the same kind learns
 the run, and answers to it. So an image with a wrong label cannot have been learned by heart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all of torch's own
 from scv.data.resident import Resident
 from scv.ml.build import build
 from scv.ml.hooks import OnProgress
-from scv.ml.predictions import Outcomes, make_finite
+from scv.ml.predictions import Outcomes, answers_to
 from scv.ml.train.recipe import learning_rate, make_augment, make_optimizer
 from scv.ml.trained import Trained
 
@@ -30,8 +30,6 @@ _SMALL = 5000
 
 _STEP = 3
 """A training step costs as much as so many answers: forward, and backward to the images' values and the weights."""
-
-_ANSWERED = 512
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,21 @@ def answer_out_of_fold(trained: Trained, resident: Resident, plan: FoldPlan, on_
     """The answers to all training images, each by the network that did not learn from it."""
     labels = np.asarray(resident.train_labels)
     fold_of = deal(labels, plan.folds)  # (N,)
-    logits = np.empty((len(labels), resident.classes), np.float32)
+    logits, not_finite = np.empty((len(labels), resident.classes), np.float32), 0
     with torch.random.fork_rng(devices=[]):
         for fold in range(plan.folds):
-            held_out = np.flatnonzero(fold_of == fold)
-            others = np.flatnonzero(fold_of != fold)
-            network = _learned(trained, resident, others, plan.epochs, _part(fold, plan, on_progress))
-            logits[held_out] = _answers(network, trained, resident, held_out)
-    return Outcomes(np.arange(len(labels)), labels, logits, make_finite(logits))
+            held_out, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+            if not len(held_out):
+                continue  # of a set with fewer images than folds
+            learned = _learned(trained, resident, others, plan.epochs, _part(fold, plan, on_progress))
+            found = answers_to(replace(trained, network=learned), resident.train_images, labels, _nobody, held_out)
+            logits[held_out] = found.logits
+            not_finite += found.not_finite
+    return Outcomes(np.arange(len(labels)), labels, logits, not_finite)
+
+
+def _nobody(done: float) -> None:
+    """The answers take no time beside the training."""
 
 
 def deal(labels: NDArray[np.int64], folds: int) -> NDArray[np.intp]:
@@ -86,7 +91,7 @@ def _part(fold: int, plan: FoldPlan, on_progress: OnProgress) -> OnProgress:
 
 def _learned(
     trained: Trained, resident: Resident, indices: NDArray[np.intp], epochs: int, on_progress: OnProgress
-) -> nn.Module:
+) -> nn.Sequential:
     """A new network after some epochs with these images."""
     info, settings = trained.info, trained.info.settings
     torch.manual_seed(settings.seed)
@@ -114,14 +119,3 @@ def _learned(
             optimizer.step()
             on_progress(done / steps)
     return network.eval()
-
-
-def _answers(
-    network: nn.Module, trained: Trained, resident: Resident, indices: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        parts = [
-            network(trained.normalize(torch.from_numpy(resident.train_images[part]))).numpy()
-            for part in np.array_split(indices, -(-len(indices) // _ANSWERED))
-        ]
-    return np.concatenate(parts)

@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,18 @@ def test_no_network_learns_from_what_it_is_asked_about(trained: Trained, spoilt:
     for label in range(10):
         counts = np.bincount(fold_of[spoilt.train_labels == label], minlength=plan.folds)
         assert np.ptp(counts) <= 1
+
+
+def test_fewer_images_than_folds_are_answered_too(trained: Trained, digits: Resident, tmp_path: Path) -> None:
+    labels = np.array([0, 0, 1, 1])
+    few = write_resident(tmp_path, "few", Arrays(digits.train_images[:4], labels, digits.train_images[:4], labels))
+    two = msgspec.structs.replace(
+        trained.info, document=document("Flatten", ("Linear", {"out_features": 2})), classes=2
+    )
+
+    found = folds.answer_out_of_fold(replace(trained, info=two), few, folds.FoldPlan(5, 1), silence)
+    assert found.logits.shape == (4, 2)
+    assert np.isfinite(found.logits).all()
 
 
 def test_large_sets_get_one_pass_and_what_is_too_much_gets_none(trained: Trained) -> None:
