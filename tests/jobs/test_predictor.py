@@ -1,4 +1,4 @@
-"""The real predictor of a real interactive worker: its answers, the networks that it caches, and what follows a kill."""
+"""The real predictor of a real interactive worker: its answers, the networks that it caches, and what a kill does."""
 
 import asyncio
 import os
