@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TypeVar
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from scv.blocks.document import Block, Document
-from scv.db import clipboards, datasets, leases, models, runs, scheduling, users, versions
+from scv.db import clipboards, datasets, engine, leases, models, runs, scheduling, users, versions
 from scv.db.engine import Database
 from scv.db.tables import Dataset, DatasetVersion, Model, Run, User, Version
 from scv.errors import SCVError
@@ -27,25 +28,27 @@ Together = Callable[[Act[T]], Awaitable[list[T | Exception]]]
 
 
 @pytest.fixture
-async def together(database: Database, database_url: str) -> AsyncIterator[Together[object]]:
+async def together(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Together[object]]:
     """Has fifty connections, all open, begin the same transaction; what each returned or raised."""
-    async with AsyncExitStack() as stack:
-        crowd = [Database(database_url) for _ in range(FIFTY)]
-        for one in crowd:
-            stack.push_async_callback(one.close)
-        for one in crowd:
-            async with one.reading() as session:
+    monkeypatch.setattr(engine, "create_async_engine", partial(create_async_engine, pool_size=FIFTY))
+    crowd = Database(database_url)
+    try:
+        async with AsyncExitStack() as stack:
+            for _ in range(FIFTY):
+                session = await stack.enter_async_context(crowd.reading())
                 await session.execute(text("SELECT 1"))
 
         async def act_together(act: Act[object]) -> list[object | Exception]:
             start = asyncio.Event()
 
-            async def one_of_them(one: Database, number: int) -> object:
+            async def one_of_them(number: int) -> object:
                 await start.wait()
-                async with one.writing() as session:
+                async with crowd.writing() as session:
                     return await act(session, number)
 
-            waiting = [asyncio.create_task(one_of_them(one, number)) for number, one in enumerate(crowd)]
+            waiting = [asyncio.create_task(one_of_them(number)) for number in range(FIFTY)]
             await asyncio.sleep(0)
             start.set()
             done: list[object | Exception] = []
@@ -56,6 +59,8 @@ async def together(database: Database, database_url: str) -> AsyncIterator[Toget
             return done
 
         yield act_together
+    finally:
+        await crowd.close()
 
 
 def kinds(results: list[object | Exception]) -> Counter[str]:

@@ -58,21 +58,14 @@ async def served(fresh: Settings, request: pytest.FixtureRequest) -> AsyncIterat
 
 
 @pytest.mark.engines("sqlite", "postgresql")
-async def test_one_line_says_where_it_runs_and_control_c_ends_everything(fresh: Settings, served: Process) -> None:
+async def test_one_line_says_where_it_runs_what_dies_comes_again_and_control_c_ends_all(
+    fresh: Settings, served: Process
+) -> None:
     line = await first_line(served)
     assert re.fullmatch(
         rf"SCV is running at (http://127\.0\.0\.1:{fresh.port}) - sign in once with \1/sign-in\?token=\S+\n", line
     )
-    await until_all_run(fresh)
-    assert await end(served) == ([], [])
-    assert served.returncode == 0
-    await until_nothing_runs(fresh)
     assert (fresh.data_dir / "secret.key").stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.engines("sqlite", "postgresql")
-async def test_what_dies_is_started_again(fresh: Settings, served: Process) -> None:
-    await first_line(served)
     before = await until_all_run(fresh)
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -85,12 +78,15 @@ async def test_what_dies_is_started_again(fresh: Settings, served: Process) -> N
     await until_it_answers(fresh)
     out, err = await end(served)
     assert out == []
-    assert {line.split(" ended")[0] for line in err} >= {
+    assert {line.split(" ended")[0] for line in err} == {
         "SCV: the web process",
         "SCV: the training worker",
         "SCV: the interactive worker",
         "SCV: the broker",
+        "SCV: the fork server",
     }
+    assert served.returncode == 0
+    await until_nothing_runs(fresh)
 
 
 async def test_what_cannot_be_started_again_is_tried_until_it_can(fresh: Settings, served: Process) -> None:
@@ -110,14 +106,6 @@ async def test_what_cannot_be_started_again_is_tried_until_it_can(fresh: Setting
     assert served.returncode == 0
     assert any("the broker cannot be started now" in line for line in err)
     assert any("the web process cannot be started now" in line for line in err)
-
-
-async def test_nothing_outlives_a_supervisor_that_is_killed(fresh: Settings, served: Process) -> None:
-    await first_line(served)
-    await until_all_run(fresh)
-    served.kill()
-    await served.wait()
-    await until_nothing_runs(fresh)
 
 
 @pytest.mark.parametrize("served", [("-c", HURRIED)], indirect=True)
@@ -149,8 +137,11 @@ async def test_it_ends_with_status_1_when_its_own_work_breaks(fresh: Settings) -
     await until_nothing_runs(fresh)
 
 
-async def test_a_second_start_on_the_same_folder_says_so_in_one_line(fresh: Settings, served: Process) -> None:
+async def test_a_second_start_is_refused_in_one_line_and_nothing_outlives_a_supervisor_that_is_killed(
+    fresh: Settings, served: Process
+) -> None:
     await first_line(served)
+    await until_all_run(fresh)
     second = await start(fresh)
     out, err = await end_by_itself(second)
     assert second.returncode == 1
@@ -159,6 +150,10 @@ async def test_a_second_start_on_the_same_folder_says_so_in_one_line(fresh: Sett
     assert str(fresh.data_dir) in line
     assert "running" in line
     assert served.returncode is None
+
+    served.kill()
+    await served.wait()
+    await until_nothing_runs(fresh)
 
 
 async def test_a_busy_port_is_said_in_one_line(fresh: Settings) -> None:

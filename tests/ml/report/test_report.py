@@ -17,6 +17,7 @@ from scv.data.resident import Resident
 from scv.ml.explain import attribution, robustness, validity
 from scv.ml.report import feature_visualization
 from scv.ml.report.report import SECTIONS, ReportError, Section, Work, make_report
+from scv.ml.train import folds
 from scv.ml.train.train import WEIGHTS
 from scv.ml.trained import Trained
 from scv.report.activation import Activation, Details
@@ -66,6 +67,7 @@ def thrifty() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (attribution, feature_visualization, robustness, validity):
             patch.setattr(module, "_BUDGET", module._BUDGET / 100)
+        patch.setattr(folds, "_WORK", folds._WORK // 100)
         yield
 
 
