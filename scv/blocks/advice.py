@@ -58,7 +58,8 @@ def _no_bend_between(chain: Chain, spot: Spot, found: Sequence[BlockCheck], inde
             if before is not None and before.params.get("groups", 1) == 1:
                 fix = At(block, spot, position).before(say("Insert ReLU"), (("ReLU", {}),))
                 message = say(
-                    "There is no activation between {first} and {second}: both can do no more than one of them.",
+                    "There is no non-linearity between {first} and {second}: together they can do no more than one "
+                    "of them.",
                     first=before.type,
                     second=block.type,
                 )
@@ -77,10 +78,10 @@ def _at_the_end(trunk: Chain, index: dict[int, int]) -> Advice:
         message = say("The loss applies Softmax itself; a second one here makes learning slow.")
         yield index[id(last)], _warn("softmax_before_loss", message, None, at, remove=True)
     elif kind is not None and kind.category == "activation" and last.type != "LogSoftmax":
-        message = say("{type} after the last layer cuts off what the loss needs to see.", type=last.type)
+        message = say("{type} after the last layer removes information that the loss needs.", type=last.type)
         yield index[id(last)], _warn("activation_at_end", message, None, at, remove=True)
     elif kind is not None and kind.category == "normalization":
-        message = say("{type} after the last layer evens out the answers that are to differ.", type=last.type)
+        message = say("{type} after the last layer makes the class scores alike.", type=last.type)
         yield index[id(last)], _warn("normalization_at_end", message, None, at, remove=True)
 
 
@@ -93,8 +94,8 @@ def _pooled_too_early(trunk: Chain, found: Sequence[BlockCheck], index: dict[int
         sees = found[index[id(trunk[position - 1])]].sees
         if checked.output[1:] == (1, 1) and sees is not None and 2 * max(sees) < max(image[1:]):
             message = say(
-                "The filters before this see {height} × {width} pixels of an image of {image}: too little to tell "
-                "objects apart. Pool or stride earlier, or add convolutions.",
+                "The receptive field here is {height} × {width} pixels of an image of {image}: too small to "
+                "tell objects apart. Pool or stride earlier, or add convolutions.",
                 height=sees[0],
                 width=sees[1],
                 image=f"{image[1]} × {image[2]}",
@@ -118,7 +119,9 @@ def _huge(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int]) -> A
                 message = say("This Linear alone has {count} parameters.", count=f"{checked.parameters:,}")
                 yield index[id(block)], Problem("huge_linear", "warning", message, _weights(checked), (fix,))
     if total > LARGE and trunk:
-        message = say("The network has {count} parameters: it will learn slowly, and by heart.", count=f"{total:,}")
+        message = say(
+            "The network has {count} parameters: training will be slow, and it will overfit.", count=f"{total:,}"
+        )
         most = max((block for block in found if block.into is None), key=lambda block: block.parameters)
         detail = say(
             "{count} of them are those of {block} ({type}).",

@@ -252,7 +252,7 @@ def _branch_count(at: At, kind: Container, count: int) -> Problem:
         label = say("Add what is missing")
         operations = (AddBranch(at.block.id),) * (kind.fewest - count)
     else:
-        label = say("Remove the last ones")
+        label = say("Remove the last blocks")
         operations = tuple(RemoveBranch(at.block.id, number) for number in range(count - 1, kind.most - 1, -1))
     return Problem("branch_count", "error", message, None, (Fix(label, operations, safe=count < kind.fewest),))
 
@@ -264,7 +264,7 @@ def _empty(classes: int) -> Problem:
 
 def _wrong_output(last: At, shape: Shape, classes: int) -> Problem:
     message = say(
-        "The network must end in {classes} numbers, one for each class, but {type} gives {shape}.",
+        "The network must end in {classes} numbers, one for each class, but the output of {type} is {shape}.",
         classes=classes,
         type=last.block.type,
         shape=written(shape),
@@ -303,7 +303,7 @@ def _check_totals(parameters: int, multiply_adds: int) -> list[Problem]:
         problems.append(Problem("too_many_parameters", "error", message))
     if multiply_adds > MAX_MULTIPLY_ADDS:
         message = say(
-            "One image takes {multiply_adds} multiply-adds; at most {limit} can be trained here.",
+            "One image takes {multiply_adds} multiply-adds; the limit here is {limit}.",
             multiply_adds=f"{multiply_adds:,}",
             limit=f"{MAX_MULTIPLY_ADDS:,}",
         )

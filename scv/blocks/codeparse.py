@@ -93,7 +93,7 @@ def _read(tree: ast.Module, source: str) -> Parsed:
 def _passed_over(candidate: Candidate) -> CodeProblem:
     cls = candidate.value
     message = say(
-        "{name} is not read: what it does is in {base}, which is not in this code.",
+        "{name} was skipped: its base class {base} is not in this code.",
         name=foreign(cls.node.name),
         base=foreign(candidate.foreign_base),
     )
@@ -104,11 +104,11 @@ def _network(reader: Reader, candidate: Candidate, notes: Notes) -> Parsed:
     given: Value = reader.forward(candidate.node, candidate.value, notes)
     if isinstance(given, list | tuple):
         given = next((value for value in given if isinstance(value, Tensor)), None)
-        notes.report(candidate.node, say("The network gives several values; only the first is taken."))
+        notes.report(candidate.node, say("The network returns several values; only the first is used."))
     if isinstance(given, Unknown):
         notes.unknown(given)
     elif not isinstance(given, Tensor):
-        notes.report(candidate.node, say("The network does not give a tensor; what it computes last is taken."))
+        notes.report(candidate.node, say("The network does not return a tensor; its last value is used."))
     end = given.node if isinstance(given, Tensor) else reader.flow.last
     blocks = Chains(notes).between(reader.flow.input, end)
     return Parsed(normal(Document(blocks=blocks)), notes.problems())

@@ -33,19 +33,22 @@ STARTERS: dict[str, Starter] = {
         Starter(
             "linear",
             mark("Linear classifier"),
-            mark("One layer: every pixel votes for every class. The least that learns at all; measure others by it."),
+            mark(
+                "One layer: every pixel votes for every class. The simplest network that learns; compare others "
+                "with it."
+            ),
             architectures.linear_classifier,
         ),
         Starter(
             "mlp",
             mark("Small MLP"),
-            mark("Three fully connected layers. It learns shapes, but starts anew for each place in the image."),
+            mark("Three fully connected layers. It learns shapes, but separately for each place in the image."),
             architectures.perceptron,
         ),
         Starter(
             "lenet",
             mark("LeNet-5"),
-            mark("The network that read bank cheques in 1998, as it was: Tanh, and pools that average."),
+            mark("The original network that read bank cheques in 1998: Tanh and average pooling."),
             architectures.lenet,
         ),
         Starter(
@@ -57,25 +60,29 @@ STARTERS: dict[str, Starter] = {
         Starter(
             "vgg",
             mark("Small VGG"),
-            mark("Pairs of 3 × 3 convolutions see as much as one of 5 × 5, with fewer weights and one more bend."),
+            mark(
+                "Two 3 × 3 convolutions cover as much as one of 5 × 5, with fewer weights and one more non-linearity."
+            ),
             architectures.vgg,
         ),
         Starter(
             "resnet",
             mark("Small ResNet"),
-            mark("Shortcuts around every two convolutions, so that it can become deep and still learn."),
+            mark("A shortcut around every two convolutions lets even a deep network learn."),
             architectures.resnet,
         ),
         Starter(
             "inception",
             mark("Small Inception"),
-            mark("Filters of several sizes look at the same place side by side, and all their answers go on."),
+            mark("Filters of several sizes look at the same place, and all their outputs are kept."),
             architectures.inception,
         ),
         Starter(
             "mobilenet",
             mark("MobileNet-like"),
-            mark("First each channel by itself, then all channels at each point: far less work, made for phones."),
+            mark(
+                "First each channel by itself, then all channels at each point: far less to compute, made for phones."
+            ),
             architectures.mobilenet,
         ),
         Starter(
@@ -87,7 +94,7 @@ STARTERS: dict[str, Starter] = {
         Starter(
             "broken",
             mark("Broken on purpose"),
-            mark("An exercise: seven errors to find and repair, and one piece of advice to think about."),
+            mark("An exercise: seven mistakes to find and fix, and one warning to think about."),
             architectures.broken,
             exercise=True,
         ),

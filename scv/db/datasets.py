@@ -139,7 +139,7 @@ async def rename_dataset(session: AsyncSession, dataset: Dataset, name: str) -> 
 async def set_options(session: AsyncSession, dataset: Dataset, *, image_size: int, color: bool, fit: str) -> None:
     """Choose what its images become. Raises `RefusedError` once there is a version, which all others are like."""
     if dataset.versions:
-        raise RefusedError(say("Size, colour and fit were chosen with the first version, and stay as they are."))
+        raise RefusedError(say("Size, colour and fit are those of the first version."))
     dataset.image_size, dataset.color, dataset.fit = image_size, color, fit
     await session.flush()
 

@@ -157,7 +157,7 @@ async def create_model(
 
 async def _refuse_deleted(session: AsyncSession, dataset: str) -> None:
     if not await hold_dataset(session, dataset):
-        raise RefusedError(say("Choose the images that it learns from."))
+        raise RefusedError(say("Choose a dataset."))
 
 
 async def rename_model(session: AsyncSession, user: User, model_id: int, name: str) -> Model:

@@ -53,7 +53,7 @@ async def _queue(
         raise NotFoundError(say("There is no such version."))
     await lock_user(session, version.model.user_id)  # whose runs are counted
     if not await hold_dataset(session, dataset):
-        raise RefusedError(say("The images that it learned from were deleted. Have the model learn from others."))
+        raise RefusedError(say("The dataset was deleted. Choose another dataset for this model."))
     await _refuse_beside_another(session, version.id)
     waiting = await session.scalar(
         select(func.count()).select_from(Run).where(owned_by(version.model.user_id, Run), Run.status == "queued")
@@ -82,12 +82,12 @@ def _from_each_seed(settings: TrainingSettings) -> list[TrainingSettings]:
 def _too_many(waiting: int, more: int, limit: int) -> Message:
     if more == 1:
         return say(
-            "You have {count} runs that wait or are paused, and {limit} is the most. Let one begin, or stop one.",
+            "You have {count} runs in the queue or paused; the limit is {limit}. Wait until one starts, or stop one.",
             count=waiting,
             limit=limit,
         )
     return say(
-        "{more} runs would have to wait beside {count} others of yours, and {limit} is the most. Choose fewer seeds.",
+        "{more} runs would join {count} others of yours in the queue; the limit is {limit}. Choose fewer seeds.",
         more=more,
         count=waiting,
         limit=limit,

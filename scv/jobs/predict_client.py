@@ -34,9 +34,9 @@ _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 
 TOO_LARGE = say("The image is too large: {size} MB are the most here.", size=MOST_BYTES // 2**20)
-_AWAY = say("The part of the server that answers is not running at the moment. Please try again shortly.")
+_AWAY = say("Predictions are not available at the moment. Please try again shortly.")
 _SLOW = say("The answer took too long: the server is busy. Please try again shortly.")
-_LOST = say("The part of the server that answers broke off over this image. Try another one.")
+_LOST = say("The prediction process ended because of this image. Try another one.")
 
 
 class PredictorAwayError(SCVError):

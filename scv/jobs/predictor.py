@@ -64,9 +64,7 @@ log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _PAUSE = 0.2
 
 _INTERNAL = say("The answer stopped because of an error in the program. The interactive worker's log has the details.")
-_STILL_LEARNING = say(
-    "Whether this image is like those that the network learned from is still being worked out. Ask again shortly."
-)
+_STILL_LEARNING = say("Whether this image is like the training images is still being computed. Try again shortly.")
 
 
 @dataclass

@@ -16,8 +16,8 @@ from scv.report.prediction import Guess, Prediction
 GUESSES = 5
 
 _BECAUSE = {
-    "energy": say("The reason: no class stands out among its scores as one does for images like those."),
-    "distance": say("The reason: what its last layer is given is unlike what any training image gives it."),
+    "energy": say("Reason: no class stands out among the scores."),
+    "distance": say("Reason: the network's features for it are unlike those of any training image."),
 }
 
 

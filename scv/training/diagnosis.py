@@ -142,8 +142,8 @@ def _gain(epochs: Sequence[EpochFigures]) -> float:
 
 def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It guesses: after {epochs} epochs {accuracy} of the answers are right, and guessing among {classes} classes "
-        "gives {chance}.",
+        "It only guesses: after {epochs} epochs the accuracy is {accuracy}, and guessing among "
+        "{classes} classes gives {chance}.",
         epochs=len(epochs),
         accuracy=percent(epochs[-1].validation_accuracy),
         classes=classes,
@@ -153,18 +153,24 @@ def _stuck(epochs: Sequence[EpochFigures], classes: int, settings: TrainingSetti
     if settings.learning_rate > usual:
         return Diagnosis("stuck", message, *_slower(settings))
     if settings.learning_rate < usual / 2:
-        advice = say("The learning rate {rate} is too small to get anywhere. Try {better}.", **_rates(settings, usual))
+        advice = say(
+            "The learning rate {rate} is too small: the network hardly learns. Try {better}.",
+            **_rates(settings, usual),
+        )
         return Diagnosis("stuck", message, advice, {"learning_rate": usual})
     if settings.optimizer != "Adam":
         advice = say("Adam finds a way out more often. If it does not, put BatchNorm2d after the convolutions.")
         return Diagnosis("stuck", message, advice, {"optimizer": "Adam", "learning_rate": OPTIMIZERS["Adam"].rate})
-    advice = say("Put BatchNorm2d after the convolutions and activations between layers, or try a tenth of the rate.")
+    advice = say(
+        "Put BatchNorm2d after the convolutions and activations between the layers, or try a tenth of "
+        "the learning rate."
+    )
     return Diagnosis("stuck", message, advice, _slower(settings)[1])
 
 
 def _diverging(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It had learned and fell back: from {best} right answers to {last}.",
+        "Accuracy dropped during training: from {best} to {last}.",
         best=percent(max(epoch.validation_accuracy for epoch in epochs)),
         last=percent(epochs[-1].validation_accuracy),
     )
@@ -173,26 +179,27 @@ def _diverging(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Di
 
 def _overfitting(last: _Means, settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It learns by heart: {train} of the training images are right, but only {validation} of others.",
+        "Overfitting (memorising the training images): accuracy {train} on them, but only {validation} "
+        "on validation images.",
         train=percent(last.train_accuracy),
         validation=percent(last.validation_accuracy),
     )
     if settings.train_percent < 100:
-        advice = say("More images help most: learn from all the training data.")
+        advice = say("More images help most: use all of the training data.")
         return Diagnosis("overfitting", message, advice, {"train_percent": 100})
     if not settings.shift:
-        advice = say("Vary the images: shifted by a pixel or two, no image is ever seen twice.")
+        advice = say("Use data augmentation: shift by a pixel or two, so that no image is seen twice.")
         return Diagnosis("overfitting", message, advice, {"shift": 2})
     if not settings.weight_decay:
         advice = say("Weight decay keeps the weights small. Dropout before the last layer helps as well.")
         return Diagnosis("overfitting", message, advice, OPTIMIZERS[settings.optimizer].against_overfitting)
-    advice = say("Put Dropout before the last layer, or take fewer channels: a smaller network remembers less.")
+    advice = say("Put Dropout before the last layer, or use fewer channels: a smaller network overfits less.")
     return Diagnosis("overfitting", message, advice)
 
 
 def _unfinished(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It was still improving when it ended: by {gain} points in the last epochs.",
+        "Accuracy was still rising at the end: by {gain} percentage points in the last epochs.",
         gain=f"{100 * _gain(epochs):.1f}",
     )
     advice = say("Train for twice as many epochs.")
@@ -202,7 +209,7 @@ def _unfinished(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> D
 
 def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
     message = say(
-        "It has learned what it can, and that is {accuracy} of the training images: it is too simple for them.",
+        "Underfitting: accuracy on the training images stops at {accuracy}. The network is too simple for them.",
         accuracy=percent(last.train_accuracy),
     )
     usual = OPTIMIZERS[settings.optimizer].rate
@@ -211,9 +218,9 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
         return Diagnosis("underfitting", message, advice, {"learning_rate": usual})
     brakes = {name: FIELD_DEFAULTS[name] for name in BRAKES if getattr(settings, name) > FIELD_DEFAULTS[name]}
     if brakes:
-        advice = say("Leave out what makes learning harder: weight decay, smoothing and varied images.")
+        advice = say("Turn off what makes learning harder: weight decay, label smoothing and data augmentation.")
         return Diagnosis("underfitting", message, advice, brakes)
-    advice = say("Give it more channels or one more layer. Twice as many epochs get out what is left.")
+    advice = say("Add channels or one more layer. Twice as many epochs may help as well.")
     change = {"epochs": _within("epochs", 2 * settings.epochs)}
     return Diagnosis("underfitting", message, advice, change if change["epochs"] > settings.epochs else {})
 

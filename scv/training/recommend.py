@@ -56,13 +56,15 @@ def recommended(dataset: DatasetFacts, network: NetworkFacts) -> Recommendation:
         settings = msgspec.structs.replace(settings, learning_rate=NORMALIZED_RATE)
         reasons.append(
             say(
-                "Learning rate {rate}: with BatchNorm the network bears larger steps and learns faster.",
+                "Learning rate {rate}: with BatchNorm, larger steps work and training is faster.",
                 rate=f"{NORMALIZED_RATE:g}",
             )
         )
     if min(dataset.shape[1:]) >= SHIFTED_FROM:
         settings = msgspec.structs.replace(settings, shift=1)
-        reasons.append(say("Shift 1: images that move by a pixel keep the network from learning them by heart."))
+        reasons.append(say("Shift 1: moving the images by a pixel reduces overfitting."))
     if settings.flip:
-        reasons.append(say("Flip: a mirror image shows the same here, so every image counts twice."))
+        reasons.append(
+            say("Flip: a mirrored image still shows the same class here, so the network sees twice as many images.")
+        )
     return Recommendation(settings, tuple(reasons))

@@ -95,7 +95,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.epochs,
         minimum=1,
         maximum=500,
-        help=mark("How often the whole training set is shown."),
+        help=mark("How many times the network sees the whole training set."),
         main=True,
     ),
     Integer(
@@ -104,7 +104,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.batch_size,
         minimum=1,
         maximum=4096,
-        help=mark("Images looked at before each small change of the weights."),
+        help=mark("Number of images in each training step."),
         main=True,
     ),
     Choice(
@@ -112,9 +112,7 @@ FIELDS: tuple[Param, ...] = (
         label=mark("Optimizer"),
         default=_DEFAULTS.optimizer,
         options=tuple(OPTIMIZERS),
-        help=say(
-            "How the error moves the weights. Learning rates that suit the optimizers: {rates}.", rates=suitable_rates()
-        ),
+        help=say("How the weights are updated. Usual learning rates: {rates}.", rates=suitable_rates()),
         main=True,
     ),
     Decimal(
@@ -123,7 +121,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.learning_rate,
         minimum=LOWEST_RATE,
         maximum=10.0,
-        help=mark("How large each change of the weights is, before the schedule raises or lowers it."),
+        help=mark("How far the weights move at each step, before the schedule changes it."),
         main=True,
     ),
     Choice(
@@ -139,7 +137,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.weight_decay,
         minimum=0.0,
         maximum=1.0,
-        help=mark("Draws all weights towards zero, which keeps the network from learning by heart."),
+        help=mark("Pulls all weights towards zero, which reduces overfitting (memorising the training images)."),
     ),
     Decimal(
         name="label_smoothing",
@@ -147,7 +145,10 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.label_smoothing,
         minimum=0.0,
         maximum=0.5,
-        help=mark("The share of each answer that is spread over all classes, so that the network is never too sure."),
+        help=mark(
+            "The share of each label that is spread over all classes, so that the network does not become "
+            "overconfident."
+        ),
     ),
     Integer(
         name="shift",
@@ -193,7 +194,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.train_percent,
         minimum=1,
         maximum=100,
-        help=mark("How much of the training data is learned from, the same share of each class."),
+        help=mark("The share of the training images that is used, the same for each class."),
     ),
     Integer(
         name="validation_percent",
@@ -229,7 +230,8 @@ FIELDS: tuple[Param, ...] = (
         minimum=1,
         maximum=10,
         help=mark(
-            "How many trainings Run begins, each from the next seed: their mean and spread tell merit from chance."
+            "How many times Run trains the network, each time from another seed. Their mean and spread show "
+            "what is due to chance."
         ),
     ),
     Choice(

@@ -48,7 +48,7 @@ def begin(window: Window, *names: str) -> None:
     page = window.page
     page.goto(f"{window.base}/datasets/new")
     page.locator("#name").fill("Hands")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Start").click()
     page.wait_for_url("**/collect")
     for name in names:
         page.locator("#class-name").fill(name)
@@ -91,9 +91,9 @@ def at_rest(window: Window, name: str) -> int:
 def test_the_camera_gives_images_as_long_as_the_button_is_held(window: Window, server: Server, way: str) -> None:
     page = window.page
     begin(window, "paper", "rock")
-    hold = page.get_by_role("button", name="Hold to take images")
+    hold = page.get_by_role("button", name="Hold to capture")
     expect(hold).to_be_disabled()
-    page.get_by_role("button", name="Turn the camera on").click()
+    page.get_by_role("button", name="Turn camera on").click()
     expect(hold).to_be_enabled()
     expect(page.locator("[data-said]")).to_have_text("The camera is on.")
     hold.scroll_into_view_if_needed()
@@ -151,7 +151,7 @@ def test_a_camera_that_may_not_be_used_is_told(browser: Browser, signed_in: Stor
     context = browser.new_context(storage_state=signed_in, locale="en-US")
     window = Window(context.new_page(), server.base)
     begin(window, "rock")
-    window.page.get_by_role("button", name="Turn the camera on").click()
+    window.page.get_by_role("button", name="Turn camera on").click()
     expect(window.page.locator("[data-said]")).to_contain_text("does not let this page use the camera")
     context.close()
     assert window.complaints() == []
@@ -162,7 +162,7 @@ def test_over_plain_http_the_page_says_that_the_camera_needs_https(browser: Brow
     window = Window(context.new_page(), server.base.replace("127.0.0.1", "scv.test"), ["Cross-Origin-Opener-Policy"])
     window.page.goto(server.signin_link().replace("127.0.0.1", "scv.test"))
     begin(window, "rock")
-    window.page.get_by_role("button", name="Turn the camera on").click()
+    window.page.get_by_role("button", name="Turn camera on").click()
     expect(window.page.locator("[data-said]")).to_contain_text("open this one over https")
     context.close()
     assert window.complaints() == []
@@ -173,7 +173,7 @@ def test_where_there_is_no_camera_the_page_says_so(window: Window) -> None:
     page = window.page
     begin(window, "rock")
     page.evaluate("() => document.querySelector('[data-cameras]').replaceChildren(new Option('gone', 'f'.repeat(64)))")
-    page.get_by_role("button", name="Turn the camera on").click()
+    page.get_by_role("button", name="Turn camera on").click()
     expect(page.locator("[data-said]")).to_have_text("No camera was found. Connect one and try again.")
 
 
@@ -275,7 +275,7 @@ def test_many_files_are_sent_some_at_a_time_and_bad_ones_are_named(window: Windo
     bad = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no image"}
     page.locator("#add input[type=file]").set_input_files([*files(60), bad])  # type: ignore[list-item]
     until_more(window, "cat", 59)
-    expect(page.locator("#told")).to_contain_text("Left out, images that cannot be read: 1 (notes.png).")
+    expect(page.locator("#told")).to_contain_text("Skipped, images that cannot be read: 1 (notes.png).")
     assert at_rest(window, "cat") == 60
     expect(page.locator(".thumbs img")).to_have_count(12)
     page.get_by_role("button", name="Remove image 60 of cat").click()
@@ -309,7 +309,7 @@ def test_the_preview_follows_the_options(window: Window) -> None:
     shown = page.locator("#preview .samples")
     expect(shown).to_have_attribute("src", re.compile("size=64&color=1&fit=crop"))
     page.get_by_role("radio", name="grey").check()
-    page.get_by_role("radio", name="white is put around it").check()
+    page.get_by_role("radio", name="pad with white").check()
     page.get_by_label("Another width and height, in pixels").fill("48")
     page.get_by_label("Another width and height, in pixels").press("Tab")
     expect(shown).to_have_attribute("src", re.compile("size=48&color=0&fit=pad"))
@@ -357,7 +357,7 @@ def test_a_zip_that_is_refused_says_why_and_the_form_stays(window: Window) -> No
     expect(page.locator("#zip-name")).to_have_value("Pets")
     page.evaluate("() => { document.getElementById('zip-form').dataset.most = 5 }")
     page.get_by_role("button", name="Upload").click()
-    expect(page.locator("#zip-problem")).to_have_text("This is larger than 2,000 MB, which is the most at once.")
+    expect(page.locator("#zip-problem")).to_have_text("This is larger than 2,000 MB, the limit for one upload.")
 
 
 def test_it_works_without_javascript(browser: Browser, signed_in: StorageState, server: Server) -> None:
@@ -371,7 +371,7 @@ def test_it_works_without_javascript(browser: Browser, signed_in: StorageState, 
     assert count_of(window, "cat") == 2
     expect(page.get_by_role("radio", name="cat")).to_be_checked()
     page.get_by_role("radio", name="32").check()
-    page.get_by_role("button", name="Show it like this").click()
+    page.get_by_role("button", name="View settings").click()
     expect(page.locator("#preview .samples")).to_have_attribute("src", re.compile("size=32"))
     page.goto(f"{window.base}/datasets/new")
     page.locator("#zip-file").set_input_files({"name": "pets.zip", "mimeType": "application/zip", "buffer": zipped()})
@@ -415,8 +415,8 @@ def test_the_pages_are_accessible(browser: Browser, signed_in: StorageState, ser
     begin(window, "cat", "dog")
     page.locator("#add input[type=file]").set_input_files(files(6))  # type: ignore[arg-type]
     expect(page.locator("#preview .samples")).to_have_count(1)
-    page.get_by_role("button", name="Turn the camera on").click()
-    expect(page.get_by_role("button", name="Hold to take images")).to_be_enabled()
+    page.get_by_role("button", name="Turn camera on").click()
+    expect(page.get_by_role("button", name="Hold to capture")).to_be_enabled()
     page.get_by_label("Change the class cat").click()
     assert violations(window) == []
     context.close()

@@ -62,7 +62,7 @@ def test_stop_ends_a_run_within_two_seconds(window: Window) -> None:
     expect(page.locator("#live")).to_contain_text("Time left", timeout=PATIENCE)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#ending")).to_have_text("Stopped", timeout=2000)
-    expect(page.locator("body")).to_contain_text("The test set was not used")
+    expect(page.locator("body")).to_contain_text("The test images were not used")
 
 
 def test_the_foot_of_the_editor_shows_the_run_that_goes_on(window: Window) -> None:

@@ -75,7 +75,7 @@ def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_an_im
     page.get_by_role("button", name="Import").click()
 
     expect(page.get_by_role("heading", name="Classes")).to_be_visible(timeout=PATIENCE)
-    expect(page.locator("main")).to_contain_text("240 images to learn from and 60 to test.")
+    expect(page.locator("main")).to_contain_text("240 training images and 60 test images.")
     expect(page.locator("main")).to_contain_text("four/broken.png")
     expect(page.locator(".head .shape")).to_contain_text("28")
     first = page.locator(".facts").inner_text()
@@ -94,14 +94,14 @@ def test_a_zip_becomes_a_dataset_and_a_trained_network_and_goes_on_without_an_im
     page.get_by_role("link", name="some digits").click()
     page.locator(".classes").get_by_role("link", name="four").click()
     page.locator(".image-grid [type=checkbox]").nth(3).check()
-    page.get_by_role("button", name="Drop the chosen images").click()
+    page.get_by_role("button", name="Remove selected images").click()
     expect(page.locator(".head")).to_contain_text("version 2", timeout=PATIENCE)
     expect(page.locator("main")).to_contain_text("239")
     assert page.locator(".facts").inner_text() != first
 
     page.goto(editor)
     page.get_by_role("link", name="There is a newer version of these images").click()
-    page.get_by_role("button", name="Learn from these").click()
+    page.get_by_role("button", name="Train on this dataset").click()
     page.wait_for_url(re.compile(r"/versions/1"))
     expect(page.locator(".piece.start")).to_contain_text("some digits (2)")
     page.locator("#tab-training").click()

@@ -69,7 +69,8 @@ def test_a_press_on_a_cell_shows_its_images_and_keeps_the_place(window: Window, 
     shown = page.locator("#cell")
     expect(shown).to_be_visible()
     assert f"{count} image" in shown.inner_text()
-    assert shown.locator("h4").inner_text().split(",")[0] == label.split(" of ")[1].split(" taken")[0]
+    actual, predicted = label.removeprefix(f"{count} actual ").split(", predicted ")
+    assert shown.locator("h4").inner_text().startswith(f"Actual {actual}, predicted {predicted}")
     assert shown.locator("svg.tile").count() == min(count, 24)
     assert "cell=" in page.url
     assert page.evaluate("window.stayed")

@@ -17,7 +17,7 @@ def test_a_run_is_paused_goes_on_is_stopped_and_trained_again(window: Window) ->
     expect(page.locator("#live")).to_contain_text("Time left", timeout=PATIENCE)
     first = page.url
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#paused")).to_contain_text("goes on exactly where it was", timeout=PATIENCE)
+    expect(page.locator("#paused")).to_contain_text("continues exactly where it stopped", timeout=PATIENCE)
     expect(page.locator("#live")).to_have_count(0)
 
     page.get_by_role("button", name="Continue").click()

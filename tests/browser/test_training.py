@@ -150,8 +150,8 @@ def test_a_run_that_was_paused_ends_with_all_its_epochs(desk: Window) -> None:
 def test_a_run_that_learned_nothing_says_why_and_one_press_mends_it(desk: Window) -> None:
     page = desk.page
     first = start(desk, "Too slow", epochs=3, learning_rate="0.0000001")
-    expect(page.locator("#diagnosis")).to_contain_text("It guesses", timeout=2 * PATIENCE)
-    expect(page.locator("#diagnosis")).to_contain_text("is too small to get anywhere. Try 0.001.")
+    expect(page.locator("#diagnosis")).to_contain_text("It only guesses", timeout=2 * PATIENCE)
+    expect(page.locator("#diagnosis")).to_contain_text("is too small: the network hardly learns. Try 0.001.")
     page.get_by_role("button", name="Train again with learning rate 0.001").click()
     page.wait_for_function("first => location.href !== first", arg=first)
     expect(page.locator("#accuracy b")).to_be_visible(timeout=2 * PATIENCE)
@@ -159,7 +159,7 @@ def test_a_run_that_learned_nothing_says_why_and_one_press_mends_it(desk: Window
         zip(page.locator(".facts dt").all_inner_texts(), page.locator(".facts dd").all_inner_texts(), strict=True)
     )
     assert (facts["Learning rate"], facts["Epochs"]) == ("0.001", "3")
-    expect(page.locator("#diagnosis")).not_to_contain_text("It guesses")
+    expect(page.locator("#diagnosis")).not_to_contain_text("It only guesses")
 
 
 def test_a_run_whose_loss_ran_away_is_trained_again_more_slowly_by_one_press(desk: Window) -> None:
@@ -175,7 +175,7 @@ def test_one_press_sets_what_is_recommended(window: Window) -> None:
     page = window.page
     window.new_model("Advised")
     page.goto(f"{page.url}/starters")
-    page.get_by_role("button", name="Take it").first.click()
+    page.get_by_role("button", name="Use this").first.click()
     expect(page.locator("#stack > li").first).to_be_visible()
     page.locator("#tab-training").click()
     rate = page.locator("[name='setting:learning_rate']")

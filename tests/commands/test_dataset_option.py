@@ -96,7 +96,7 @@ def test_train_imports_once_and_tells_what_was_left_out(
         assert main([*command, "--json", "--epochs", "1", "--batch-size", "8"]) == 0
         shown = capsys.readouterr()
         results.append(json.loads(shown.out))
-        assert "scv: 50 images to learn from and 12 to test.\n" in shown.err
+        assert "scv: 50 training images and 12 test images.\n" in shown.err
         assert "the same image once more: 1 (set/upright stripes/again.png).\n" in shown.err
         assert "images that cannot be read: 1 (set/upright stripes/torn.png).\n" in shown.err
         (kept,) = (tmp_path / "datasets").glob("pictures-*")
@@ -173,7 +173,7 @@ def test_images_for_validation_are_all_that_validate(
     assert main([*command, "--json", "--epochs", "1", "--batch-size", "8", "--validation-percent", "50"]) == 0
     shown = capsys.readouterr()
 
-    assert "scv: 38 images to learn from, 12 for validation and 12 to test.\n" in shown.err
+    assert "scv: 38 training, 12 validation and 12 test images.\n" in shown.err
     epoch = history(Path(json.loads(shown.out)["weights"]).parent)[0]
     assert epoch["validation_accuracy"] * 12 == pytest.approx(round(epoch["validation_accuracy"] * 12))
 
@@ -202,7 +202,7 @@ def test_a_script_for_images_for_validation_says_where_there_are_none(
     command = [sys.executable, script.name, "--data", str(source)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (1, "There is no image for validation that can be read.\n")
+    assert (done.returncode, done.stderr) == (1, "There is no readable validation image.\n")
 
 
 def test_the_notebook_loads_from_the_same_place(source: Path, document: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_what_cannot_be_taken_is_named_with_its_line_and_the_rest_is_printed(
     code.write_text("model = nn.Sequential(\n    nn.Flatten(),\n    nn.LSTM(3, 4),\n    nn.Linear(4, 10))\n")
     assert main(["parse", str(code), "--json"]) == 1
     printed = capsys.readouterr()
-    assert printed.err == f"{code}:3: nn.LSTM(3, 4) cannot be taken.\n"
+    assert printed.err == f"{code}:3: nn.LSTM(3, 4) cannot be imported.\n"
     assert [block["type"] for block in json.loads(printed.out)["blocks"]] == ["Flatten", "Linear"]
 
 

@@ -102,9 +102,9 @@ def test_of_a_network_whose_answers_are_no_numbers_each_image_says_what_to_do(
         assert main(["predict", weights, str(digit), "--data-dir", str(trained[0]), *options]) == 1
         output = capsys.readouterr()
         assert output.err.count("\n") == 1
-        assert "no numbers" in output.err
+        assert "not numbers" in output.err
         assert "smaller learning rate, such as 0.0001" in output.err
-        assert output.out == "" or "no numbers" in json.loads(output.out)[0]["error"]
+        assert output.out == "" or "not numbers" in json.loads(output.out)[0]["error"]
     assert [path.name for path in tmp_path.glob("weights*")] == ["weights.safetensors"]
 
 

@@ -113,7 +113,7 @@ async def test_each_finished_run_s_page_shows_its_test_accuracy(owner: Visitor) 
 
 async def test_a_failed_run_says_why_and_a_stopped_one_that_it_was_stopped(owner: Visitor) -> None:
     assert "the training diverged. Try a smaller learning rate, such as 0.02" in (await owner.get("/runs/6")).text
-    assert "It was stopped before its end." in (await owner.get("/runs/5")).text
+    assert "It was stopped early." in (await owner.get("/runs/5")).text
 
 
 async def test_nobody_sees_what_is_another_user_s(stranger: Visitor) -> None:

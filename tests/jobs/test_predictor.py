@@ -197,7 +197,7 @@ async def _heard(news: PubSub, seconds: float) -> AsyncIterator[bytes]:
 
 
 async def test_without_a_predictor_or_a_broker_or_room_it_says_so(queue: Queue, broker: Broker) -> None:
-    with pytest.raises(PredictorAwayError, match="not running"):
+    with pytest.raises(PredictorAwayError, match="not available"):
         await ask(queue.redis, "runs/1/weights.safetensors", b"x", start_seconds=0.3)
     with pytest.raises(TooLargeError, match="16 MB"):
         await queue.ask("runs/1/weights.safetensors", bytes(MOST_BYTES + 1))

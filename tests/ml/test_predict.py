@@ -188,7 +188,7 @@ def test_of_a_network_whose_answers_are_no_numbers_that_is_said_and_nothing_is_l
     train(FORGETFUL, settings, digits, folder=tmp_path, emit=Listener(), should_stop=never)
     ruined = ruin(tmp_path / WEIGHTS)
 
-    with pytest.raises(NoNumbersError, match=r"no numbers.*smaller learning rate, such as 0\.0002"):
+    with pytest.raises(NoNumbersError, match=r"not numbers.*smaller learning rate, such as 0\.0002"):
         predict(ruined, digits.test_images[0])
     assert learn_familiar(ruined, digits) is None
 

@@ -17,8 +17,8 @@ class ReLU(Elementwise):
     stem = "relu"
     summary = mark("Lets positive numbers pass and makes negative ones zero.")
     help = mark(
-        "Without a bend between them, two layers are no more than one. ReLU is the simplest bend and the usual choice: "
-        "fast, and it does not weaken the signal that teaches the layers before it."
+        "Without a non-linearity between them, two layers can do no more than one. ReLU is the simplest "
+        "and most common one: it is fast, and it keeps the gradient for earlier layers strong."
     )
     signature: ClassVar[tuple[str, ...]] = ("inplace",)
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"relu": ("inplace",), "relu_": ()}
@@ -33,8 +33,8 @@ class LeakyReLU(Elementwise):
     type = "LeakyReLU"
     category = "activation"
     stem = "leaky_relu"
-    summary = mark("Like ReLU, but negative numbers leak through a little.")
-    help = mark("A unit whose inputs are all negative can still learn, because a small slope is left there.")
+    summary = mark("Like ReLU, but lets a little of negative numbers through.")
+    help = mark("A unit whose inputs are all negative can still learn, because the slope there is small but not zero.")
     signature: ClassVar[tuple[str, ...]] = ("negative_slope", "inplace")
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"leaky_relu": ("negative_slope", "inplace")}
     params: ClassVar[tuple[Param, ...]] = (
@@ -45,7 +45,7 @@ class LeakyReLU(Elementwise):
             maximum=10.0,
             label="slope",
             main=True,
-            help=mark("What negative numbers are multiplied with."),
+            help=mark("Factor for negative numbers."),
         ),
     )
 
@@ -59,7 +59,7 @@ class ELU(Elementwise):
     type = "ELU"
     category = "activation"
     stem = "elu"
-    summary = mark("Like ReLU, but negative numbers bend smoothly towards a floor.")
+    summary = mark("Like ReLU, but negative numbers approach a minimum smoothly.")
     help = mark("Its outputs are centred nearer to zero than those of ReLU, which can help deep networks learn.")
     signature: ClassVar[tuple[str, ...]] = ("alpha", "inplace")
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"elu": ("alpha", "inplace")}
@@ -70,7 +70,7 @@ class ELU(Elementwise):
             minimum=0.0,
             maximum=100.0,
             main=True,
-            help=mark("The floor is at minus this number."),
+            help=mark("The minimum is minus this number."),
         ),
     )
 
@@ -85,7 +85,7 @@ class PReLU(Elementwise):
     category = "activation"
     stem = "prelu"
     summary = mark("Like LeakyReLU, but the slope is learned.")
-    help = mark("The network finds the best slope for negative numbers by itself, one for all or one a channel.")
+    help = mark("The network learns the slope for negative numbers, one for all or one per channel.")
     signature: ClassVar[tuple[str, ...]] = ("num_parameters", "init")
     params: ClassVar[tuple[Param, ...]] = (
         Decimal(
@@ -94,7 +94,7 @@ class PReLU(Elementwise):
             minimum=-10.0,
             maximum=10.0,
             main=True,
-            help=mark("The slope at the start."),
+            help=mark("The initial slope."),
         ),
         Flag(name="per_channel", default=False, help=mark("Learn one slope for each channel.")),
     )
@@ -124,7 +124,8 @@ class Sigmoid(Elementwise):
     stem = "sigmoid"
     summary = mark("Squeezes every number between 0 and 1.")
     help = mark(
-        "Far from zero its curve is flat, so deep stacks of it learn slowly. It serves as a gate: 0 is closed, 1 open."
+        "Far from zero its curve is flat, so deep networks of it learn slowly. It works as a gate: 0 is "
+        "closed, 1 is open."
     )
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"sigmoid": ()}
 
@@ -164,7 +165,7 @@ class GELU(Elementwise):
             name="approximate",
             default="none",
             options=("none", "tanh"),
-            help=mark("Compute it exactly or by a faster formula."),
+            help=mark("none computes it exactly, tanh by a faster formula."),
         ),
     )
 
@@ -193,7 +194,7 @@ class Hardswish(Elementwise):
     type = "Hardswish"
     category = "activation"
     stem = "hardswish"
-    summary = mark("SiLU drawn with straight lines, for small machines.")
+    summary = mark("SiLU made of straight lines, fast on small devices.")
     help = mark("Nearly the same curve without an exponential, which phones compute faster. MobileNetV3 uses it.")
     signature: ClassVar[tuple[str, ...]] = ("inplace",)
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"hardswish": ("inplace",)}
@@ -215,7 +216,7 @@ class _Normalizing(Elementwise):
             minimum=-3,
             maximum=3,
             main=True,
-            help=mark("The dimension that is shared out: 1 is the classes or channels."),
+            help=mark("The dimension whose numbers add up to 1: 1 is the classes or channels."),
         ),
     )
 
@@ -279,8 +280,8 @@ class LogSoftmax(_Normalizing):
     stem = "log_softmax"
     summary = mark("The logarithm of Softmax.")
     help = mark(
-        "Logarithms of shares are easier to compute with than shares. The loss does this by itself; a second time does "
-        "no harm."
+        "Logarithms are easier to compute with than shares. The loss applies this by itself; a second "
+        "time does no harm."
     )
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"log_softmax": ("dim", "_stacklevel", "dtype")}
 

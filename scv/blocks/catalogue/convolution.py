@@ -27,7 +27,7 @@ _GROUPS = Integer(
     default=1,
     minimum=1,
     maximum=_MAX_CHANNELS,
-    help=mark("Split the channels into this many groups that do not see each other."),
+    help=mark("Number of groups that the channels are divided into; groups are computed separately."),
 )
 _BIAS = Flag(name="bias", default=True, help=mark("Add one learned number to every output channel."))
 _DILATION = Size(name="dilation", default=1, minimum=1, maximum=32, help=mark("Distance between the kernel's points."))
@@ -84,7 +84,7 @@ class Conv2d(BlockType):
     type = "Conv2d"
     category = "convolution"
     stem = "conv"
-    summary = mark("Slides small filters over the image; each answers where it finds its pattern.")
+    summary = mark("Slides small filters over the image; each responds where it finds its pattern.")
     help = mark(
         "A filter is a small window of learned weights. It is laid on every place of the input, multiplied with what "
         "lies below and summed up: a large sum means that the pattern is there. Early convolutions learn edges and "
@@ -121,7 +121,7 @@ class Conv2d(BlockType):
             maximum=_MAX_PADDING,
             words=("same", "valid"),
             main=True,
-            help=mark("A rim added around the image; same keeps its size."),
+            help=mark("Padding around the image; same keeps its size."),
         ),
         _DILATION,
         _GROUPS,
@@ -130,7 +130,7 @@ class Conv2d(BlockType):
             name="padding_mode",
             default="zeros",
             options=("zeros", "reflect", "replicate", "circular"),
-            help=mark("What the rim is filled with."),
+            help=mark("What the padding is filled with."),
         ),
     )
 
@@ -188,13 +188,13 @@ class Conv2d(BlockType):
                 raise ShapeError(
                     "padding_too_large",
                     say(
-                        "A rim of {padding} cannot be made from a side of {side} pixels with padding_mode {mode}.",
+                        "A side of {side} pixels is too short for a padding of {padding} with padding_mode {mode}.",
                         padding=needed,
                         side=side,
                         mode=p["padding_mode"],
                     ),
                     say("{sum}", sum=f"{needed} > {side}" + (" − 1" if p["padding_mode"] == "reflect" else "")),
-                    [SetHere(say("Fill the rim with zeros"), {"padding_mode": "zeros"})],
+                    [SetHere(say("Pad with zeros"), {"padding_mode": "zeros"})],
                 )
 
     def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
@@ -238,10 +238,11 @@ class ConvTranspose2d(BlockType):
     type = "ConvTranspose2d"
     category = "convolution"
     stem = "deconv"
-    summary = mark("Paints a small pattern for every number: the image grows.")
+    summary = mark("Draws a small pattern for each number, so the image grows.")
     help = mark(
-        "The way back of a convolution: every number of the input paints its filter, scaled by it, into a larger "
-        "output. With stride 2 the image doubles in size. It is used where detail has to be rebuilt."
+        "The reverse of a convolution: each input number adds its filter, scaled by that number, to a "
+        "larger output. With stride 2 the image doubles in size. It is used where detail has to be "
+        "restored."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "in_channels",
@@ -267,7 +268,7 @@ class ConvTranspose2d(BlockType):
             minimum=1,
             maximum=16,
             main=True,
-            help=mark("How far apart the patterns are painted; 2 doubles the image."),
+            help=mark("Distance between the patterns in the output; 2 doubles the image."),
         ),
         Size(
             name="padding",
@@ -275,7 +276,7 @@ class ConvTranspose2d(BlockType):
             minimum=0,
             maximum=64,
             main=True,
-            help=mark("How much is cut from the rim of the result."),
+            help=mark("How many pixels are cut from each side of the output."),
         ),
         Size(
             name="output_padding",

@@ -15,7 +15,7 @@ class Linear(BlockType):
     type = "Linear"
     category = "linear"
     stem = "linear"
-    summary = mark("Weighs every number it gets, once for each number it gives.")
+    summary = mark("Computes each output as a weighted sum of all inputs.")
     help = mark(
         "Each output is a weighted sum of all inputs. At the end of a network it has one output for each class: the "
         "largest wins. Most parameters of a network sit here."
@@ -31,7 +31,7 @@ class Linear(BlockType):
             maximum=65536,
             label="out",
             main=True,
-            help=mark("How many numbers come out."),
+            help=mark("Number of outputs."),
         ),
         Flag(name="bias", default=True, help=mark("Add one learned number to every output.")),
     )

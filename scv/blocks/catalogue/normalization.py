@@ -47,7 +47,7 @@ class _BatchNorm(_Normalization):
             default=0.1,
             minimum=0.0,
             maximum=1.0,
-            help=mark("How much the newest batch counts in what is remembered."),
+            help=mark("Weight of the newest batch in the running mean."),
         ),
         _AFFINE,
     )
@@ -74,9 +74,9 @@ class BatchNorm2d(_BatchNorm):
     type = "BatchNorm2d"
     summary = mark("Brings every channel to mean 0 and spread 1, over the batch.")
     help = mark(
-        "While training it measures mean and spread of each channel over the batch, and remembers them for later. "
-        "Learning becomes faster and less touchy about its settings. Two learned numbers a channel can undo it where "
-        "that is better."
+        "In training it measures mean and spread of each channel over the batch and keeps a running "
+        "mean for prediction. Training becomes faster and less sensitive to the settings. Two learned "
+        "numbers per channel can undo it where that is better."
     )
 
     def output(self, p: Values, shape: Shape) -> Shape:
@@ -95,7 +95,7 @@ class BatchNorm1d(_BatchNorm):
 
     type = "BatchNorm1d"
     summary = mark("BatchNorm2d for vectors: every number to mean 0 and spread 1, over the batch.")
-    help = mark("It stands between two Linear blocks as BatchNorm2d does between two convolutions.")
+    help = mark("Use it between two Linear blocks, like BatchNorm2d between two convolutions.")
 
     def output(self, p: Values, shape: Shape) -> Shape:
         if not is_tensor(shape):
@@ -114,8 +114,8 @@ class GroupNorm(_Normalization):
     type = "GroupNorm"
     summary = mark("Brings groups of channels to mean 0 and spread 1, image by image.")
     help = mark(
-        "It needs no other image of the batch, so it behaves the same in training and later, and with batches of any "
-        "size."
+        "It does not use the other images of the batch, so it works the same in training and "
+        "prediction, with any batch size."
     )
     signature: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels", "eps", "affine")
     required = 2
@@ -154,7 +154,7 @@ class GroupNorm(_Normalization):
         if size(shape) == groups:  # torch refuses it as well, but only when a single image comes
             raise ShapeError(
                 "group_of_one",
-                say("Each group of {type} holds a single number, which becomes 0 whatever it was.", type=self.type),
+                say("Each group of {type} holds a single number, which always becomes 0.", type=self.type),
                 say("{numbers} / {groups} = 1", numbers=size(shape), groups=groups),
                 [fewer] if fitting else [RemoveHere(say("Remove {type}", type=self.type))],
             )
@@ -176,7 +176,7 @@ class LayerNorm(_Normalization):
 
     type = "LayerNorm"
     summary = mark("Brings all numbers of an image together to mean 0 and spread 1.")
-    help = mark("Every image is measured by itself, over all its numbers, and each number has a scale and a shift.")
+    help = mark("Each image is normalized by itself, over all its numbers. Each number has a learned scale and shift.")
     signature: ClassVar[tuple[str, ...]] = ("normalized_shape", "eps", "elementwise_affine", "bias")
     required = 1
     inferred: ClassVar[tuple[str, ...]] = ("normalized_shape",)

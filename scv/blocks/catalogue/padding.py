@@ -47,8 +47,8 @@ class ZeroPad2d(_Pad):
     """torch.nn.ZeroPad2d."""
 
     type = "ZeroPad2d"
-    summary = mark("Adds a rim of zeros.")
-    help = mark("Zeros are the simplest rim: filters can then be centred on the edge pixels as well.")
+    summary = mark("Pads the image with zeros.")
+    help = mark("Zeros are the simplest padding: filters can then be centred on edge pixels, too.")
 
 
 class _PadFromImage(_Pad):
@@ -64,7 +64,7 @@ class _PadFromImage(_Pad):
             raise ShapeError(
                 "padding_too_large",
                 say(
-                    "{type} takes its rim from the image, so at {height} × {width} it can be at most {most} wide.",
+                    "{type} takes its padding from the image, so at {height} × {width} it can be at most {most} wide.",
                     type=self.type,
                     height=height,
                     width=width,
@@ -84,7 +84,7 @@ class ReflectionPad2d(_PadFromImage):
 
     type = "ReflectionPad2d"
     spared = 1
-    summary = mark("Adds a rim that mirrors the image.")
+    summary = mark("Pads the image with its mirror image.")
     help = mark(
         "The image is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
     )
@@ -94,16 +94,16 @@ class ReplicationPad2d(_Pad):
     """torch.nn.ReplicationPad2d."""
 
     type = "ReplicationPad2d"
-    summary = mark("Adds a rim that repeats the edge pixels.")
-    help = mark("Every pixel of the rim copies the nearest one of the image.")
+    summary = mark("Pads the image with its edge pixels.")
+    help = mark("Each padding pixel copies the nearest pixel of the image.")
 
 
 class ConstantPad2d(_Pad):
     """torch.nn.ConstantPad2d."""
 
     type = "ConstantPad2d"
-    summary = mark("Adds a rim of one value.")
-    help = mark("Like ZeroPad2d, with a number of your choice in the rim.")
+    summary = mark("Pads the image with one value.")
+    help = mark("Like ZeroPad2d, with a number of your choice as padding.")
     signature: ClassVar[tuple[str, ...]] = ("padding", "value")
     required = 2
     params: ClassVar[tuple[Param, ...]] = (
@@ -114,7 +114,7 @@ class ConstantPad2d(_Pad):
             minimum=-1e6,
             maximum=1e6,
             main=True,
-            help=mark("The number in the rim."),
+            help=mark("The padding's value."),
         ),
     )
 
@@ -127,5 +127,8 @@ class CircularPad2d(_PadFromImage):
 
     type = "CircularPad2d"
     spared = 0
-    summary = mark("Adds a rim that goes on at the other side.")
-    help = mark("What leaves the image on the left comes back on the right, as on a globe or in a repeating pattern.")
+    summary = mark("Pads each side with pixels of the opposite side.")
+    help = mark(
+        "The padding on one side continues with the pixels of the opposite side, as on a globe or in a "
+        "repeating pattern."
+    )

@@ -34,9 +34,11 @@ _PADDING = Size(
     default=0,
     minimum=0,
     maximum=32,
-    help=mark("A rim added around the image, at most half the kernel."),
+    help=mark("Padding around the image, at most half the kernel."),
 )
-_CEIL_MODE = Flag(name="ceil_mode", default=False, help=mark("Keep a last window that reaches over the edge."))
+_CEIL_MODE = Flag(
+    name="ceil_mode", default=False, help=mark("Also use a last window that is only partly inside the image.")
+)
 
 
 class _SlidingPool(BlockType):
@@ -104,10 +106,11 @@ class MaxPool2d(_SlidingPool):
     """torch.nn.MaxPool2d."""
 
     type = "MaxPool2d"
-    summary = mark("Keeps the strongest answer of every small window.")
+    summary = mark("Keeps the largest number of each small window.")
     help = mark(
-        "The window slides over each channel and only its largest number goes on. What was found still counts; where "
-        "exactly it was matters less. The image shrinks, so the layers behind it are faster and see more at once."
+        "A window slides over each channel and only its largest number is kept. What was found still "
+        "counts; its exact place matters less. The image shrinks, so later layers are faster and have a "
+        "larger receptive field."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "kernel_size",
@@ -142,8 +145,8 @@ class AvgPool2d(_SlidingPool):
     type = "AvgPool2d"
     summary = mark("Averages every small window.")
     help = mark(
-        "The window slides over each channel and its mean goes on: the image becomes smaller and smoother. The first "
-        "convolutional networks shrank their images this way."
+        "A window slides over each channel and its mean is kept: the image becomes smaller and "
+        "smoother. The first convolutional networks worked this way."
     )
     signature: ClassVar[tuple[str, ...]] = (
         "kernel_size",
@@ -165,7 +168,7 @@ class AvgPool2d(_SlidingPool):
         Flag(
             name="count_include_pad",
             default=True,
-            help=mark("Count the zeros of the rim in the mean."),
+            help=mark("Count the padding's zeros in the mean."),
         ),
     )
 
@@ -216,8 +219,8 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     type = "AdaptiveAvgPool2d"
     summary = mark("Averages down to a size of your choice.")
     help = mark(
-        "It cuts the image into as many regions as you ask for and averages each. Size 1 leaves one number a "
-        "channel, which makes a network small and independent of the size of its images."
+        "Divides the image into the given number of regions and averages each. Size 1 leaves one number "
+        "per channel, which keeps the network small and independent of the image size."
     )
     signature: ClassVar[tuple[str, ...]] = ("output_size",)
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"adaptive_avg_pool2d": ("output_size",)}
@@ -230,10 +233,10 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     """torch.nn.AdaptiveMaxPool2d."""
 
     type = "AdaptiveMaxPool2d"
-    summary = mark("Keeps the strongest answer of each region, at a size of your choice.")
+    summary = mark("Keeps the largest number of each region; you choose the output size.")
     help = mark(
-        "It cuts the image into as many regions as you ask for and keeps the largest number of each: whether a "
-        "pattern is there at all counts, not how often."
+        "Divides the image into the given number of regions and keeps the largest number of each: what "
+        "counts is whether a pattern is there, not how often."
     )
     signature: ClassVar[tuple[str, ...]] = ("output_size", "return_indices")
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"return_indices": (False,)}

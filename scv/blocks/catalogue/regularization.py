@@ -15,10 +15,9 @@ class Dropout(Elementwise):
     type = "Dropout"
     category = "regularization"
     stem = "dropout"
-    summary = mark("Switches off numbers at random while training.")
+    summary = mark("Sets random numbers to zero during training.")
     help = mark(
-        "No unit can rely on one other, so the network learns several ways to the answer and less by heart. When "
-        "predicting, everything is switched on."
+        "No unit can rely on a single other one, so the network overfits less. In prediction nothing is switched off."
     )
     signature: ClassVar[tuple[str, ...]] = ("p", "inplace")
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"training": (True,)}
@@ -30,7 +29,7 @@ class Dropout(Elementwise):
             minimum=0.0,
             maximum=1.0,
             main=True,
-            help=mark("The share that is switched off."),
+            help=mark("The share that is set to zero."),
         ),
     )
 
@@ -43,10 +42,10 @@ class Dropout2d(Dropout):
     """torch.nn.Dropout2d."""
 
     type = "Dropout2d"
-    summary = mark("Switches off whole channels at random while training.")
+    summary = mark("Sets random channels to zero during training.")
     help = mark(
-        "Neighbouring pixels say nearly the same, so switching off single ones changes little. Here a channel is on or "
-        "off as a whole."
+        "Neighbouring pixels are nearly the same, so switching off single ones changes little. This "
+        "switches whole channels off."
     )
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {"dropout2d": ("p", "training", "inplace")}
 

@@ -16,7 +16,7 @@ class Flatten(BlockType):
     type = "Flatten"
     category = "shape"
     stem = "flatten"
-    summary = mark("Lays the image out as one long row of numbers.")
+    summary = mark("Turns the image into one long row of numbers.")
     help = mark(
         "Convolutions work on images, Linear on rows. Flatten stands between them: it changes no number, it only "
         "forgets where each one was."
@@ -42,8 +42,8 @@ class Upsample(BlockType):
     stem = "upsample"
     summary = mark("Enlarges the image without learning anything.")
     help = mark(
-        "Nearest repeats each pixel, bilinear and bicubic draw smoothly between them. Followed by a convolution it "
-        "does the work of ConvTranspose2d without its chequered traces."
+        "nearest repeats each pixel; bilinear and bicubic give smooth transitions. Followed by a "
+        "convolution it replaces ConvTranspose2d without its checkerboard pattern."
     )
     signature: ClassVar[tuple[str, ...]] = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -63,14 +63,14 @@ class Upsample(BlockType):
             maximum=16,
             label="scale",
             main=True,
-            help=mark("How many times larger height and width become."),
+            help=mark("Factor by which height and width grow."),
         ),
         Choice(
             name="mode",
             default="nearest",
             options=("nearest", "bilinear", "bicubic"),
             main=True,
-            help=mark("How the new pixels are made."),
+            help=mark("How the new pixels are computed."),
         ),
     )
 

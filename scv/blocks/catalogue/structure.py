@@ -21,10 +21,10 @@ class Residual(Container):
     stem = "residual"
     fewest = 2
     most = 2
-    summary = mark("Adds what its blocks give to what came in.")
+    summary = mark("Adds the output of its blocks to its input.")
     help = mark(
-        "The main branch only has to learn what is to change; the shortcut carries the rest past it. That keeps the "
-        "signal alive in very deep networks. Where both differ in shape, a 1 × 1 convolution on the shortcut fits them."
+        "The main branch only has to learn the change; the shortcut passes the rest on. That lets very "
+        "deep networks learn. Where the shapes differ, a 1 × 1 convolution on the shortcut fits them."
     )
     signature: ClassVar[tuple[str, ...]] = ("main", "shortcut")
     required = 2
@@ -50,7 +50,7 @@ class Residual(nn.Module):
             return main
         raise ShapeError(
             "branches_differ",
-            say("Residual adds its branches, so both must give the same shape."),
+            say("Residual adds its branches, so both must have the same output shape."),
             say(
                 "main {main}, shortcut {shortcut}",
                 main=written(main),
@@ -85,7 +85,7 @@ class Parallel(Container):
     stem = "parallel"
     fewest = 2
     most = 6
-    summary = mark("Sends the same input through several branches and puts their answers together.")
+    summary = mark("Sends the same input through several branches and combines their outputs.")
     help = mark(
         "Each branch looks at the input in its own way, with small and large filters for instance. Concatenated, their "
         "channels stand side by side, as in Inception and DenseNet; added, they must have the same shape."
@@ -96,7 +96,7 @@ class Parallel(Container):
             default="concatenate",
             options=("concatenate", "add"),
             main=True,
-            help=mark("Put the channels side by side, or add the numbers."),
+            help=mark("Concatenate the channels, or add the numbers."),
         ),
     )
     helper = '''\
@@ -179,7 +179,7 @@ class SqueezeExcite(BlockType):
             minimum=1,
             maximum=_MAX_REDUCTION,
             main=True,
-            help=mark("How many times fewer numbers there are between the two layers than channels."),
+            help=mark("Channels divided by the size of the layer in between."),
         ),
     )
     helper = '''\

@@ -130,7 +130,7 @@ class Chains:
                 self._notes.report(node.source, say("The layers of a SqueezeExcite block have a bias here."))
             self._counted()
             return (Block("", kind.type, params),)
-        self._notes.report(node.source, say("Products can be taken only where they are those of SqueezeExcite."))
+        self._notes.report(node.source, say("A product can be imported only as part of SqueezeExcite."))
         return () if start is None else self.between(start, node.inputs[0], depth)
 
 

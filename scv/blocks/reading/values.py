@@ -328,7 +328,7 @@ class Notes:
 
     def refuse(self, node: ast.AST) -> None:
         """Note that a piece of code cannot be taken, in its own words."""
-        self.report(node, say("{code} cannot be taken.", code=self.code(node)))
+        self.report(node, say("{code} cannot be imported.", code=self.code(node)))
 
     def unknown(self, value: Unknown) -> None:
         """Note that a value is needed that cannot be said."""

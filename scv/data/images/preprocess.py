@@ -123,7 +123,7 @@ def _see(source: bytes | Image.Image, form: Form, steps: list[Step]) -> Seen:
         steps.append(Step(_SQUARED[form.fit](side), image))
         pixels = np.frombuffer(pixels_of(image), np.uint8).reshape(form.shape)
     if (np.ptp(pixels.reshape(channels, -1), axis=1) == 0).all():
-        notes.append(say("The whole image is one colour: there is nothing to see in it."))
+        notes.append(say("The whole image is one colour, so there is nothing to recognise."))
     return Seen(pixels.reshape(form.shape), tuple(steps), tuple(notes))
 
 
@@ -152,9 +152,9 @@ def _made_plain(image: Image.Image, mode: str, steps: list[Step]) -> Image.Image
     source, image = image, plain(image, mode)
     if clear and _is_flat(image) and not _is_flat(on_black := _on_black(source, mode)):
         image = on_black
-        steps.append(Step(say("What is transparent becomes black: on white it could not be seen."), _shown(image)))
+        steps.append(Step(say("Transparent pixels became black: on white nothing could be seen."), _shown(image)))
     elif clear:
-        steps.append(Step(say("What is transparent becomes white."), _shown(image)))
+        steps.append(Step(say("Transparent pixels became white."), _shown(image)))
     if mode == "L" and colored:
         steps.append(Step(say("In shades of grey."), _shown(image)))
     return image
@@ -186,14 +186,14 @@ def _handwriting(
     if form.upright:
         strokes = unslanted(strokes)
         straight = Image.fromarray((strokes * 255).astype(np.uint8))
-        steps.append(Step(say("Its slant was removed, as in the images of the dataset."), _shown(straight)))
+        steps.append(Step(say("Slant removed, as in the dataset's images."), _shown(straight)))
     fine, thicker = fitted(strokes, form, side)
     steps.append(Step(_fitted_text(form, thicker), _shown(Image.fromarray((fine * 255).round().astype(np.uint8)))))
     pixels = placed(fine, form, side)
     where = (
-        say("Its centre of mass in the middle of {side} × {side} pixels: what the network sees.", side=side)
+        say("Centre of mass moved to the middle of {side} × {side} pixels: what the network sees.", side=side)
         if form.centre == "mass"
-        else say("In the middle of {side} × {side} pixels: what the network sees.", side=side)
+        else say("Centred in {side} × {side} pixels: what the network sees.", side=side)
     )
     steps.append(Step(where, Image.fromarray(pixels)))
     return pixels
@@ -207,57 +207,57 @@ def _strokes(image: Image.Image, steps: list[Step], notes: list[Message]) -> NDA
         raise OwnImageError(message, tuple(steps))
     found = Image.fromarray((ink.strength * 255).astype(np.uint8))
     text = (
-        say("Light strokes on dark ground: found, and all else made black.")
+        say("Light strokes on a dark background: the strokes stay, all else became black.")
         if ink.light
-        else say("Dark strokes on light ground: found and made white, and all else black.")
+        else say("Dark strokes on a light background: the strokes became white, all else black.")
     )
     steps.append(Step(text, _shown(found)))
     if ink.ruled:
         notes.append(say("Ruled lines on the paper were left out."))
     if ink.others:
-        notes.append(say("There is more than one piece of writing; the largest was taken. Show one at a time."))
+        notes.append(say("There are several things written here; the largest was used. Show one at a time."))
     left, top, right, bottom = ink.box
     margin = round(_MARGIN * max(right - left, bottom - top))
     cut = found.crop((left - margin, top - margin, right + margin, bottom + margin))
-    steps.append(Step(say("Cut out around the strokes."), _shown(cut)))
+    steps.append(Step(say("Cropped to the strokes."), _shown(cut)))
     return ink.strength[top:bottom, left:right]
 
 
 def _fitted_text(form: Handwriting, thicker: float) -> Message:
     box = "{} × {}".format(*form.box)
     if thicker > 0.25:
-        return say("Fitted into {box} pixels, the strokes made thicker, like those of the dataset.", box=box)
+        return say("Scaled to {box} pixels; strokes made as thick as in the dataset.", box=box)
     if thicker < -0.25:
-        return say("Fitted into {box} pixels, the strokes made thinner, like those of the dataset.", box=box)
-    return say("Fitted into {box} pixels; the strokes are as thick as those of the dataset.", box=box)
+        return say("Scaled to {box} pixels; strokes made as thin as in the dataset.", box=box)
+    return say("Scaled to {box} pixels; strokes as thick as in the dataset already.", box=box)
 
 
 def _thing(image: Image.Image, side: int, steps: list[Step], notes: list[Message]) -> NDArray[np.uint8]:
     """A thing on a plain backdrop, as Xiao et al. 2017 made Fashion-MNIST: trimmed, fitted, the backdrop black."""
     image.thumbnail((_LOOK, _LOOK), Image.Resampling.BOX)
     values = on_black(np.asarray(image, dtype=np.float32))
-    steps.append(Step(say("The backdrop made black."), _shown(Image.fromarray(values.astype(np.uint8)))))
+    steps.append(Step(say("Background made black."), _shown(Image.fromarray(values.astype(np.uint8)))))
     thing = find_thing(values)
     if thing is None:
-        message = say("There is nothing on the backdrop. Show one thing on a plain ground, light or dark.")
+        message = say("No object was found. Show one object on a plain background, light or dark.")
         raise OwnImageError(message, tuple(steps))
     if thing.others:
-        notes.append(say("There is more than one thing on the image; the largest was taken. Show one at a time."))
+        notes.append(say("There is more than one object in the image; the largest was used. Show one at a time."))
     cut = Image.fromarray(thing.values.astype(np.uint8)).crop((thing.left, thing.top, thing.right, thing.bottom))
-    steps.append(Step(say("Cut out around what stands out from the backdrop."), _shown(cut)))
+    steps.append(Step(say("Cropped to the object, which stands out from the background."), _shown(cut)))
     scale = side / max(cut.size)
     size = (max(1, round(cut.width * scale)), max(1, round(cut.height * scale)))
     small = cut.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.UnsharpMask(1.0, 100, 0))
     whole = Image.new("L", (side, side), 0)
     whole.paste(small, ((side - size[0]) // 2, (side - size[1]) // 2))
-    steps.append(Step(say("In the middle of {side} × {side} pixels: what the network sees.", side=side), whole))
+    steps.append(Step(say("Centred in {side} × {side} pixels: what the network sees.", side=side), whole))
     return np.asarray(whole)
 
 
 _SQUARED = {
-    "crop": lambda side: say("The middle of it, {side} × {side} pixels: what the network sees.", side=side),
-    "pad": lambda side: say("All of it with white around, {side} × {side} pixels: what the network sees.", side=side),
-    "stretch": lambda side: say("All of it stretched to {side} × {side} pixels: what the network sees.", side=side),
+    "crop": lambda side: say("Centre crop, {side} × {side} pixels: what the network sees.", side=side),
+    "pad": lambda side: say("Padded with white to {side} × {side} pixels: what the network sees.", side=side),
+    "stretch": lambda side: say("Stretched to {side} × {side} pixels: what the network sees.", side=side),
 }
 
 

@@ -97,14 +97,14 @@ $end\
 
 _NO_VALIDATION = dict.fromkeys(("begin", "each", "end", "returned"), "")
 _VALIDATION = {
-    "begin": "    validates = []  # which of the images to learn from are for validation\n",
+    "begin": "    validates = []  # which of the training images are for validation\n",
     "each": """\
                 if kept == "train":
                     validates.append(place == "val")
 """,
     "end": """\
     if not any(validates):
-        raise SystemExit("There is no image for validation that can be read.")
+        raise SystemExit("There is no readable validation image.")
 """,
     "returned": ", torch.tensor(validates)",
 }

@@ -108,7 +108,7 @@ class Draft:
         name = class_name(text, names)
         if name not in names and len(names) >= MOST_CLASSES:
             raise ImagesError(
-                say("There are {count} classes; {most} are the most.", count=len(names) + 1, most=MOST_CLASSES)
+                say("There are {count} classes; at most {most} are allowed.", count=len(names) + 1, most=MOST_CLASSES)
             )
         (self.images / name).mkdir(parents=True, exist_ok=True)
         return name

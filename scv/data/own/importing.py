@@ -120,7 +120,9 @@ def refuse_classes(names: Sequence[str]) -> None:
             else say("There is no image left.")
         )
     if len(names) > MOST_CLASSES:
-        raise ImagesError(say("There are {count} classes; {most} are the most.", count=len(names), most=MOST_CLASSES))
+        raise ImagesError(
+            say("There are {count} classes; at most {most} are allowed.", count=len(names), most=MOST_CLASSES)
+        )
 
 
 def name_of(source: Path, options: ImageOptions) -> str:
@@ -366,7 +368,7 @@ def _refuse_too_few(summary: ImportSummary, planned: Plan, *, changed: bool) -> 
         if not summary.parted and count < LEAST_OF_A_CLASS:
             raise ImagesError(
                 say(
-                    "The class {name} would have {count} images; {least} are the least.",
+                    "The class {name} would have {count} images; at least {least} are needed.",
                     name=foreign(name),
                     count=count,
                     least=LEAST_OF_A_CLASS,
@@ -382,21 +384,19 @@ def _refuse_too_few(summary: ImportSummary, planned: Plan, *, changed: bool) -> 
             )
         if not counts[0]:
             raise ImagesError(
-                say("The class {name} would have no image to learn from.", name=foreign(name))
+                say("The class {name} would have no training image.", name=foreign(name))
                 if changed
-                else say("The class {name} has no image to learn from that can be read.", name=foreign(name))
+                else say("The class {name} has no readable training image.", name=foreign(name))
             )
     if not any(summary.test):
-        raise ImagesError(
-            say("There would be no image for the test.")
-            if changed
-            else say("There is no image for the test that can be read.")
-        )
+        raise ImagesError(say("There would be no test image.") if changed else say("There is no readable test image."))
     if not any(summary.validation) and any(part == "val" for _, part, _ in planned.images):
-        raise ImagesError(say("There is no image for validation that can be read."))
+        raise ImagesError(say("There is no readable validation image."))
     count = sum(summary.train) + sum(summary.validation) + sum(summary.test)
     if count > MOST_FILES:
-        raise ImagesError(say("There would be {count} images; {most} are the most.", count=count, most=MOST_FILES))
+        raise ImagesError(
+            say("There would be {count} images; at most {most} are allowed.", count=count, most=MOST_FILES)
+        )
 
 
 def _nobody(done: int, total: int) -> None:

@@ -89,12 +89,12 @@ def taken(summary: ImportSummary) -> list[Message]:
     counts = {"train": sum(summary.train), "test": sum(summary.test)}
     messages = [
         say(
-            "{train} images to learn from, {validation} for validation and {test} to test.",
+            "{train} training, {validation} validation and {test} test images.",
             **counts,
             validation=sum(summary.validation),
         )
         if any(summary.validation)
-        else say("{train} images to learn from and {test} to test.", **counts)
+        else say("{train} training images and {test} test images.", **counts)
     ]
     return messages + left_out(summary.refused)
 
@@ -103,7 +103,7 @@ def left_out(refused: Mapping[str, Names]) -> list[Message]:
     """A sentence for each reason of `REASONS`."""
     return [
         say(
-            "Left out, {reason}: {count} ({names}).",
+            "Skipped, {reason}: {count} ({names}).",
             reason=Message(text),
             count=refused[reason].count,
             names=_listed(refused[reason]),
@@ -125,8 +125,7 @@ def _few(summary: ImportSummary) -> Message | None:
     if not few.count:
         return None
     return say(
-        "Classes with fewer than {few} images to learn from: {count} ({names}). With more of them a network "
-        "learns better.",
+        "Classes with fewer than {few} training images: {count} ({names}). More images give a better network.",
         few=FEW,
         count=few.count,
         names=_listed(few),
@@ -139,8 +138,8 @@ def _unbalanced(summary: ImportSummary) -> Message | None:
     if counts[largest] <= UNBALANCED * counts[smallest]:
         return None
     return say(
-        "{largest} has {times} times as many images as {smallest}: a network learns to answer with the "
-        "larger class when in doubt. Add images to the smaller one.",
+        "{largest} has {times} times as many images as {smallest}: the network will prefer the larger "
+        "class. Add images to the smaller one.",
         largest=foreign(largest),
         times=counts[largest] // counts[smallest],
         smallest=foreign(smallest),
@@ -155,8 +154,8 @@ def _unvalidated(summary: ImportSummary) -> Message | None:
     if not missing.count:
         return None
     return say(
-        "Classes without a validation image, so that they do not count where the best epoch is chosen: {count} "
-        "({names}).",
+        "Classes without a validation image, which therefore do not count when the best epoch is "
+        "chosen: {count} ({names}).",
         count=missing.count,
         names=_listed(missing),
     )
@@ -167,7 +166,7 @@ def _untested(summary: ImportSummary) -> Message | None:
     if not untested.count:
         return None
     return say(
-        "Classes without an image in the test, so that it says nothing about them: {count} ({names}).",
+        "Classes without a test image, about which the test says nothing: {count} ({names}).",
         count=untested.count,
         names=_listed(untested),
     )

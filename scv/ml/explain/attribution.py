@@ -288,7 +288,7 @@ def _cam_method(layer: CamLayer | None, shape: Shape, tiles: Sprite | None) -> M
     return Method(
         name="grad_cam",
         title=say("Grad-CAM"),
-        meaning=say("Where the last feature maps hold what raises the score."),
+        meaning=say("Places in the last feature maps that raise the score."),
         settings=settings,
         signed=False,
         legend=legend(SEQUENTIAL, 0, 1),
@@ -303,12 +303,16 @@ def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Sprite | None
     notes = []
     if not gap <= GAP:
         notes.append(
-            say("Even {steps} steps leave a gap of {gap} %: read these maps with care.", steps=steps, gap=_percent(gap))
+            say(
+                "Even {steps} steps leave a gap of {gap} %: do not rely on these maps.",
+                steps=steps,
+                gap=_percent(gap),
+            )
         )
     return Method(
         name="integrated_gradients",
         title=say("Integrated gradients"),
-        meaning=say("How much each pixel adds to the score, or takes from it, compared with an empty image."),
+        meaning=say("How much each pixel raises or lowers the score, compared with an empty image."),
         settings=say("up to {steps} steps, gap at most {gap} %", steps=steps, gap=_percent(gap)),
         signed=True,
         legend=legend(SIGNED, -1, 1),

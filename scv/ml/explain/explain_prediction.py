@@ -15,7 +15,7 @@ from scv.ml.trained import Trained
 from scv.report.prediction import Prediction
 
 _NO_MAPS = say("No convolution of this network gives maps of more than one point, so there is no Grad-CAM.")
-_NOTHING = say("Nothing in the last feature maps speaks for the answer, so Grad-CAM has nothing to show.")
+_NOTHING = say("Nothing in the last feature maps supports the prediction, so Grad-CAM has nothing to show.")
 _BUDGET = 1e9
 """Multiply-adds that occlusion may take where Grad-CAM shows nothing: some 50 ms on one core."""
 
@@ -54,11 +54,10 @@ def explain(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | No
 
 def _how_to_read(layer: CamLayer, name: str) -> Message:
     if not layer.flattened:
-        return say("The brighter a place, the more it speaks for {name} (Grad-CAM).", name=name)
+        return say("The brighter a place, the more it supports {name} (Grad-CAM).", name=name)
     return say(
-        "The brighter a place, the more it speaks for {name}. A rough hint: a Flatten "
-        "follows these maps, and Grad-CAM takes means over places that this network tells "
-        "apart.",
+        "The brighter a place, the more it supports {name}. Only a rough hint: a Flatten follows these "
+        "maps, so this network tells places apart over which Grad-CAM averages.",
         name=name,
     )
 

@@ -154,7 +154,7 @@ WAYS: tuple[Way, ...] = (
     Way(
         "shift",
         say("Shift"),
-        say("Moved in a random direction; what comes in repeats the rim."),
+        say("Moved in a random direction; the edge pixels fill the gap."),
         _SHARE,
         (0.04, 0.08, 0.12, 0.16, 0.2),
         _shift,
@@ -170,7 +170,7 @@ WAYS: tuple[Way, ...] = (
     Way(
         "contrast",
         say("Contrast"),
-        say("All numbers drawn towards the image's mean; the amount is what is left of the contrast."),
+        say("All pixels move towards the image's mean; the amount is the contrast that remains."),
         say("of the contrast"),
         (0.75, 0.5, 0.3, 0.15, 0.05),
         _contrast,
@@ -178,7 +178,7 @@ WAYS: tuple[Way, ...] = (
     Way(
         "occlusion",
         say("Occlusion"),
-        say("A window at a random place is covered with the background."),
+        say("A window at a random position is covered with the background."),
         _SHARE,
         (0.2, 0.3, 0.4, 0.5, 0.6),
         _occlusion,
@@ -262,14 +262,14 @@ def _verdict(images: int, clean: Level, corruptions: tuple[Corruption, ...]) -> 
     worst, best = max(corruptions, key=lost), min(corruptions, key=lost)
     if lost(worst) - lost(best) < 2 * sqrt(0.25 / images):
         return say(
-            "Hardest for it: {worst}, {most} points lost on average; but with {count} images it is not certain which "
-            "kind is hardest.",
+            "Most harmful: {worst}, {most} percentage points lost on average. With {count} images it is not "
+            "certain which one is most harmful.",
             worst=worst.title,
             most=f"{100 * lost(worst):.1f}",
             count=images,
         )
     return say(
-        "Hardest for it: {worst}, {most} points lost on average. Easiest: {best}, {least}.",
+        "Most harmful: {worst}, {most} percentage points lost on average. Least harmful: {best}, {least}.",
         worst=worst.title,
         most=f"{100 * lost(worst):.1f}",
         best=best.title,

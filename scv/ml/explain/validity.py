@@ -182,8 +182,8 @@ def make_validity(
         randomization_images=few,
         randomizations=tuple(_randomization(method, steps[method], tiles[method], folder) for method in methods),
         caution=say(
-            "Images with pixels taken away are unlike any that it learned from, so these curves compare maps of one "
-            "network; they are no measure between networks."
+            "Images with removed pixels are unlike the training images. So these curves compare maps of one "
+            "network, not networks with each other."
         ),
     )
 
@@ -230,12 +230,16 @@ def _standard_error(gains: Tensor) -> float:
 
 def _deletion_verdict(advantage: float, error: float, images: int) -> tuple[Grade, Message]:
     if images < _FEWEST:
-        return "fair", say("Nothing can be told from {images} images.", images=images)
+        return "fair", say("{images} images are too few to tell.", images=images)
     if advantage > 2 * error:
-        return "good", say("It finds what counts: deleting its pixels first lowers the answer sooner than chance does.")
+        return "good", say(
+            "It finds what matters: removing its pixels first lowers the score sooner than removing random ones."
+        )
     if advantage < -2 * error:
-        return "poor", say("It misses what counts: deleting its pixels first lowers the answer later than chance does.")
-    return "fair", say("Nothing can be told: deleting its pixels first does no more than chance does.")
+        return "poor", say(
+            "It misses what matters: removing its pixels first lowers the score later than removing random ones."
+        )
+    return "fair", say("Unclear: removing its pixels first does no more than removing random ones.")
 
 
 def _randomization(
@@ -244,14 +248,17 @@ def _randomization(
     left = abs(steps[-1].similarity)
     grade: Grade
     if left <= _UNRELATED:
-        grade, verdict = "good", say("It depends on what was learned: with random weights the map becomes another one.")
+        grade, verdict = "good", say("It depends on the learned weights: with random weights the map changes.")
     elif left <= _RELATED:
         grade, verdict = (
             "fair",
-            say("In part it shows the image itself: with random weights some of the map remains."),
+            say("In part it shows only the image: with random weights some of the map remains."),
         )
     else:
-        grade, verdict = "poor", say("It shows the image more than the network: with random weights the map remains.")
+        grade, verdict = (
+            "poor",
+            say("It shows the image rather than what the network learned: with random weights the map remains."),
+        )
     return Randomization(
         method=method,
         steps=tuple(steps),

@@ -38,7 +38,7 @@ _TRIAL = 3
 _TOLERANCE = 1e-3
 """How far a trial may be off, in shares of the largest logit: rounding stays far below, a wrong operator far above."""
 
-_OTHER_NUMBERS = say("its numbers would be others.")
+_OTHER_NUMBERS = say("its numbers would differ.")
 
 
 def export_onnx(trained: Trained, path: Path) -> None:

@@ -120,9 +120,9 @@ def _of_classes(trained: Trained, real: _Real, folder: Path, on_progress: OnProg
         looked_at=real.looked_at,
         tiles=_written(folder, "maximization", flat, seeds * 4),
         method=say(
-            "Made from noise in {steps} steps that raise the score: the plainest image found "
-            "that scores higher than every test image of the class that was looked at. It "
-            "shows what this network goes by, which need not be what people see.",
+            "Made from noise in {steps} steps that raise the score: the simplest image found that scores "
+            "higher than every test image of the class that was compared. It shows what the network looks "
+            "for, which may differ from what people see.",
             steps=STEPS,
         ),
         notes=tuple(notes),

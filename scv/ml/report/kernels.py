@@ -42,14 +42,15 @@ def first_kernels(trained: Trained, layers: Sequence[Layer], folder: Path) -> tu
             return _drawn(layer, module.weight.reshape(-1, *seen), "template", folder), None
         if isinstance(module, nn.ConvTranspose2d):
             return None, say(
-                "The first layer, {block}, spreads pixels instead of looking for patterns.", block=layer.checked.id
+                "The first layer, {block}, spreads pixels and does not look for patterns.", block=layer.checked.id
             )
     return None, say("No layer of the network compares pixels with weights.")
 
 
 def _not_pixels(layer: Layer) -> Message:
     return say(
-        "The first layer with weights, {block}, does not see the image's own pixels, so its weights are no image.",
+        "The first layer with weights, {block}, does not get the image's own pixels, so its weights "
+        "cannot be shown as an image.",
         block=layer.checked.id,
     )
 

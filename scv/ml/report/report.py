@@ -119,17 +119,17 @@ def _summary(work: Work, on_progress: OnProgress) -> msgspec.Struct:
 
 SECTIONS: tuple[Section, ...] = (
     Section("layers", mark("Layers"), alone(make_layers), 1),
-    Section("metrics", mark("How good it is"), _metrics, 3),
-    Section("mistakes", mark("What it gets wrong"), of_answers(make_mistakes), 0.1),
+    Section("metrics", mark("Test results"), _metrics, 3),
+    Section("mistakes", mark("Mistakes"), of_answers(make_mistakes), 0.1),
     Section("summary", mark("Summary"), _summary, 0.1, kept=False),
-    Section("similarity", mark("How alike its layers are"), alone(make_similarity), 2),
-    Section("maximization", mark("What it would like to see"), alone(make_maximization), 10),
-    Section("activation", mark("What excites its channels"), alone(make_activation), 8),
+    Section("similarity", mark("Layer similarity"), alone(make_similarity), 2),
+    Section("maximization", mark("What maximally activates it"), alone(make_maximization), 10),
+    Section("activation", mark("What activates each channel"), alone(make_activation), 8),
     Section("attribution", mark("Where it looks"), of_answers(make_attribution), 6),
-    Section("robustness", mark("When images become worse"), alone(make_robustness), 6),
-    Section("validity", mark("Whether the explanations can be trusted"), of_answers(make_validity), 8),
+    Section("robustness", mark("Robustness to degraded images"), alone(make_robustness), 6),
+    Section("validity", mark("Can the maps be trusted?"), of_answers(make_validity), 8),
     Section("labels", mark("Labels that may be wrong"), alone(make_labels), 6),
-    Section("parity", mark("Whether what is taken away answers the same"), alone(make_parity), 2),
+    Section("parity", mark("Do the exports match?"), alone(make_parity), 2),
 )
 """All sections in the order in which they are made: the first takes a second for any network of a starter's size."""
 
@@ -207,9 +207,7 @@ def _refuse_unwritable(made: msgspec.Struct) -> None:
 
 def _failure(error: Exception) -> FailedSection:
     if isinstance(error, msgspec.ValidationError):
-        message = say(
-            "The network's answers are not numbers, or are infinitely large: nothing can be said about them here."
-        )
+        message = say("The network's outputs are not numbers (NaN) or infinite, so this part cannot be made.")
     elif is_out_of_memory(error):
         message = say("The memory is too small for this part of the report.")
     else:

@@ -50,13 +50,13 @@ def _accuracy(metrics: Metrics) -> Sentence:
     values = {"accuracy": percent(metrics.accuracy), "images": f"{metrics.images:,}", "chance": percent(chance)}
     if metrics.accuracy < guessing(classes) or metrics.accuracy <= metrics.most_frequent:
         message = say(
-            "It gets {accuracy} of {images} test images right, no more than by always naming the same class "
-            "({chance}) or by guessing.",
+            "Test accuracy {accuracy} ({images} images). This is no better than guessing or always "
+            "predicting the most frequent class ({chance}).",
             **values,
         )
         return Sentence("metrics", "bad", message)
     message = say(
-        "It gets {accuracy} of {images} test images right. Always naming the most frequent class would get {chance}.",
+        "Test accuracy {accuracy} ({images} images). Always predicting the most frequent class would give {chance}.",
         **values,
     )
     return Sentence("metrics", "good" if metrics.accuracy >= (1 + chance) / 2 else "fair", message)
@@ -64,7 +64,7 @@ def _accuracy(metrics: Metrics) -> Sentence:
 
 def _certainty(metrics: Metrics) -> Sentence:
     message = say(
-        "For images of the same kind the true share lies between {low} and {high}, nineteen times in twenty.",
+        "Confidence interval (95 %): {low} to {high}.",
         low=percent(metrics.low),
         high=percent(metrics.high),
     )
@@ -79,15 +79,15 @@ def _validation(metrics: Metrics, result: Result, trained: Trained, resident: Re
     values = {"validation": percent(result.validation_accuracy), "test": percent(metrics.accuracy)}
     apart = metrics.accuracy - result.validation_accuracy
     if abs(apart) <= max(_APART, 2 * chance):
-        message = say("Validation promised {validation}, the test gives {test}: as expected.", **values)
+        message = say("Validation accuracy was {validation}, test accuracy is {test}: as expected.", **values)
         return Sentence("summary", "good", message)
     if apart > 0:
         message = say(
-            "Validation promised {validation}, the test gives {test}: the test images may be easier.", **values
+            "Validation accuracy was {validation}, test accuracy is {test}: the test images may be easier.", **values
         )
         return Sentence("summary", "fair", message)
     message = say(
-        "Validation promised {validation}, the test gives only {test}: rely on the test.",
+        "Validation accuracy was {validation}, test accuracy is only {test}: rely on the test.",
         **values,
     )
     return Sentence("summary", "bad", message)
@@ -97,15 +97,15 @@ def _confused(metrics: Metrics) -> list[Sentence]:
     """The most frequent mistake. The cells of mistakes come first."""
     cell = metrics.confusion.cells[0]
     if cell.label == cell.predicted:
-        return [Sentence("metrics", "good", say("It makes no mistake on the test images."))]
+        return [Sentence("metrics", "good", say("No mistakes on the test images."))]
     if cell.count == 1 and not _good(metrics):
         return []
     if cell.count == 1:
-        message = say("No mistake happens twice: it confuses no two classes more than others.")
+        message = say("No confusion occurs more than once.")
         return [Sentence("metrics", "good", message)]
     label = metrics.classes[cell.label]
     message = say(
-        "It most often takes {label} for {predicted}: {count} of {support} images.",
+        "Most frequent confusion: {label} predicted as {predicted} ({count} of {support} images).",
         label=foreign(label.name),
         predicted=foreign(metrics.classes[cell.predicted].name),
         count=f"{cell.count:,}",
@@ -125,7 +125,7 @@ def _classes(metrics: Metrics) -> list[Sentence]:
     found = []
     if known(best) > known(worst):
         message = say(
-            "It knows {best} best ({best_share} of its images are right) and {worst} least ({worst_share}).",
+            "Best class: {best} ({best_share} correct). Worst class: {worst} ({worst_share} correct).",
             best=foreign(best.name),
             best_share=percent(known(best)),
             worst=foreign(worst.name),
@@ -135,7 +135,7 @@ def _classes(metrics: Metrics) -> list[Sentence]:
     never = [row for row in rows if not row.predicted]
     if never:
         message = say(
-            "It never names {count} of the classes, such as {name}.", count=len(never), name=foreign(never[0].name)
+            "It never predicts {count} of the classes, such as {name}.", count=len(never), name=foreign(never[0].name)
         )
         found.append(Sentence("metrics", "bad", message))
     return found
@@ -146,12 +146,12 @@ def _calibration(metrics: Metrics) -> Sentence:
     values = {"sure": percent(sure), "right": percent(metrics.accuracy)}
     apart = sure - metrics.accuracy
     if abs(apart) <= max(_APART, 2 * _deviation(metrics)):
-        message = say("It is as often right as it is sure: {sure} sure on average, {right} right.", **values)
+        message = say("Well calibrated: mean confidence {sure}, accuracy {right}.", **values)
         return Sentence("metrics", "good", message)
     if apart > 0:
-        message = say("It is too sure of itself: {sure} sure on average, but only {right} right.", **values)
+        message = say("Overconfident: mean confidence {sure}, but accuracy only {right}.", **values)
         return Sentence("metrics", "bad" if apart > 0.1 else "fair", message)
-    message = say("It is better than it believes: {sure} sure on average, and {right} right.", **values)
+    message = say("Underconfident: mean confidence {sure}, accuracy {right}.", **values)
     return Sentence("metrics", "fair", message)
 
 
@@ -159,7 +159,7 @@ def _suspects(mistakes: Mistakes) -> list[Sentence]:
     if not mistakes.suspects.found:
         return []
     message = say(
-        "In {count} of its wrong answers the network is so sure that the label may be wrong instead: have a look.",
+        "{count} wrong predictions have such high confidence that the label may be wrong instead.",
         count=f"{mistakes.suspects.found:,}",
     )
     return [Sentence("mistakes", "fair", message)]

@@ -35,11 +35,11 @@ def accept(document: Document, settings: TrainingSettings, resident: Resident, p
         raise InvalidDocumentError(result)
     images = len(parts.train)
     if not len(parts.validation):
-        message = say("Each class has a single image, so that none can be held out to validate. Add images.")
+        message = say("Each class has a single image, so none can be held out for validation. Add images.")
         raise TrainingError("too_few_images", message)
     if settings.batch_size > images:
         message = say(
-            "A batch of {batch} is more than the {images} images that are trained on. Try {images} or fewer.",
+            "A batch of {batch} is larger than the training set of {images} images. Try {images} or fewer.",
             batch=settings.batch_size,
             images=images,
         )
@@ -64,7 +64,7 @@ def sound(loss: float, settings: TrainingSettings) -> float:
     """The loss, unchanged. Raises `TrainingError` where it is so large that no training recovers, or not a number."""
     if not loss < _HOPELESS:
         message = say(
-            "The loss grew beyond all measure: the training diverged. Try a smaller learning rate, such as {rate}.",
+            "The training diverged: the loss became infinite. Try a smaller learning rate, such as {rate}.",
             rate=f"{lower_rate(settings):g}",
         )
         raise TrainingError("diverged", message)
@@ -80,8 +80,8 @@ def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> No
     guess = log(classes)
     if trained.accuracy < guessing(classes) and trained.loss > 10 * guess:
         message = say(
-            "The answers are guesses with a loss of {loss}, where honest guesses have {guess}: the learning rate "
-            "{rate} is too large for {optimizer}. Try {better}.",
+            "The predictions are guesses with a loss of {loss}; random guesses have {guess}. The learning "
+            "rate {rate} is too large for {optimizer}. Try {better}.",
             loss=f"{trained.loss:.3g}",
             guess=f"{guess:.3g}",
             rate=f"{settings.learning_rate:g}",
@@ -94,8 +94,8 @@ def refuse_ruins(trained: Score, classes: int, settings: TrainingSettings) -> No
 def no_numbers(settings: TrainingSettings) -> Message:
     """The message about a trained network that answers with NaN or infinity."""
     return say(
-        "The network's answers are no numbers: its weights grew beyond all measure in the training. Train it again "
-        "with a smaller learning rate, such as {rate}.",
+        "The network's outputs are not numbers (NaN): the training diverged. Train it again with a "
+        "smaller learning rate, such as {rate}.",
         rate=f"{lower_rate(settings):g}",
     )
 

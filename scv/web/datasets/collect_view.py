@@ -99,7 +99,7 @@ class CollectPage:
         small = [card.name for card in filled if card.images < LEAST_OF_A_CLASS and card.name not in self.before]
         if self.kind == "images" and small:
             return say(
-                "Each class needs {least} images; too few are in: {names}.",
+                "Each class needs {least} images; these have too few: {names}.",
                 least=LEAST_OF_A_CLASS,
                 names=", ".join(small[:5]) + (", …" if len(small) > 5 else ""),
             )

@@ -100,9 +100,9 @@ def may_train(user: User, thing: Model | Run) -> bool:
 def refuse_without_images(user: User, thing: Model | Run) -> None:
     """Raise `RefusedError` where the user may not, or can not, train on it."""
     if is_gone(thing):
-        raise RefusedError(say("The images that it learned from were deleted. Have the model learn from others."))
+        raise RefusedError(say("The dataset was deleted. Choose another dataset for this model."))
     if not may_train(user, thing):
-        raise RefusedError(say("Its images are private again. Have the model learn from others."))
+        raise RefusedError(say("The dataset is private again. Choose another dataset for this model."))
 
 
 def failure_of(dataset: Dataset) -> Message | None:

@@ -38,7 +38,7 @@ class Room:
     def too_large(self) -> Message:
         """Why more than `most` is refused."""
         if self.upload <= self.left:
-            return say("This is larger than {most} MB, which is the most at once.", most=self.upload // MB)
+            return say("This is larger than {most} MB, the limit for one upload.", most=self.upload // MB)
         return say(
             "There is no room for this: your datasets may take {quota} MB, of which {left} MB are left. Delete what "
             "you no longer need.",

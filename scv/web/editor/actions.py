@@ -24,7 +24,7 @@ def operations_of(form: Form, document: Document, clipboard: tuple[Block, ...], 
             return (Remove(chosen_block(document, place).id),)
         case "paste":
             if not clipboard:
-                raise RefusedError(say("Nothing was copied yet: choose a block and press Copy first."))
+                raise RefusedError(say("Nothing was copied yet: select a block and press Copy first."))
             spot, position = next_spot(document, place)
             return (Paste(clipboard, position, spot.into, spot.branch),)
         case _:
@@ -76,5 +76,5 @@ def chosen_block(document: Document, place: Place) -> Block:
     """The block that is looked at, with all that it holds. Raises `RefusedError` where there is none."""
     block = taken(document, place.block) if place.block else None
     if block is None:
-        raise RefusedError(say("No block is chosen."))
+        raise RefusedError(say("No block is selected."))
     return block

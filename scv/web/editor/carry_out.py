@@ -94,7 +94,7 @@ async def start_runs(opened: Opened, form: Form, limits: Settings) -> list[Run]:
     result = check(edit.document, dataset.shape, dataset.classes)
     if not result.ok:
         block, problem = errors(result)[0]
-        raise RefusedError(say("It cannot be trained yet. {problem}", problem=in_place(block, problem)))
+        raise RefusedError(say("This network cannot be trained yet. {problem}", problem=in_place(block, problem)))
     refuse_without_images(opened.user, version.model)
     await refuse_too_much(opened.session, limits, version, dataset, edit.document, edit.settings)
     return await runs.create_runs(opened.session, version, limits.queued_per_user)
@@ -110,7 +110,7 @@ def _worked_out(edit: Edit, action: str, dataset: DatasetInfo) -> tuple[Edit, Me
         case "repair":
             repaired = repair_all(edit.document, dataset.shape, dataset.classes)
             left = len(errors(check(repaired.document, dataset.shape, dataset.classes)))
-            said = say("{count} repairs made, {left} errors left.", count=len(repaired.applied), left=left)
+            said = say("{count} fixed, {left} errors left.", count=len(repaired.applied), left=left)
             return msgspec.structs.replace(edit, document=repaired.document), said
         case "recommend":
             facts = network_facts(edit.document, check(edit.document, dataset.shape, dataset.classes))
@@ -144,4 +144,4 @@ async def _move_in_history(opened: Opened, edit: Edit, action: str) -> tuple[Edi
     came = new_blocks(edit.document, version.document)
     block, branch = (came[0], None) if came else (edit.block, edit.branch)
     edit = msgspec.structs.replace(edit, document=version.document, done=(), block=block, branch=branch)
-    return edit, say("Undone.") if action == "undo" else say("Done again.")
+    return edit, say("Undone.") if action == "undo" else say("Redone.")

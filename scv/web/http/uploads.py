@@ -181,7 +181,7 @@ async def _read(request: AnyRequest, writer: "W", most: int, too_large: Message)
     except TimeoutError as error:
         raise cut_off from error
     except ParserLimitReached as error:
-        raise TooLargeError(say("These are too many files at once: {most} are the most.", most=_MOST_PARTS)) from error
+        raise TooLargeError(say("Too many files at once: at most {most} are allowed.", most=_MOST_PARTS)) from error
     except MultipartError as error:
         raise cut_off from error
     except UnicodeDecodeError as error:

@@ -259,7 +259,7 @@ async def _chosen(services: Services, user: User, name: str) -> DatasetInfo:
     try:
         info = await find_for(services, user, name)
     except NotFoundError as error:
-        raise RefusedError(say("Choose the images that it learns from.")) from error
+        raise RefusedError(say("Choose a dataset.")) from error
     if (await state_of(services, info)).kind == "failed":
         raise RefusedError(
             say("{dataset} is not ready: its last preparation failed. Its page says why.", dataset=info.title)

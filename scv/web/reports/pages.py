@@ -144,7 +144,7 @@ def _entry(part: RenderedSection, state: ReportState) -> ContentsEntry:
         case "failed":
             return ContentsEntry(part, note=say("failed"))
         case "waiting":
-            return ContentsEntry(part, note=say("waits"))
+            return ContentsEntry(part, note=say("in the queue"))
         case "working" if state.section_share is None:
             return ContentsEntry(part, note=say("interrupted"))
         case "working":

@@ -19,9 +19,7 @@ from scv.web.reports.addresses import SectionLink
 from scv.web.reports.sections.context import SectionContext
 from scv.web.reports.sections.order import SECTIONS
 
-DAMAGED = say(
-    "What is stored of this part is damaged, or was made by another version of SCV. Have the report made again."
-)
+DAMAGED = say("This part is damaged, or was made by another version of SCV. Make the report again.")
 
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from scv.web.tasks.view import TaskButton, TaskView, progress_view, stop_button,
 Kind = Literal["complete", "working", "stopped", "failed", "unwanted", "impossible"]
 
 NO_WEIGHTS = say("This run has no weights, so there is nothing to report on.")
-GOES_ON = say("The test images are for the end: the report is made when the run has ended.")
-NO_IMAGES = say("The images that it learned from were deleted. What is missing of the report cannot be made any more.")
+GOES_ON = say("The report uses the test images. It is made when the run has ended.")
+NO_IMAGES = say("The dataset was deleted. The missing parts of the report cannot be made any more.")
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _progress(task: Task, run: Run, problem: Message | None) -> TaskView:
     waits = task.state == "queued"
     return progress_view(
         task,
-        title=say("The report waits for its turn") if waits else say("The report is being made"),
-        notes=(say("It begins as soon as the reports before it are done."),) if waits else (),
+        title=say("The report is in the queue") if waits else say("The report is being made"),
+        notes=(say("It starts when the reports before it in the queue are done."),) if waits else (),
         problem=problem,
         buttons=(stop_button(f"/runs/{run.id}/report/stop", task, id="stop-report"),),
     )

@@ -68,8 +68,8 @@ def offers(run: Run, files: Files) -> tuple[Offer, ...]:
         *_network_offers(run, folder, weights, done, with_report),
         *_table_offers(run, done, with_report),
         Offer(
-            mark("Certificate"),
-            mark("How exactly script and ONNX file answer as the network does, with versions and date."),
+            mark("Test certificate"),
+            mark("How closely script and ONNX file match the network, with versions and date."),
             (DownloadLink("JSON", f"{_files_of(run)}/{CERTIFICATE}"),) if "parity" in done else (),
             None if "parity" in done else with_report,
         ),
@@ -90,7 +90,7 @@ def _network_offers(
     return (
         Offer(
             mark("Weights"),
-            mark("What it learned, for PyTorch: safetensors, which runs no code when it is read."),
+            mark("Weights for PyTorch as safetensors, a format that runs no code when it is loaded."),
             (DownloadLink("safetensors", f"/runs/{run.id}/weights.safetensors", weights),) if weights else (),
             None if weights else with_report,
         ),
@@ -137,14 +137,18 @@ def _table_offers(run: Run, done: Collection[str], with_report: Message) -> tupl
             say("The run did not finish."),
         ),
         offer(
-            mark("Figures of each class"),
+            mark("Scores of each class"),
             mark("How many images, precision, recall and F1."),
             "classes",
             reported,
             with_report,
         ),
         offer(
-            mark("Confusions"), mark("How often each class was taken for which."), "confusion", reported, with_report
+            mark("Confusion matrix"),
+            mark("How often each class was predicted as another."),
+            "confusion",
+            reported,
+            with_report,
         ),
     )
 

@@ -107,10 +107,8 @@ def refuse_time(
         return
     raise RefusedError(
         say(
-            (
-                "Judging by run {run}, this training takes about {minutes} minutes, and {limit} is "
-                "the most allowed here. {advice}"
-            ),
+            "Judging by run {run}, this training takes about {minutes} minutes, and {limit} is "
+            "the most allowed here. {advice}",
             run=estimate.run_id,
             minutes=_minutes(estimate.one),
             limit=f"{limits.run_minutes:g}",
@@ -127,5 +125,5 @@ def _minutes(seconds: float) -> str:
 
 def _fewer_epochs(fits: int) -> Message:
     if fits:
-        return say("Epochs that would fit: {epochs}.", epochs=fits)
-    return say("Not even one epoch would fit: try a smaller network, or less training data.")
+        return say("At most {epochs} epochs would fit.", epochs=fits)
+    return say("Not even one epoch would fit: try a smaller network or fewer training images.")

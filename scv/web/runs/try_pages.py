@@ -37,7 +37,7 @@ MOST_BYTES = 48 * 2**20
 NO_WEIGHTS = say(
     "This run has no weights that could answer. Let it train to its end, or stop it after its first epoch."
 )
-_TOO_LARGE = say("These images are too large to be sent at once: {size} MB are the most.", size=MOST_BYTES // 2**20)
+_TOO_LARGE = say("These images are too large to send at once: at most {size} MB.", size=MOST_BYTES // 2**20)
 
 Tool = Literal["draw", "files", "camera"]
 

@@ -89,7 +89,7 @@ class _Unknown(KindOnPages):
         return None
 
 
-NOTHING_TO_TRY = say("What it was to be made of is not there any more.")
+NOTHING_TO_TRY = say("The files it needs are not there any more.")
 
 _KINDS: dict[str, KindOnPages] = {"prepare": _Preparation(), "version": _Version(), "report": _Report()}
 

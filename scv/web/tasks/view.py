@@ -8,7 +8,7 @@ from scv.message import Message, say
 from scv.stage import Stage
 from scv.web.http.services import Services
 
-WAITING = say("Waiting for its turn")
+WAITING = say("In the queue")
 STARTING = say("Starting …")
 STOPPED = say("It was stopped.")
 

@@ -146,15 +146,15 @@ BAD: dict[Callable[[Path], None], str] = {
     an_empty_file: "no zip file, or only a part of one",
     an_empty_zip: "a folder for each class",
     one_class: "only one class, a",
-    a_thousand_classes: "There are 1000 classes; 200 are the most",
+    a_thousand_classes: "There are 1000 classes; at most 200 are allowed",
     no_class_folders: "a folder for each class",
     a_class_with_control_characters: "not UTF-8 or holds control characters",
     a_class_that_is_not_utf_8: "not UTF-8 or holds control characters",
     a_zip_in_a_zip: "a folder for each class",
     drawings_alone: "a folder for each class",
     a_class_without_a_readable_image: "The class c needs 5 images that can be read; 0 were found",
-    a_test_without_a_readable_image: "no image for the test",
-    a_test_of_another_class: "The class zebra has no image to learn from",
+    a_test_without_a_readable_image: "no readable test image",
+    a_test_of_another_class: "The class zebra has no readable training image",
     too_many_files: "is too large: 50 files",
 }
 

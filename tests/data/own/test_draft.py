@@ -77,7 +77,7 @@ def test_there_are_as_many_classes_as_a_dataset_may_have(draft: Draft) -> None:
     for number in range(200):
         draft.add_class(f"{number}")
     draft.add_class("7")
-    with pytest.raises(ImagesError, match="200 are the most"):
+    with pytest.raises(ImagesError, match="at most 200 are allowed"):
         draft.add_class("one more")
 
 

@@ -133,7 +133,7 @@ def test_images_for_validation_lie_among_those_to_learn_from_in_the_order_of_the
 
 def test_images_for_validation_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
     files = {f"{part}/{name}": data for part in ("train", "test") for name, data in classes(2, 3).items()}
-    with pytest.raises(ImagesError, match="no image for validation that can be read"):
+    with pytest.raises(ImagesError, match="no readable validation image"):
         imported(write_zip(tmp_path / "z.zip", files | {"val/a/1.png": b"torn"}), tmp_path)
 
 

@@ -41,17 +41,17 @@ def test_each_reason_is_one_sentence_with_the_first_names_in_a_fixed_order() -> 
     summary.repeated.add("test/a/1\n.png")
     sentences = [str(message) for message in told(summary)]
 
-    assert sentences[0] == "109 images to learn from and 2 to test."
+    assert sentences[0] == "109 training images and 2 test images."
     for sentence, (reason, text) in zip(sentences[1:-1], REASONS.items(), strict=True):
         first = "a/0.png, a/1.png, a/2.png, a/3.png, a/4.png, …" if reason == "small" else "a/0.png"
-        assert sentence == f"Left out, {text}: {7 if reason == 'small' else 1} ({first})."
+        assert sentence == f"Skipped, {text}: {7 if reason == 'small' else 1} ({first})."
     assert sentences[-1].endswith("better than the network: 1 (test/a/1\ufffd.png).")
 
 
 def test_images_for_validation_are_told_where_there_are_some() -> None:
     told_first = str(told(summary_of([54, 55], [1, 1], [2, 3]))[0])
 
-    assert told_first == "109 images to learn from, 5 for validation and 2 to test."
+    assert told_first == "109 training, 5 validation and 2 test images."
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_sound_dataset_gives_no_warning() -> None:
 def test_classes_with_few_images_are_named() -> None:
     (message,) = warned(summary_of([FEW - 1, FEW, FEW, FEW - 2]))
 
-    assert message.startswith(f"Classes with fewer than {FEW} images to learn from: 2 (a, d).")
+    assert message.startswith(f"Classes with fewer than {FEW} training images: 2 (a, d).")
 
 
 def test_the_largest_class_is_compared_with_the_smallest() -> None:
@@ -89,7 +89,7 @@ def test_classes_without_a_validation_image_are_named() -> None:
 def test_classes_that_are_not_tested_are_named() -> None:
     (message,) = warned(summary_of([FEW, FEW, FEW], [3, 0, 3]))
 
-    assert message == "Classes without an image in the test, so that it says nothing about them: 1 (b)."
+    assert message == "Classes without a test image, about which the test says nothing: 1 (b)."
 
 
 def test_images_in_more_than_one_part_are_a_warning() -> None:

@@ -16,8 +16,8 @@ from tests.data.own.versions import IMPORTS, Services, parted, run
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train": (0, 1, 2, 3)}, "The class a would have 3 images; 5 are the least."),
-        ({"test": tuple(range(2))}, "There would be no image for the test."),
+        ({"train": (0, 1, 2, 3)}, "The class a would have 3 images; at least 5 are needed."),
+        ({"test": tuple(range(2))}, "There would be no test image."),
         ({"train": tuple(range(12)), "test": (0, 1)}, "There is no image left."),
         ({"train": tuple(range(6)), "test": (0,)}, "There is only one class, b."),
         ({"renamed": {"a": "b"}}, "There is only one class, b."),
@@ -29,8 +29,8 @@ from tests.data.own.versions import IMPORTS, Services, parted, run
         ({"options": ImageOptions(size=32)}, "have another size, or other colours"),
         ({"options": ImageOptions(size=28, color=False)}, "have another size, or other colours"),
         ({"files": {"1.png": b""}}, "There must be a folder for each class"),
-        ({"files": {"c/1.png": b""}}, "The class c would have 0 images; 5 are the least."),
-        ({"files": classes(201, 1, start=5)}, "There are 201 classes; 200 are the most."),
+        ({"files": {"c/1.png": b""}}, "The class c would have 0 images; at least 5 are needed."),
+        ({"files": classes(201, 1, start=5)}, "There are 201 classes; at most 200 are allowed."),
     ],
 )
 def test_what_cannot_be_a_dataset_is_refused_and_leaves_nothing(
@@ -48,13 +48,13 @@ def test_what_keeps_its_own_parts_needs_an_image_to_learn_from_in_each_class(hou
     house.make(parted(2, "train", "test"))
     resident, _ = house.make(None, train=(0,))
     assert resident.train_labels.tolist() == [0, 1, 1]
-    with pytest.raises(ImagesError, match="The class a would have no image to learn from"):
+    with pytest.raises(ImagesError, match="The class a would have no training image"):
         house.make(None, train=(0,))
 
 
 def test_the_classes_of_both_together_are_limited(house: Services) -> None:
     house.make(classes(150, 5))
-    with pytest.raises(ImagesError, match="There are 201 classes; 200 are the most"):
+    with pytest.raises(ImagesError, match="There are 201 classes; at most 200 are allowed"):
         house.make({name.replace("/", "+/"): data for name, data in classes(51, 5, start=7).items()})
 
 
@@ -62,7 +62,7 @@ def test_the_images_of_both_together_are_limited(house: Services, monkeypatch: p
     monkeypatch.setattr("scv.data.own.importing.MOST_FILES", 20)
     house.make(classes(2, 10))
     house.make(classes(2, 10))
-    with pytest.raises(ImagesError, match="There would be 21 images; 20 are the most"):
+    with pytest.raises(ImagesError, match="There would be 21 images; at most 20 are allowed"):
         house.make({"a/new.png": saved(noise(1))})
     assert house.left() == ["own-1-1", "own-1-2"]
 

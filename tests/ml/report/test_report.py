@@ -216,7 +216,7 @@ def test_what_is_known_of_the_training_is_added_to_the_summary_alone(digits: Res
     assert made == ["summary"]
     summary = section(tmp_path, "summary")
     assert summary.provenance.seconds == RESULT.seconds
-    assert any("Validation promised" in str(sentence.message) for sentence in summary.sentences)
+    assert any("Validation accuracy was" in str(sentence.message) for sentence in summary.sentences)
 
 
 def with_one_more(make: Callable[[Work, Callable[[float], None]], msgspec.Struct]) -> tuple[Section, ...]:
@@ -381,7 +381,7 @@ def test_of_a_network_whose_answers_are_no_numbers_there_is_no_report_but_advice
     learned(LINEAR, digits, tmp_path / "run", epochs=1)
     trained = ruin(tmp_path / "run" / WEIGHTS)
 
-    with pytest.raises(ReportError, match=r"are no numbers.*smaller learning rate, such as 0\.0003"):
+    with pytest.raises(ReportError, match=r"are not numbers.*smaller learning rate, such as 0\.0003"):
         make_report(trained, digits, tmp_path / "report")
 
     assert not (tmp_path / "report").exists()

@@ -67,10 +67,10 @@ def test_a_trained_network_is_summed_up(digits: Resident, tmp_path: Path) -> Non
     said = text(summary)
     cell = metrics.confusion.cells[0]
     for part in (
-        f"{100 * metrics.accuracy:.1f}% of {len(digits.test_labels)} test images right",
-        f"takes {cell.label} for {cell.predicted}: {cell.count} of",
-        "nineteen times in twenty",
-        "Validation promised 90.0%",
+        f"Test accuracy {100 * metrics.accuracy:.1f}% ({len(digits.test_labels)} images)",
+        f"{cell.label} predicted as {cell.predicted} ({cell.count} of",
+        "Confidence interval (95 %): ",
+        "Validation accuracy was 90.0%",
         "channels of its activations",
     ):
         assert part in said
@@ -87,10 +87,10 @@ def test_a_trained_network_is_summed_up(digits: Resident, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("right", "sure", "tone", "part"),
     [
-        (0.9, 0.9, "good", "as often right as it is sure"),
-        (0.95, 0.999, "fair", "too sure of itself"),
-        (0.6, 0.999, "bad", "too sure of itself"),
-        (0.9, 0.6, "fair", "better than it believes"),
+        (0.9, 0.9, "good", "Well calibrated"),
+        (0.95, 0.999, "fair", "Overconfident"),
+        (0.6, 0.999, "bad", "Overconfident"),
+        (0.9, 0.6, "fair", "Underconfident"),
     ],
 )
 def test_confidence_is_compared_with_accuracy(
@@ -102,7 +102,7 @@ def test_confidence_is_compared_with_accuracy(
 
 @pytest.mark.parametrize(
     ("validation", "part"),
-    [(0.9, "as expected"), (0.99, "gives only"), (0.75, "may be easier")],
+    [(0.9, "as expected"), (0.99, "is only"), (0.75, "may be easier")],
 )
 def test_the_test_is_compared_with_what_validation_promised(
     trained: Trained, digits: Resident, tmp_path: Path, validation: float, part: str
@@ -116,13 +116,13 @@ def test_the_test_is_compared_with_what_validation_promised(
 def test_guesses_are_called_guesses_and_perfection_perfect(trained: Trained, digits: Resident, tmp_path: Path) -> None:
     guessing = make_summary(trained, digits, figures(trained, digits, tmp_path, 0.1, 0.5))
     assert guessing.sentences[0].tone == "bad"
-    assert "or by guessing" in text(guessing)
+    assert "no better than guessing" in text(guessing)
     perfect = make_summary(trained, digits, figures(trained, digits, tmp_path, 1.0, 0.999))
     assert perfect.sentences[0].tone == "good"
-    assert "It makes no mistake" in text(perfect)
-    assert " least (" not in text(perfect), "all classes are known equally well"
+    assert "No mistakes" in text(perfect)
+    assert "Worst class" not in text(perfect), "all classes are known equally well"
     nearly = make_summary(trained, digits, figures(trained, digits, tmp_path, 0.995, 0.999))
-    assert "No mistake happens twice" in text(nearly)
+    assert "No confusion occurs more than once" in text(nearly)
 
 
 def test_dead_channels_and_classes_that_are_never_named_are_spoken_of(
@@ -139,8 +139,8 @@ def test_dead_channels_and_classes_that_are_never_named_are_spoken_of(
 
     assert "5 of 14 channels" in said
     assert "in b1" in said
-    assert "It never names 1 of the classes, such as 7." in said
-    assert "It most often takes 7 for 1" in said
+    assert "It never predicts 1 of the classes, such as 7." in said
+    assert "Most frequent confusion: 7 predicted as 1" in said
     assert "For 2 test images its answer is not a number" in said
 
 

@@ -78,8 +78,8 @@ async def test_the_owner_sees_which_worker_trains_what_for_whom(owner: Visitor, 
     assert f'href="/runs/{run.id}"' not in page  # what is not his own is not shown to him
     assert 'hx-trigger="every 3s"' in page
     gone = (await owner.get("/workers")).text
-    assert "No worker is there to train" in gone
-    assert "no worker says that it has it" in gone
+    assert "No worker is running" in gone
+    assert "no worker has reported it" in gone
 
 
 async def test_what_waits_stands_in_the_order_of_turns_and_his_own_is_a_link(owner: Visitor) -> None:
@@ -102,7 +102,7 @@ async def test_only_so_many_that_wait_are_listed_and_the_others_counted(
         await add_run(owner, version)
     page = (await owner.get("/workers")).text
     assert page.count('id="stop-') == 2
-    assert "3 more wait." in page
+    assert "3 more are in the queue." in page
 
 
 @pytest.mark.parametrize(("status", "then"), [("queued", "stopped"), ("running", "running")])
@@ -127,7 +127,7 @@ async def test_without_a_broker_it_says_so_and_shows_what_the_database_knows(own
     assert answer.status_code == 200
     assert "The job queue does not answer" in answer.text
     assert "Known" in answer.text
-    assert "no worker says" not in answer.text
+    assert "no worker has reported" not in answer.text
     await owner.post(f"/workers/runs/{run.id}/stop", {})
     async with owner.database.reading() as session:
         assert (await session.get_one(Run, run.id)).stop_requested

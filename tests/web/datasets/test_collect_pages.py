@@ -133,8 +133,8 @@ async def test_a_size_that_cannot_be_is_refused(owner: Visitor, size: str) -> No
 
 async def test_what_is_left_out_by_its_name_is_told(owner: Visitor) -> None:
     answer = await send_zip(owner, zipped({**classes(2, 6), "a/readme.txt": b"x", "loose.png": b"x"}))
-    assert "Left out, not in a class folder: 1 (loose.png)." in answer.text
-    assert "Left out, not PNG, JPEG, WebP, BMP, GIF or TIFF by name: 1 (a/readme.txt)." in answer.text
+    assert "Skipped, not in a class folder: 1 (loose.png)." in answer.text
+    assert "Skipped, not PNG, JPEG, WebP, BMP, GIF or TIFF by name: 1 (a/readme.txt)." in answer.text
 
 
 async def test_the_import_begins_a_version_with_the_chosen_options(owner: Visitor, settings: Settings) -> None:
@@ -164,7 +164,7 @@ async def test_too_few_images_are_not_imported(owner: Visitor) -> None:
     assert "Two classes with images are needed." in answer.text
     await send(owner, f"{here}/images", images(4, 50), {"class": "dog"})
     answer = await owner.post(f"{here}/make", {"size": "64", "fit": "crop"})
-    assert "Each class needs 5 images; too few are in: dog." in answer.text
+    assert "Each class needs 5 images; these have too few: dog." in answer.text
     assert (await the_dataset(owner)).versions == []
 
 

@@ -30,7 +30,7 @@ async def test_an_uploaded_zip_becomes_a_version_that_can_be_looked_at(owner: Vi
 
     resident = open_resident(settings.data_dir, f"own-{dataset.id}-1")
     assert resident.hash in page
-    assert "16 images to learn from and 4 to test." in page
+    assert "16 training images and 4 test images." in page
     assert "not PNG, JPEG, WebP, BMP, GIF or TIFF by name: 1 (a/notes.txt)" in page
     assert "fewer than" in page, "so few images are warned of"
     assert not draft(settings, dataset.id).exists()
@@ -193,15 +193,15 @@ async def test_others_see_a_dataset_once_it_is_published_and_can_change_nothing(
     model = await owner.get(created.url.path)
     assert "These images were deleted, or are private again." in model.text
     refused = await owner.post(f"{created.url.path}/runs", {"revision": 0})
-    assert "Its images are private again." in refused.text
+    assert "The dataset is private again." in refused.text
 
 
 async def test_its_owner_publishes_a_dataset_and_takes_it_back(owner: Visitor, settings: Settings) -> None:
     dataset = await add_dataset(owner, settings)
     published = await owner.post(f"/datasets/own/{dataset.id}/publish", {"published": "yes"})
-    assert "Make it private" in published.text
+    assert "Make private" in published.text
     private = await owner.post(f"/datasets/own/{dataset.id}/publish", {"published": "no"})
-    assert "Make it private" not in private.text
+    assert "Make private" not in private.text
 
 
 async def test_an_exported_dataset_imported_again_is_the_same(

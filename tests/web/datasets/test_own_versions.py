@@ -110,7 +110,7 @@ async def test_the_work_is_shown_can_be_stopped_and_tried_again(owner: Visitor, 
     path = f"/datasets/own/{dataset.id}"
     for address in (path, f"{path}/collect"):
         page = (await owner.get(address)).text
-        assert "Waiting for its turn" in page
+        assert "In the queue" in page
         assert f'hx-get="{path}/state"' in page
         assert f'action="{path}/stop"' in page
         assert "The job queue does not answer" in page, "there is no broker in this test"

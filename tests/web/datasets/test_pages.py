@@ -176,7 +176,7 @@ async def test_missing_files_are_named_with_their_folder_and_offered_to_download
     token = await owner.csrf()
     answer = await owner.client.post("/datasets/svhn/samples", data={"_csrf_token": token}, headers=referer)
     assert answer.url.path == "/datasets/svhn"
-    assert "Waiting for its turn" in answer.text
+    assert "In the queue" in answer.text
     assert 'hx-get="/datasets/svhn/state"' in answer.text
 
     answer = await owner.post("/datasets/svhn/stop", {})
@@ -230,7 +230,7 @@ async def test_a_new_model_takes_what_can_be_had_and_refuses_what_failed(owner: 
     assert 'value="cifar10" checked>' in page
     assert 'value="svhn" disabled>' in page
     assert page.count(" disabled>") == 1
-    assert "Waiting for its turn" in page
+    assert "In the queue" in page
     assert "Not here yet: 170 MB to download" in page
     refused = await owner.post("/models/new", {"name": "Numbers", "dataset": "svhn"})
     assert refused.status_code == 422

@@ -71,7 +71,7 @@ BAD = {
     "one class": (lambda: zipped(classes(1, 6)), "There is only one class"),
     "a thousand classes": (
         lambda: zipped({f"{number:04}/a.png": b"x" for number in range(1000)}),
-        "There are 1,000 classes; 200 are the most.",
+        "There are 1,000 classes; at most 200 are allowed.",
     ),
     "no classes": (lambda: zipped({"a.png": b"x", "b.png": b"x"}), "There must be a folder for each class"),
     "a folder with control characters": (

@@ -204,7 +204,7 @@ async def test_repairing_all_says_how_much_and_is_one_step(owner: Visitor) -> No
     broken = STARTERS["broken"].build((1, 8, 8), 10)
     version = await add_version(owner, broken)
     answer = await owner.operate(version, action="repair")
-    said = re.search(r"(\d+) repairs made, (\d+) errors left\.", answer.text)
+    said = re.search(r"(\d+) fixed, (\d+) errors left\.", answer.text)
     assert said is not None
     saved = await reload(owner, version)
     left = len(errors(check(saved.document, (1, 8, 8), 10)))
@@ -228,7 +228,7 @@ async def test_after_a_conflict_typed_texts_stay_and_can_be_saved(owner: Visitor
     assert re.search(r'name="param:conv1:out_channels" value="24"', answer.text)
     assert re.search(r'name="param:conv1:kernel_size" value="3"', answer.text)
     assert again(answer) == ("operation", "")
-    assert "Make my change here as well" in answer.text
+    assert "Apply my change here as well" in answer.text
 
 
 async def test_after_a_conflict_the_pressed_button_is_offered_again(owner: Visitor) -> None:

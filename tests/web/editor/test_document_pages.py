@@ -94,9 +94,9 @@ async def test_what_was_downloaded_can_be_imported_again(owner: Visitor) -> None
 async def test_parts_that_cannot_be_taken_are_named_by_their_line(owner: Visitor) -> None:
     version = await add_version(owner)
     answer = await read(owner, version, CODE)
-    assert "2 places could not be taken" in answer.text
+    assert "2 lines could not be imported" in answer.text
     named = re.findall(r"<b>(Line \d+)</b> <span>([^<]*)", answer.text)
-    assert named == [("Line 5", "nn.LSTM(3, 4) cannot be taken."), ("Line 8", "nn.Rocket() cannot be taken.")]
+    assert named == [("Line 5", "nn.LSTM(3, 4) cannot be imported."), ("Line 8", "nn.Rocket() cannot be imported.")]
     assert types(decode(offered(answer))) == TAKEN
     assert "nn.Sequential(" in answer.text
 

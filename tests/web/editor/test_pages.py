@@ -182,7 +182,7 @@ async def test_a_network_with_errors_is_saved_but_not_run(owner: Visitor) -> Non
     fields = {"revision": 0, "param:conv1:out_channels": "6"}
     answer = await owner.post(f"{path_of(version)}/runs", fields, htmx=True)
     assert answer.status_code == 422
-    assert "It cannot be trained yet. Block linear1 (Linear): Linear needs a vector" in answer.text
+    assert "This network cannot be trained yet. Block linear1 (Linear): Linear needs a vector" in answer.text
     assert (await reload(owner, version)).document.blocks[0].params["out_channels"] == 6
 
 
@@ -262,7 +262,7 @@ async def test_changes_are_undone_and_done_again(owner: Visitor) -> None:
     assert "Undone." in answer.text
     assert "block=relu1" in answer.headers["hx-replace-url"]
     answer = await owner.operate(await reload(owner, version), action="redo")
-    assert "Done again." in answer.text
+    assert "Redone." in answer.text
     assert types((await reload(owner, version)).document) == ["Conv2d", "Flatten", "Linear"]
     answer = await owner.operate(await reload(owner, version), action="redo")
     assert answer.status_code == 422

@@ -60,7 +60,7 @@ async def test_htmx_is_sent_to_sign_in_as_a_whole(stranger: Visitor) -> None:
 async def test_a_form_that_is_too_large_is_refused(owner: Visitor) -> None:
     answer = await owner.post("/models/new", {"name": "x" * 600_000})
     assert answer.status_code == 413
-    assert "That is too much at once" in answer.text
+    assert "That is too large" in answer.text
 
 
 async def test_a_defect_says_nothing_technical_and_logs_no_values(
@@ -73,7 +73,7 @@ async def test_a_defect_says_nothing_technical_and_logs_no_values(
     monkeypatch.setattr("scv.db.models.list_owned_models", broken)
     answer = await owner.get("/models")
     assert answer.status_code == 500
-    assert "Something broke on our side" in answer.text
+    assert "Something went wrong on the server" in answer.text
     assert "Traceback" not in answer.text
     assert "LookupError" not in answer.text
     (line,) = logged()

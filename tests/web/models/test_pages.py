@@ -10,7 +10,7 @@ from tests.web.conftest import Visitor, add_run, add_version, path_of
 
 async def test_an_empty_workspace_invites_to_make_a_model(owner: Visitor) -> None:
     page = await owner.get("/models")
-    assert "Your networks will appear here" in page.text
+    assert "Your models appear here" in page.text
 
 
 async def test_a_new_model_opens_in_the_editor(owner: Visitor) -> None:
@@ -102,7 +102,7 @@ async def test_a_deleted_model_takes_its_files_along(owner: Visitor) -> None:
     files = owner.services.files
     (files.folder(f"runs/{run.id}") / "weights.safetensors").write_bytes(b"x")
     answer = await owner.post(f"/models/{version.model_id}/delete", {})
-    assert "Your networks will appear here" in answer.text
+    assert "Your models appear here" in answer.text
     assert not files.path(f"runs/{run.id}").exists()
     assert (await owner.get(path_of(version))).status_code == 404
 

@@ -181,7 +181,7 @@ async def test_a_finished_run_is_reported_on_when_somebody_looks_and_says_that_t
     run = await run_with(owner)
     page = await owner.get(f"/runs/{run.id}/report")
     assert page.status_code == 200
-    assert "waits for its turn" in page.text
+    assert "is in the queue" in page.text
     assert 'role="alert"' in page.text
     assert await is_wanted(owner, run)
 

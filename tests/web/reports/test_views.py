@@ -319,7 +319,7 @@ def test_what_cannot_be_compared_is_said(reports: dict[str, Path], renderer: Ren
     dead = Similarity(100, layers(2), ((1.0, None), None))
     text = rendered(renderer, dead, "similarity", reports["two"])
     assert text.count('class="c-none"') == 3
-    assert "gives the same for all images" in text
+    assert "gives the same output for every image" in text
 
 
 def test_neighbours_are_those_of_the_trunk() -> None:

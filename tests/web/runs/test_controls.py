@@ -121,7 +121,7 @@ async def test_more_runs_than_may_wait_are_refused_with_the_figure(owner: Visito
     version = await add_version(owner)
     answer = await owner.post(f"{path(version)}/runs", {"revision": version.revision})
     assert answer.status_code == 422
-    assert f"You have {limit} runs that wait or are paused, and {limit} is the most." in answer.text
+    assert f"You have {limit} runs in the queue or paused; the limit is {limit}." in answer.text
     await owner.post(f"/runs/{waiting[0].id}/stop", {})
     answer = await owner.post(f"{path(version)}/runs", {"revision": version.revision})
     assert answer.url.path == f"/runs/{waiting[-1].id + 1}"
@@ -134,4 +134,4 @@ async def test_a_waiting_run_shows_its_place_in_the_queue(owner: Visitor) -> Non
     for _ in range(3):
         await add_run(owner, await add_version(owner, user=eve))
     run = await add_run(owner, await add_version(owner))
-    assert "Place 2 among the runs that wait" in (await owner.get(f"/runs/{run.id}")).text
+    assert "Position 2 in the queue" in (await owner.get(f"/runs/{run.id}")).text

@@ -65,7 +65,7 @@ def test_more_multiply_adds_than_a_run_may_take_are_refused_with_the_epochs_that
     work(5.0 * epoch, 5)
     with pytest.raises(RefusedError, match=rf"takes {6 * epoch} multiply-adds .* {5 * epoch} is the most") as error:
         work(5.0 * epoch, 6)
-    assert why(error).endswith(" Epochs that would fit: 5.")
+    assert why(error).endswith(" At most 5 epochs would fit.")
     with pytest.raises(RefusedError, match="Not even one epoch would fit"):
         work(epoch - 1.0, 1)
     work(0, 500)
@@ -117,7 +117,10 @@ async def newest(visitor: Visitor) -> int:
     [
         ({"memory_mb": 100}, "100 MB is the most here"),
         ({"run_multiply_adds": 10.0}, "multiply-adds"),
-        ({"run_minutes": 0.5}, "takes about 0.69 minutes, and 0.5 is the most allowed here. Epochs that would fit: 2."),
+        (
+            {"run_minutes": 0.5},
+            "takes about 0.69 minutes, and 0.5 is the most allowed here. At most 2 epochs would fit.",
+        ),
     ],
 )
 async def test_run_and_train_again_begin_nothing_that_is_too_much(

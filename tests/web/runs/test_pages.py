@@ -176,13 +176,13 @@ async def test_the_stream_ends_with_a_pause_and_tells_on_after_it(served: Visito
     # Also where the news of it were lost with the broker.
     stream = messages(served, f"/runs/{run.id}/events")
     async for message in stream:
-        if "Place 1 among the runs that wait" in message["data"]:
+        if "Position 1 in the queue" in message["data"]:
             break
     for event in (STARTED, progress(2, 0.4)):
         await served.services.queue.publish(run.id, event)
     async for message in stream:
         if "40%" in message["data"]:
-            assert "Place 1" not in message["data"]
+            assert "Position 1" not in message["data"]
             break
     await served.services.queue.publish(run.id, Stopped(epochs=2))
     assert [message["event"] async for message in stream][-1] == "ended"
@@ -199,7 +199,7 @@ async def test_stopping_a_waiting_run_ends_it_at_once(served: Visitor) -> None:
     run = await add_run(served, await add_version(served))
     answer = await served.post(f"/runs/{run.id}/stop", {})
     assert answer.url.path == f"/runs/{run.id}"
-    assert "It was stopped before its end" in answer.text
+    assert "It was stopped early" in answer.text
 
 
 async def test_stopping_a_running_run_asks_its_worker(owner: Visitor) -> None:

@@ -141,7 +141,7 @@ async def test_a_plain_form_gets_the_whole_page_with_an_answer_for_each_image(ow
     assert "not an image that can be read" in answer.text
     many = await ask(owner, run, *[b"nothing"] * (MOST_IMAGES + 2))
     assert many.text.count("<article") == MOST_IMAGES
-    assert f"The first {MOST_IMAGES} images were answered" in many.text
+    assert f"Predictions for the first {MOST_IMAGES} images" in many.text
     none = await send(owner, f"/runs/{run.id}/try", [("images", ("", b""))])  # as browsers send no file
     assert (none.status_code, "Choose an image first." in none.text) == (422, True)
 
@@ -152,7 +152,7 @@ async def test_a_strange_image_is_called_strange(owner: Visitor, run: Run) -> No
     places = np.random.default_rng(3).uniform(20, 220, (14, 2))
     ImageDraw.Draw(scribble).line([(float(x), float(y)) for x, y in places], fill=0, width=10)
     answer = await ask(owner, run, saved(scribble, "PNG"))
-    assert "The reason:" in answer.text
+    assert "Reason:" in answer.text
     assert "not like those that the network was trained on" in answer.text
 
 
@@ -163,10 +163,10 @@ async def test_a_network_that_gives_no_numbers_shows_what_it_saw_and_says_what_t
     ruin(settings.data_dir / "files" / (run.weights or ""))
     answer = await ask(owner, run, digit(7))
     assert answer.status_code == 422
-    assert "answers are no numbers" in answer.text
+    assert "outputs are not numbers" in answer.text
     assert "smaller learning rate, such as 0.0001" in answer.text
     assert answer.text.count("data:image/png") >= 4, "the steps to what the network sees"
-    assert "What it takes it for" not in answer.text
+    assert "Prediction" not in answer.text
 
 
 @pytest.mark.usefixtures("predictor")
@@ -197,7 +197,7 @@ async def test_a_strangers_run_is_not_found_and_one_without_weights_says_so(
 ) -> None:
     waiting = await add_run(owner, await add_version(owner), status="stopped")
     page = await owner.get(f"/runs/{waiting.id}/try")
-    assert (page.status_code, "nothing of what it learned was kept" in page.text) == (200, True)
+    assert (page.status_code, "no weights were saved" in page.text) == (200, True)
     assert 'type="file"' not in page.text
     refused = await ask(owner, waiting, digit(1))
     assert (refused.status_code, "has no weights" in refused.text) == (422, True)
@@ -223,7 +223,7 @@ async def test_without_the_broker_it_says_so_and_without_a_token_nothing(
 async def test_without_a_predictor_it_says_so(owner: Visitor, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scv.jobs.predict_client.ask.__kwdefaults__", {"seconds": 20.0, "start_seconds": 0.3})
     answer = await ask(owner, run, digit(1))
-    assert (answer.status_code, "not running at the moment" in answer.text) == (503, True)
+    assert (answer.status_code, "not available at the moment" in answer.text) == (503, True)
 
 
 async def test_more_than_may_be_sent_at_once_is_refused_before_it_is_read(owner: Visitor, run: Run) -> None:

@@ -67,7 +67,7 @@ async def test_every_kind_is_listed_by_its_subject_with_what_runs_on_top(owner: 
         assert text in listed[0]
     assert "Make a version: Pets" in listed[1]
     assert "Prepare MNIST" in listed[2]
-    assert "Waiting for its turn" in listed[2]
+    assert "In the queue" in listed[2]
     assert "Prepare SVHN Stopped" in listed[3]
     for address in (f"/runs/{report.subject}/report", "/datasets/own/1", "/datasets/mnist", "/datasets/svhn"):
         assert f'href="{address}"' in html
@@ -93,7 +93,7 @@ async def test_a_task_is_stopped_and_tried_again(owner: Visitor) -> None:
     answer = await owner.post(f"/tasks/{task.id}/again", {})
     assert answer.url.path == "/tasks"
     (listed,) = rows(answer.text)
-    assert "Waiting for its turn" in listed
+    assert "In the queue" in listed
     assert (await owner.post(f"/tasks/{task.id}/again", {})).status_code == 404, "another has taken its place"
 
 

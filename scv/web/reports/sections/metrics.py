@@ -106,13 +106,13 @@ class MetricsView:
     def reliance(self) -> Message:
         """How far a reader can rely on the network's confidence."""
         if self.figures.images < 300:
-            return say("So few test images cannot tell how far it can be relied on.")
+            return say("There are too few test images to tell how reliable it is.")
         error = self.figures.calibration.error
         if error < 0.02:
-            return say("So you can take its confidence at its word.")
+            return say("You can rely on its confidence.")
         if error < 0.08:
-            return say("So take its confidence as a hint, not as a promise.")
-        return say("So do not rely on its confidence.")
+            return say("Take its confidence only as a hint.")
+        return say("Do not rely on its confidence.")
 
     @staticmethod
     def is_few(one: Bin) -> bool:
