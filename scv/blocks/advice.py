@@ -17,17 +17,20 @@ HUGE_LINEAR = 5_000_000
 """Parameters of one Linear that pooling before it would mostly save."""
 
 WEIGHTED = ("Conv2d", "ConvTranspose2d", "Linear")
-"""A block of weights: two in a row without a bend are no more than one."""
+"""Blocks that have weights: two in a row without a non-linearity between them can do no more than one."""
 
 TRANSPARENT = ("BatchNorm1d", "BatchNorm2d", "AvgPool2d", "AdaptiveAvgPool2d", "Flatten", "Dropout", "Dropout2d",
                "ZeroPad2d", "ReplicationPad2d", "ReflectionPad2d", "CircularPad2d", "Upsample")  # fmt: skip
-"""Blocks that do not bend: a straight line stays one."""
+"""Blocks without a non-linearity: the weighted blocks before and after them still count as two in a row."""
 
 Advice = Iterator[tuple[int, Problem]]
 
 
 def advise(document: Document, found: Sequence[BlockCheck], input_shape: Shape, *, fits: bool) -> Advice:
-    """Warnings, each with the index in `found` of the block that it is about; `fits`: the end is as it must be."""
+    """Yield warnings, each with the index in `found` of the block that it is about.
+
+    `fits` tells whether the output has the right shape. Only then is there advice about how the network ends.
+    """
     index = {id(block): number for number, (block, _) in enumerate(walk(document.blocks))}
     if len(found) != len(index):
         return
@@ -86,7 +89,7 @@ def _at_the_end(trunk: Chain, index: dict[int, int]) -> Advice:
 
 
 def _pooled_too_early(trunk: Chain, found: Sequence[BlockCheck], index: dict[int, int], image: Shape) -> Advice:
-    """Global pooling right after filters that never saw half of the object."""
+    """Warn about global pooling where the receptive field before it spans less than half of the image."""
     for position, block in enumerate(trunk):
         checked = found[index[id(block)]]
         if block.type not in ("AdaptiveAvgPool2d", "AdaptiveMaxPool2d") or checked.output is None or position == 0:

@@ -1,7 +1,7 @@
 """Well-known kinds of networks as documents, each fitted to the shape of the images and the number of classes.
 
-The smallest images that they fit are 8 × 8. Larger images get more stages, so that what is left at the end is
-about 8 × 8 and every answer has seen the whole object; very large ones are shrunk by the first layers.
+The smallest images that they fit are 8 × 8. Larger images get more stages, until about 8 × 8 pixels are left and
+the receptive field covers the whole object. Very large images are shrunk by the first layers.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ def perceptron(shape: Shape, classes: int) -> Document:
 def lenet(shape: Shape, classes: int) -> Document:
     """LeNet-5 with all maps connected. LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition.
 
-    Its images were 32 × 32; smaller ones get a rim, larger ones are shrunk to that.
+    The original images were 32 × 32. Smaller images are padded, and larger ones are shrunk to that size or less.
     """
     image = _Image(shape)
     blocks = image.shrunk_to(32)
@@ -192,7 +192,7 @@ class _Image:
         return max(self.sides)
 
     def stages(self, least: int) -> int:
-        """How many halvings bring the image down to enough, `least` at least."""
+        """How many halvings bring the larger side down to `ENOUGH`, but never fewer than `least`."""
         return max(least, ((self.side - 1) // ENOUGH).bit_length())
 
     def strides(self) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _stem(image: _Image, channels: int) -> list[Block]:
 
 
 def _head(classes: int, *before: Block) -> list[Block]:
-    """One number a channel, and from these the classes."""
+    """Global average pooling to one number a channel, and a Linear with one output a class."""
     return [_block("AdaptiveAvgPool2d"), _block("Flatten"), *before, _block("Linear", out_features=classes)]
 
 
@@ -240,7 +240,7 @@ def _conv(channels: int, kernel: int = 3, **params: Any) -> list[Block]:
 
 
 def _separable(arriving: int, channels: int, **stride: Any) -> list[Block]:
-    """First each channel by itself in space, then all channels at each place."""
+    """A depthwise separable convolution: 3 × 3 in each channel by itself, then 1 × 1 across all channels."""
     return [*_conv(arriving, **stride, groups=arriving), *_conv(channels, 1)]
 
 

@@ -1,4 +1,4 @@
-"""What a kind of block is: one class that holds everything the house knows about it."""
+"""What a kind of block is: one class that holds everything that is known about it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ Cure = SetHere | InsertBefore | ReplaceHere | AppendToBranch | RemoveHere
 
 
 class ShapeError(Exception):
-    """The input does not fit the block. `detail` is the arithmetic that shows it; cures are relative to it."""
+    """The input does not fit the block. `detail` is the arithmetic; `cures` are repairs relative to the block."""
 
     def __init__(self, code: str, message: Message, detail: Message | None = None, cures: Sequence[Cure] = ()) -> None:
         self.code = code
@@ -118,11 +118,11 @@ class BlockType(ABC):
     signature: ClassVar[tuple[str, ...]] = ()
     """The arguments of PyTorch's class in its order, `device` and `dtype` left out."""
     required: ClassVar[int] = 0
-    """How many of them, from the first, PyTorch has no default for."""
+    """How many of these arguments, counted from the first, have no default in PyTorch."""
     inferred: ClassVar[tuple[str, ...]] = ()
-    """Those that follow from the input here, so they are no parameters."""
+    """The arguments that follow from the input here, so the block has no parameters for them."""
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """Those that are no parameters here either, and the values that they may have all the same."""
+    """Other arguments for which the block has no parameters, each with the values that are accepted for it."""
     functions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """PyTorch's functions that do the same, by name, and their arguments in order after the input."""
 
@@ -157,7 +157,7 @@ class BlockType(ABC):
         return 0
 
     def look(self, p: Values, shape: Shape, field: ReceptiveField) -> ReceptiveField:
-        """What one output number sees of the image, when an input number has this sight."""
+        """The receptive field of an output number, given the receptive field of an input number."""
         return field
 
     def kept(self, p: Values, shape: Shape) -> tuple[int, int] | None:
@@ -186,9 +186,10 @@ class BlockType(ABC):
         return values, refused
 
     def arguments(self, args: Sequence[Any], kwargs: Values, names: Sequence[str] | None = None) -> dict[str, Any]:
-        """The arguments of a PyTorch call by name: of the class, or of a function that has these names.
+        """The arguments of a PyTorch call by name.
 
-        Raises `ParamError` where PyTorch would not take the call either.
+        `names` are the arguments of a function in order; None stands for those of the class. Raises `ParamError` where
+        PyTorch would not take the call either.
         """
         order = self.signature if names is None else names
         if len(args) > len(order):
@@ -204,7 +205,7 @@ class BlockType(ABC):
         return bound
 
     def params_of(self, arguments: Values) -> dict[str, Any]:
-        """The parameters that the arguments of a PyTorch call, by PyTorch's names, stand for: `call` backwards.
+        """The block's parameters for the arguments of a PyTorch call, given by PyTorch's names: the inverse of `call`.
 
         They are neither checked nor completed. Raises `ParamError` for what no parameter can express.
         """
@@ -257,14 +258,14 @@ class Container(BlockType):
 
     @abstractmethod
     def unwrap(self, args: Sequence[Any], kwargs: Values) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The branches and the other arguments of a call: `wrap` backwards. Raises `ParamError`."""
+        """The branches and the other arguments of a call: the inverse of `wrap`. Raises `ParamError`."""
 
     def output(self, p: Values, shape: Shape) -> Shape:
-        """Of a container as it is added, with empty branches."""
+        """The output shape of a new container, whose branches are empty."""
         return self.join(p, (shape,) * self.fewest)
 
     def call(self, p: Values, shape: Shape) -> Call:
-        """Of a container as it is added, with empty branches."""
+        """The call of a new container, whose branches are empty."""
         return self.wrap(p, (IDENTITY,) * self.fewest)
 
 

@@ -1,4 +1,4 @@
-"""One walk through a document: shapes, costs, and what is wrong with it and how to mend it.
+"""The check of a document in one pass: its shapes and costs, what is wrong with it, and how to fix it.
 
 Everything the editor, the command line and the run say about a network comes from here.
 """
@@ -69,7 +69,10 @@ class _Walker:
     def chain(
         self, chain: Chain, spot: Spot, shape: Shape | None, field: ReceptiveField, depth: int
     ) -> tuple[Shape | None, ReceptiveField]:
-        """Check a chain that gets `shape`; its output shape, None where an error hides it, and what it sees."""
+        """Check a chain with the input shape `shape`; return its output shape and receptive field.
+
+        The output shape is None where an error leaves it unknown.
+        """
         for position, block in enumerate(chain):
             shape, field = self._block(At(block, spot, position), shape, field, depth)
         return shape, field
@@ -80,7 +83,7 @@ class _Walker:
         self.found[index] = msgspec.structs.replace(checked, problems=(*checked.problems, problem))
 
     def drop_fixes_of_repeated_ids(self) -> None:
-        """An operation on such an id would meet the first block of that name, so none is offered for another."""
+        """Drop fixes that would change the wrong block: an operation on a repeated id changes the first such block."""
         if not self._repeated:
             return
         twice = {self.found[index].id for index in self._repeated}
@@ -157,7 +160,7 @@ class _Walker:
         depth: int,
         problems: list[Problem],
     ) -> list[tuple[Shape | None, ReceptiveField]] | None:
-        """What the branches give; None where there are too few, too many or too deep ones."""
+        """Output shape and receptive field of each branch; None if they are too few, too many or nested too deeply."""
         branches = at.block.branches or ()
         if depth >= MAX_DEPTH:
             message = say("Blocks can be nested at most {limit} deep.", limit=MAX_DEPTH)
@@ -207,7 +210,7 @@ class _Walker:
         return output
 
     def _fixes(self, at: At, kind: BlockType, values: Values, shape: Shape, error: ShapeError) -> list[Fix]:
-        """The cures of the kind, and those that take a look around the block."""
+        """The cures of the error as fixes, and those fixes that involve other blocks."""
         allowed = [cure for cure in error.cures if not isinstance(cure, SetHere) or not kind.complete(cure.params)[1]]
         fixes = [at.cure(cure) for cure in allowed]
         if isinstance(kind, Container) and (kept := keep_size(at, shape)):
@@ -284,7 +287,7 @@ def _wrong_output(last: At, shape: Shape, classes: int) -> Problem:
 
 
 def _nothing_to_learn(classes: int, *, fits: bool) -> Problem:
-    """Where the end does not fit either, its own fix brings a Linear."""
+    """The error of a network without weights. Unless the output `fits`, the fix of the wrong output adds a Linear."""
     message = say("Nothing in this network can learn: add a Linear or a Conv2d block.")
     fix = Fix(
         say("Add Linear with {classes} outputs", classes=classes), (Add("Linear", None, {"out_features": classes}),)

@@ -122,7 +122,7 @@ class _Writer:
         self._checked: Mapping[int, BlockCheck] = {
             id(block): checked for (block, _), checked in zip(walk(document.blocks), result.blocks, strict=False)
         }
-        self._blocks: dict[int, tuple[Call, str]] = {}  # by identity; the call is kept so that it stays its own
+        self._blocks: dict[int, tuple[Call, str]] = {}  # by id(), which stays unique as the call is kept
         self.layers: list[NamedCall] = []
         numbers: Counter[str] = Counter()
         for block in document.blocks:

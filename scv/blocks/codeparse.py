@@ -1,8 +1,8 @@
-"""PyTorch code as a block document: the way back of `codegen`.
+"""PyTorch code as a block document: the inverse of `codegen`.
 
-The code is read, never run: `reading` goes through it with constants, layers and tensors that are only names,
-and what `forward` does to the image becomes a graph, whose joins become containers. Channels and features
-that the code states are dropped, because they follow from the blocks. Work, depth and size are bounded.
+The code is read, never run: `reading` evaluates it with constants and with stand-ins for layers and tensors.
+What `forward` does to the image becomes a graph, and the joins of the graph become containers. Input channels and
+features that the code states are dropped, because they follow from the blocks. Work, depth and size are bounded.
 """
 
 import ast
@@ -39,8 +39,8 @@ class Parsed(msgspec.Struct, frozen=True):
 def parse(source: str) -> Parsed:
     """Read the network of some Python code.
 
-    Of several it is the last one that no other uses. Raises `CodeError` where there is none to be had at all: no
-    Python, no network, too long, too deeply nested or too much work.
+    Of several networks it is the last one that no other uses. Raises `CodeError` where the code is not Python, holds
+    no network, is too long, is too deeply nested or takes too much work.
     """
     if len(source) > MAX_CHARACTERS:
         raise CodeError(say("The code is longer than {limit} characters.", limit=f"{MAX_CHARACTERS:,}"))

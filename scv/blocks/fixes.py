@@ -1,4 +1,4 @@
-"""Fixes: operations that mend a block at its place, made of its kind's cures or of the check's own."""
+"""Fixes: operations that repair a block at its position, made from the cures of its kind or by the check."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -63,9 +63,9 @@ class At(msgspec.Struct, frozen=True):
 
 
 def keep_size(at: At, shape: Shape) -> Fix | None:
-    """Padding on all blocks in a container that shrink what padding would keep; None where that does not make it fit.
+    """The fix that sets padding on those blocks in a container that shrink the image and could keep its size with it.
 
-    `shape` arrives at the container.
+    `shape` is the input shape of the container. None where no block is such, or where the container still does not fit.
     """
     paddings: dict[str, tuple[int, int]] = {}
     if _kept((at.block,), shape, paddings) is None or not paddings:
@@ -75,7 +75,7 @@ def keep_size(at: At, shape: Shape) -> Fix | None:
 
 
 def _kept(chain: Chain, shape: Shape, paddings: dict[str, tuple[int, int]]) -> Shape | None:
-    """The shape behind a chain that is padded so; the paddings by block id are noted. None where it does not fit."""
+    """The output shape of a chain padded in this way; None where it does not fit. Fills `paddings` by block id."""
     for block in chain:
         kind = CATALOGUE.get(block.type)
         values, refused = ({}, {}) if kind is None else kind.complete(block.params)

@@ -47,4 +47,4 @@ def _code_of_notebook(text: str) -> str | None:
         return None
     sources = ["".join(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
     code = "\n\n".join(source for source in sources if not FOREIGN.match(source))
-    return MAGIC.sub(r"\1pass", code)  # where a command was all that an `if` held, something must stand
+    return MAGIC.sub(r"\1pass", code)  # `pass`, because an `if` may have held nothing but a command

@@ -38,7 +38,7 @@ class Add(_Operation, tag="add", frozen=True):
 
 
 class Move(_Operation, tag="move", frozen=True):
-    """Take a block out, with all that it holds, and put it where it then stands at `position`."""
+    """Take a block out, with all that it holds, and insert it at `position`, counted after it was taken out."""
 
     block: str
     position: int
@@ -136,7 +136,7 @@ def apply(document: Document, operation: Operation) -> Document:
 def _paste(document: Document, blocks: tuple[Block, ...], spot: Spot, position: int | None) -> Document:
     if not blocks:
         raise OperationError(say("There is nothing to paste."))
-    _refuse_deep(document, blocks, spot)  # first: what follows goes down into the branches
+    _refuse_deep(document, blocks, spot)  # before the steps that recurse into the branches
     _refuse_full(document, sum(1 for _ in walk(blocks)))
     ids = _FreeIds(document)
     return _insert(document, tuple(_copied(_accepted_block(block), ids) for block in blocks), spot, position)
@@ -180,7 +180,7 @@ def _copied(block: Block, ids: _FreeIds) -> Block:
 
 
 def _accepted_block(block: Block) -> Block:
-    """A foreign block as the operations would have made it; raises `OperationError` for one that they refuse."""
+    """A pasted block as the operations would have made it; raises `OperationError` for one that they refuse."""
     _refuse_unknown(block.type)
     kind = CATALOGUE[block.type]
     try:

@@ -28,8 +28,8 @@ class ParamError(Exception):
 class Param(msgspec.Struct, frozen=True, kw_only=True):
     """A named parameter, `name` as PyTorch calls it.
 
-    `main` ones stand on the block, the others fold away below it. `label` is the short word on the block. `help` is an
-    English text, the gettext id, or a message where it has values.
+    `main` parameters are shown on the block; the others are below it and can be folded away. `label` is the short name
+    on the block. `help` is an English text, which is the gettext id, or a message where values are filled in.
     """
 
     name: str
@@ -80,7 +80,7 @@ _BETWEEN = re.compile(r"\s*[×x,; ]\s*")
 
 
 def _whole(value: Any) -> int | None:
-    """The whole number that a JSON value is: 3 and 3.0 are, true and "3" are not."""
+    """The JSON value as an integer: 3 and 3.0 are whole numbers, true and "3" are not and give None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -195,8 +195,11 @@ class Choice(Param, frozen=True, kw_only=True):
 
 
 class Numbers(Param, frozen=True, kw_only=True):
-    """One whole number for all sides, or one for each: `3`, or `3 × 5`. Canonical: the single number where
-    all are equal, else a tuple. `words` are accepted beside numbers; `empty` allows None, an empty field."""
+    """One whole number for all sides, or one for each: `3`, or `3 × 5`.
+
+    The canonical form is the single number where all are equal, else a tuple. `words` are accepted beside numbers;
+    `empty` allows None, which is an empty field.
+    """
 
     minimum: int
     maximum: int

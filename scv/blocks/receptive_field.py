@@ -7,9 +7,10 @@ import msgspec
 
 
 class ReceptiveField(msgspec.Struct, frozen=True):
-    """What one number sees of the image: `reach` pixels high and wide, its neighbour `step` pixels further.
+    """The part of the image that one number depends on: `reach` is its height and width in pixels.
 
-    `everything` is for what sees the whole image, however large that is. Araujo et al. 2019, Computing
+    `step` is the distance in pixels, down and across, between the receptive fields of neighbouring numbers.
+    `everything` is true where a number depends on the whole image, whatever its size. Araujo et al. 2019, Computing
     Receptive Fields of Convolutional Neural Networks.
     """
 
@@ -18,7 +19,7 @@ class ReceptiveField(msgspec.Struct, frozen=True):
     everything: bool = False
 
     def through(self, kernel: Sequence[float], stride: Sequence[float]) -> "ReceptiveField":
-        """After a window of so many positions that moves by so many."""
+        """The receptive field after a window of size `kernel` that moves by `stride`."""
         return ReceptiveField(
             (self.reach[0] + (kernel[0] - 1) * self.step[0], self.reach[1] + (kernel[1] - 1) * self.step[1]),
             (self.step[0] * stride[0], self.step[1] * stride[1]),
@@ -30,7 +31,7 @@ class ReceptiveField(msgspec.Struct, frozen=True):
 
     @staticmethod
     def widest(sights: Sequence["ReceptiveField"]) -> "ReceptiveField":
-        """Of several branches together."""
+        """The receptive field of several branches together."""
         return ReceptiveField(
             (max(s.reach[0] for s in sights), max(s.reach[1] for s in sights)),
             (max(s.step[0] for s in sights), max(s.step[1] for s in sights)),

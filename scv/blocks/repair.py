@@ -25,9 +25,9 @@ class Repaired(msgspec.Struct, frozen=True):
 def repair_all(document: Document, input_shape: Shape, classes: int) -> Repaired:
     """Apply the first safe fix of the first error, check anew, and so on until no error has a safe fix.
 
-    Values that nothing takes come first, all together. Warnings are advice and are left alone. It comes to an end: no
-    fix is applied that leads to a document that was there before, and no more than `MAX_FIXES` are. What is repaired
-    already stays as it is, so repairing twice is repairing once wherever that limit was not met.
+    Unknown parameters and refused values come first, all together. Warnings are advice and are left alone. The repair
+    always ends: no fix is applied that leads back to an earlier document, and no more than `MAX_FIXES` are applied. A
+    second repair changes nothing, unless the first one reached that limit.
     """
     applied: list[Fix] = []
     for fix in _value_fixes(check(document, input_shape, classes))[:MAX_FIXES]:
@@ -43,9 +43,9 @@ def repair_all(document: Document, input_shape: Shape, classes: int) -> Repaired
 
 
 def _value_fixes(result: Check) -> list[Fix]:
-    """The fixes of all parameters that have a value that nothing takes.
+    """The fixes of all parameters that are unknown or have a refused value.
 
-    The check reads a default in its place already, so that mending them changes no other problem.
+    The check already uses the defaults in their place, so these fixes change no other problem.
     """
     refused = [problem for _, problem in errors(result) if problem.code in ("bad_parameter", "unknown_parameter")]
     return [fix for problem in refused for fix in problem.fixes[:1]]

@@ -16,5 +16,5 @@ def size(shape: Shape) -> int:
 
 
 def written(shape: Shape) -> str:
-    """As on the joints: `32 × 14 × 14`, or `3,136`."""
+    """The shape as it is shown between two blocks: `32 × 14 × 14`, or `3,136`."""
     return " × ".join(f"{side:,}" for side in shape)

@@ -24,7 +24,7 @@ def positions(side: int, kernel: int, stride: int, padding: int, dilation: int, 
 
 
 def arithmetic(side: int, kernel: int, stride: int, padding: int, dilation: int, result: int) -> str:
-    """The same in writing: `(28 + 2·1 − 3) / 1 + 1 = 28`."""
+    """The formula of `positions` as text: `(28 + 2·1 − 3) / 1 + 1 = 28`."""
     reach = f"{kernel}" if dilation == 1 else f"{dilation}·({kernel} − 1) − 1"
     value = f"{result}" if result >= 0 else f"−{-result}"
     return f"({side} + 2·{padding} − {reach}) / {stride} + 1 = {value}"

@@ -1,4 +1,4 @@
-"""Activations: the bends that let a network be more than one large multiplication."""
+"""Activations: the non-linearities that let a network be more than one large multiplication."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -204,7 +204,7 @@ class Hardswish(Elementwise):
 
 
 class _Normalizing(Elementwise):
-    """Softmax and LogSoftmax: the numbers along one dimension share a total."""
+    """Softmax and LogSoftmax: both normalize the numbers along one dimension."""
 
     category = "activation"
     signature: ClassVar[tuple[str, ...]] = ("dim",)

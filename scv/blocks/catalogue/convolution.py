@@ -46,7 +46,7 @@ def _kernel(default: int) -> Size:
 
 
 def _check_groups(type_name: str, groups: int, arriving: int, out_channels: int) -> None:
-    """Groups must divide the channels on both sides; raises `ShapeError` with a count that does."""
+    """Raise `ShapeError` unless `groups` divides input and output channels; a cure sets a number that does."""
     if arriving % groups == 0 and out_channels % groups == 0:
         return
     fitting = max(n for n in range(1, groups + 1) if arriving % n == 0 and out_channels % n == 0)
@@ -164,7 +164,7 @@ class Conv2d(BlockType):
 
     @staticmethod
     def _most(p: Values, sides: Sequence[int]) -> tuple[int, int]:
-        """The largest rim that there may be around an image of these sides."""
+        """The largest padding, height and width, that an image of these sides may have."""
         if p["padding_mode"] in ("zeros", "replicate"):
             return (_MAX_PADDING, _MAX_PADDING)
         height, width = (side - 1 if p["padding_mode"] == "reflect" else side for side in sides)
@@ -175,9 +175,10 @@ class Conv2d(BlockType):
         return (0, 0) if p["padding"] == "valid" else pair(p["padding"])
 
     def _check_mode(self, p: Values, sides: Sequence[int], rim: Sequence[int]) -> None:
-        """Mirrored and wrapped rims are taken from the image itself, so it must be large enough.
+        """Raise `ShapeError` where the image is too small for reflect or circular padding, which copies its pixels.
 
-        For padding same `rim` holds both sides together; PyTorch gives the larger half to the end.
+        `rim` is the padding of each side. For padding same it is the sum of both sides, and PyTorch puts the larger
+        half at the end.
         """
         if p["padding_mode"] in ("zeros", "replicate"):
             return

@@ -1,4 +1,4 @@
-"""Fully connected layers: every number meets every other."""
+"""Fully connected layers: every output depends on every input."""
 
 from typing import ClassVar
 

@@ -29,7 +29,7 @@ class _Normalization(BlockType):
         return shape
 
     def multiply_adds(self, p: Values, shape: Shape) -> int:
-        # When predicting, mean, spread, scale and shift are one factor and one summand.
+        # In prediction, mean, standard deviation, scale and shift combine into one factor and one summand.
         return prod(shape)
 
 

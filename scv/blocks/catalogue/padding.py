@@ -1,4 +1,4 @@
-"""Paddings: a rim around the image."""
+"""Paddings: blocks that add pixels around the image."""
 
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ _PADDING = Sides(
 
 
 class _Pad(BlockType):
-    """What the paddings have in common: only what fills the rim differs."""
+    """What the paddings have in common: they differ only in the values of the added pixels."""
 
     category = "padding"
     stem = "pad"
@@ -52,7 +52,7 @@ class ZeroPad2d(_Pad):
 
 
 class _PadFromImage(_Pad):
-    """Paddings whose rim is taken from the image, which must have that many pixels, less `spared`."""
+    """Paddings that copy pixels of the image: at most as many as its side has, less `spared`."""
 
     spared: ClassVar[int]
 

@@ -51,7 +51,7 @@ class _SlidingPool(BlockType):
     def output(self, p: Values, shape: Shape) -> Shape:
         channels, *sides = self.needs_tensor(shape)
         kernel, stride, padding, dilation = self._window(p)
-        # torch 2.13 measures the half on the bare kernel, whatever the dilation.
+        # torch 2.13 limits the padding to half the kernel size, whatever the dilation.
         if any(pad > k // 2 for pad, k in zip(padding, kernel, strict=True)):
             raise ShapeError(
                 "padding_too_large",
@@ -210,7 +210,7 @@ class _AdaptivePool(BlockType):
 
     @abstractmethod
     def one_window(self, height: int, width: int) -> str:
-        """What becomes of one window, in writing."""
+        """The formula for one window of this height and width."""
 
 
 class AdaptiveAvgPool2d(_AdaptivePool):

@@ -1,4 +1,4 @@
-"""Regularizations: against learning by heart."""
+"""Regularizations: blocks against overfitting."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -229,9 +229,10 @@ class SqueezeExcite(nn.Module):
         return Call("SqueezeExcite", (shape[0], self._hidden(p, shape)))
 
     def params_of(self, arguments: Values) -> dict[str, Any]:
-        """The largest reduction that gives the hidden channels: several may, and all write the same call.
+        """The largest reduction that gives these hidden channels.
 
-        Where the hidden channels divide the channels it is their ratio.
+        Several reductions may give them, and all lead to the same call. Where the hidden channels divide the channels,
+        the largest one is their ratio.
         """
         others = {name: value for name, value in arguments.items() if name not in ("channels", "hidden")}
         channels, hidden = arguments["channels"], arguments["hidden"]
@@ -265,9 +266,10 @@ def _one_to_another(
     bring: Callable[[Shape, Shape], Blocks],
     label: Callable[[int, Shape], Message],
 ) -> list[Cure]:
-    """The cure that brings a branch to the shape of the first one, by the blocks that `bring` gives.
+    """The cure that brings branch `number` to the shape of the first one, with the blocks that `bring` gives.
 
-    Where that is larger than blocks can be told to give, the first is brought to the other's shape, or made smaller.
+    Where the parameters of these blocks do not allow that shape, the first branch is brought to the other's shape,
+    or else made smaller.
     """
     first, other = outputs[0], outputs[number]
     for branch, given, wanted in ((number, other, first), (0, first, other), (0, first, _settable(first))):
@@ -277,7 +279,7 @@ def _one_to_another(
 
 
 def _settable(shape: Shape) -> Shape:
-    """The shape, made as small as the parameters of the blocks that `fitting` uses allow."""
+    """The shape, each side limited to the maximum that the parameters of the blocks of `fitting` allow."""
     limits = [("Conv2d", "out_channels"), *[("AdaptiveAvgPool2d", "output_size")] * 2]
     sides = zip(shape, limits if is_tensor(shape) else [("Linear", "out_features")], strict=True)
     return tuple(min(side, _maximum(*limit)) for side, limit in sides)
@@ -289,7 +291,7 @@ def _maximum(kind: str, name: str) -> int:
 
 
 def _appended(label: Message, branch: int, blocks: Blocks) -> list[Cure]:
-    """The cure that appends blocks to a branch; none without blocks, or where a size is larger than one takes."""
+    """The cure that appends blocks to a branch; none without blocks, or where one refuses its parameters."""
     refused = any(REGISTRY[kind].complete(params)[1] for kind, params in blocks)
     return [] if refused or not blocks else [AppendToBranch(label, branch, blocks)]
 

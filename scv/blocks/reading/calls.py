@@ -38,14 +38,14 @@ _ITSELF = frozenset(
 
 
 class Calls(Expressions):
-    """Knows what calls give; how a body is run is left to the class that knows statements."""
+    """Evaluates calls. Evaluating the body of a function is left to the subclass for statements."""
 
     @abstractmethod
     def run(self, body: Sequence[ast.stmt], scope: Scope) -> Value:
         """Go through a function's body and give what it returns."""
 
     def call(self, node: ast.AST, function: Value, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-        """What a call gives. A tensor survives whatever cannot be called, so that the rest is kept."""
+        """The result of a call. A call that cannot be evaluated passes its tensor on, so that later steps are kept."""
         self._notes.spend(1 + len(args) + len(kwargs))
         try:
             return self._called(node, function, args, kwargs)
@@ -269,7 +269,7 @@ class Calls(Expressions):
             case "delattr", [Modules() as target, str(attribute)]:
                 target.items.pop(attribute, None)
                 return None
-        # Loops go over modules as over lists.
+        # Builtins such as `enumerate` and `zip` take modules like lists.
         rows = [self.row(arg) if isinstance(arg, Modules | Instance) else arg for arg in args]
         self._notes.spend(sum(len(row) for row in rows if isinstance(row, list | tuple | dict | str)))
         return constants.call(name, rows, kwargs)
@@ -324,7 +324,7 @@ class Calls(Expressions):
     def _method_of_module(
         self, node: ast.AST, target: Value, name: str, args: Sequence[Value], kwargs: dict[str, Value]
     ) -> Value:
-        """What every module has."""
+        """The result of a method that every module has."""
         if name in _ITSELF:
             return target
         if name in ("modules", "named_modules"):

@@ -15,7 +15,7 @@ _ASKING = frozenset(("super", "isinstance", "issubclass", "print", "help", "hasa
 class Candidate(msgspec.Struct, frozen=True, eq=False):
     """A network, or a class to make one of, and the place where it stands.
 
-    `foreign_base` is the class that has its `forward`, where that is not in the code.
+    `foreign_base` names the base class that has its `forward`, where that class is not in the code.
     """
 
     node: ast.AST
@@ -25,7 +25,10 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
 
 
 def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
-    """What may be meant, the likeliest first: later ones, and those that no other uses, before the others."""
+    """The candidates, the likeliest first.
+
+    Those that no other class uses come before the others, and later ones before earlier ones.
+    """
     names = reader.top.names
     used = _used(tree)
     found: list[Candidate] = []
@@ -58,7 +61,7 @@ def candidates(tree: ast.Module, reader: Reader, most: int) -> list[Candidate]:
 
 
 def _returned(tree: ast.Module, reader: Reader) -> list[Candidate]:
-    """The networks that functions give which can be called without an argument, and which nothing calls."""
+    """The networks that the file's functions without parameters return."""
     found: list[Candidate] = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.args.args and not node.args.kwonlyargs:
@@ -69,7 +72,7 @@ def _returned(tree: ast.Module, reader: Reader) -> list[Candidate]:
 
 
 def _foreign_base(reader: Reader, cls: UserClass) -> str | None:
-    """The base of a class that holds modules, whose forward must be in that base; None for any other class."""
+    """The name of the base that must have the forward of a class that holds modules; None for any other class."""
     bases = [base for base in cls.bases if isinstance(base, External) and not base.path.startswith("builtins.")]
     if not bases or cls.method("forward") is not None or cls.layer() is not None:
         return None
@@ -96,7 +99,7 @@ def _held(value: Value) -> Iterable[Value]:
 
 
 def _used(tree: ast.Module) -> set[str]:
-    """The names of classes that another class uses, through functions as well, or that are given to a call."""
+    """The names that another class uses, directly or through functions, or that are arguments of a call."""
     definitions = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     mentions = {name: _mentioned(node) & definitions.keys() - {name} for name, node in definitions.items()}
     used: set[str] = set()
@@ -138,7 +141,7 @@ def _with_arguments(tree: ast.Module, reader: Reader, candidate: Candidate) -> C
 
 
 def _made_by(reader: Reader, statement: ast.stmt, call: ast.Call) -> Value:
-    """What a call gives that makes a network: in a function, what that function gives, whose names it uses."""
+    """The result of a call that makes a network; inside a function, whose names it may use, the function's result."""
     if isinstance(statement, ast.FunctionDef):
         function = ast.copy_location(ast.Name(statement.name, ast.Load()), call)
         return reader.tried(ast.copy_location(ast.Call(function, [], []), call))

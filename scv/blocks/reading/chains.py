@@ -91,7 +91,7 @@ class Chains:
         return tuple(self._grouped(block, parallel.most) for block in blocks)
 
     def _grouped(self, block: Block, most: int) -> Block:
-        """More branches than a container may have, in groups that are put together first."""
+        """The block with at most `most` branches: more of them are nested in groups, each a block of the same type."""
         branches = block.branches or ()
         while len(branches) > most:
             groups = [branches[first : first + most] for first in range(0, len(branches), most)]
@@ -101,7 +101,7 @@ class Chains:
         return Block("", block.type, block.params, branches)
 
     def _summands(self, node: Node) -> list[Node]:
-        """The inputs of a sum, those of sums within it included where they are needed nowhere else."""
+        """The inputs of a sum. A sum among them that nothing else uses is replaced by its own inputs."""
         found: list[Node] = []
         waiting = list(reversed(node.inputs))
         while waiting:
@@ -135,7 +135,7 @@ class Chains:
 
 
 def _squeeze(start: Node, end: Node) -> tuple[int, int, bool] | None:
-    """Channels, hidden channels and biases of a SqueezeExcite's gate; None where it is something else."""
+    """Channels and hidden channels of a SqueezeExcite's gate, and whether it has biases; None for any other gate."""
     layers: list[tuple[str, dict[str, Any]]] = []
     node: Node | None = end
     while node is not None and node is not start and len(layers) < 8:
@@ -161,6 +161,6 @@ def _squeeze(start: Node, end: Node) -> tuple[int, int, bool] | None:
 
 
 def _main_first(block: Block) -> Block:
-    """Of two branches that are added the longer one is what learns, the other one the way past it."""
+    """The block with the longer one of its two branches as the main branch and the other as the shortcut."""
     main, shortcut = block.branches or ((), ())
     return block if len(main) >= len(shortcut) else Block("", block.type, block.params, (shortcut, main))

@@ -66,7 +66,7 @@ def is_plain(value: Value) -> bool:
 
 
 def bounded(value: Value) -> Value:
-    """The value, unless it is a kind of constant that is not known here or too large."""
+    """Return the value; raises `NotConstantError` if it is too large or of an unsupported type."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise NotConstantError
@@ -108,7 +108,7 @@ def binary(sign: ast.operator, left: Value, right: Value) -> Value:
 
 
 def _filled(text: str, values: tuple[Value, ...]) -> Value:
-    """`text % values`, for the plain places that names of layers have."""
+    """`text % values`, only for simple placeholders such as `%d` and `%s`, which names of layers use."""
     places = _PLACE.findall(text)
     if not all(map(is_scalar, values)) or len(places) != text.count("%") or len(values) > MAX_LENGTH:
         raise NotConstantError

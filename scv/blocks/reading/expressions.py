@@ -39,7 +39,7 @@ BUILTINS = frozenset(
 
 
 class Expressions(ABC):
-    """Evaluates expressions. What a call gives is left to the class that knows functions and classes."""
+    """Evaluates expressions. Evaluating a call is left to the subclass for calls."""
 
     def __init__(self, notes: Notes, flow: Flow) -> None:
         self._notes = notes
@@ -55,13 +55,13 @@ class Expressions(ABC):
         """Give a name, an attribute, an element or several of them a value."""
 
     def deeper(self) -> None:
-        """Go one level down, which the caller takes back. Raises `CodeError` where that is too deep."""
+        """Count one more level of nesting, which the caller takes back. Raises `CodeError` where that is too deep."""
         self._nesting += 1
         if self._nesting > MAX_NESTING:
             raise CodeError(say("The code is nested too deeply, or calls itself without an end."))
 
     def eval(self, node: ast.expr, scope: Scope) -> Value:
-        """The value of an expression; `Unknown` where it cannot be said. Raises `CodeError` for too much work."""
+        """The value of an expression; `Unknown` where it cannot be known. Raises `CodeError` for too much work."""
         self._notes.spend()
         self.deeper()
         try:
@@ -167,7 +167,7 @@ class Expressions(ABC):
             owner.append(value, name)
         layer = owner.layer if isinstance(owner, Instance) else owner
         if isinstance(layer, LayerValue):
-            # `bias` is told whether there is one, and holds it afterwards.
+            # The argument `bias` says whether there is a bias; the attribute `bias` holds it.
             layer.change(name, value is not None if name == "bias" else value)
 
     def _attribute_of_instance(self, node: ast.AST, target: Instance, name: str) -> Value:
@@ -233,7 +233,7 @@ class Expressions(ABC):
         return items
 
     def row(self, value: Value) -> list[Value] | None:
-        """What a loop over the value goes through; None where that cannot be said."""
+        """What a loop over the value goes through; None where that cannot be known."""
         if isinstance(value, Instance) and value.modules is not None:
             value = value.modules
         if isinstance(value, Modules):
@@ -244,7 +244,7 @@ class Expressions(ABC):
         return list(value)
 
     def truth(self, value: Value) -> bool | None:
-        """Whether the value counts as true; None where that cannot be said."""
+        """Whether the value counts as true; None where that cannot be known."""
         if isinstance(value, Unknown | Tensor | External | Dims | Batch):
             return None
         if isinstance(value, Modules):
@@ -370,7 +370,7 @@ class Expressions(ABC):
 
 
 def _part_of_shape(node: ast.AST, shape: Dims, key: Value) -> Value:
-    """`x.shape[key]`: the batch, height and width are known by what they are, the channels are not."""
+    """`x.shape[key]`: placeholders for the batch, height and width; `Unknown` for the channels."""
     if isinstance(key, slice):
         if key in (slice(None, 1), slice(0, 1)):
             return (Batch(),)

@@ -50,7 +50,10 @@ class Flow:
         return Tensor(tensor.node, loose=True)
 
     def params(self, layer: LayerValue, kind: BlockType, arguments: Values) -> dict[str, Any]:
-        """A layer's parameters, those left out that cannot be had. Raises `ParamError` where it is no such block."""
+        """A layer's parameters, without those that cannot be read or are refused, which are reported.
+
+        Raises `ParamError` where no parameter can express an argument.
+        """
         if layer.params is not None:
             return layer.params
         params: dict[str, Any] = {}
@@ -126,7 +129,7 @@ class Flow:
         return self._joined("sum", node, summands)
 
     def index(self, node: ast.AST, tensor: Tensor, parts: Sequence[ast.expr]) -> Tensor:
-        """`tensor[parts]`: only new dimensions of size 1 can be taken."""
+        """`tensor[parts]`: only two new dimensions of size 1 can be imported."""
         new = [part for part in parts if isinstance(part, ast.Constant) and part.value is None]
         whole = [part for part in parts if isinstance(part, ast.Slice) and part.lower is part.upper is None]
         if len(new) == 2 and len(new) + len(whole) == len(parts):
@@ -145,13 +148,13 @@ class Flow:
                 return Dims(tensor.node) if first is None else Batch()
             return Side(tensor.node, first % 4) if first in (2, 3, -2, -1) else Unknown(node)
         if name == "clone":
-            return Tensor(tensor.node, tensor.loose)  # another tensor: what changes one leaves the other as it is
+            return Tensor(tensor.node, tensor.loose)  # a new tensor: changing one in place does not affect the other
         if name in ("dim", "numel", "get_device"):
             return Unknown(node)
         return self.function(node, name, [tensor, *args], kwargs)
 
     def function(self, node: ast.AST, name: str, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-        """What a function of torch gives, called by its last name with a tensor among its arguments."""
+        """The result of a function of torch, named without its module, with a tensor among its arguments."""
         if name in ("cat", "concat", "concatenate"):
             return self._concatenate(node, args, kwargs)
         given = dict(kwargs)
@@ -183,7 +186,7 @@ class Flow:
         return self.refuse(node, tensor)
 
     def changed(self, tensor: Tensor, after: Value) -> Value:
-        """The tensor after it was changed in place to what a step gives: all its names see that."""
+        """Change a tensor in place to the result of a step, so that all its names see the change."""
         if not isinstance(after, Tensor):
             return after
         tensor.node, tensor.loose = after.node, after.loose
@@ -198,7 +201,10 @@ class Flow:
         args: Sequence[Value],
         kwargs: dict[str, Value],
     ) -> Tensor:
-        """What a function gives that does the same as a kind of block. A window as large as the tensor pools it all."""
+        """The result of a function that does the same as a kind of block.
+
+        Pooling with a window of the tensor's own height and width becomes global pooling.
+        """
         names = kind.functions[name]
         args = [True if value is TRAINING else value for value in args]
         kwargs = {word: True if value is TRAINING else value for word, value in kwargs.items()}
@@ -213,7 +219,7 @@ class Flow:
     def _arithmetic(
         self, node: ast.AST, name: str, tensor: Tensor, args: Sequence[Value], kwargs: dict[str, Value]
     ) -> Tensor:
-        """`torch.add(tensor, other)` and `torch.mul`; a factor `alpha` of the other has no block."""
+        """`torch.add(tensor, other)` and `torch.mul`; no block stands for a factor `alpha`."""
         bound = dict(zip(("other",), args, strict=False)) | kwargs
         factor = bound.pop("alpha", 1)
         if bound.keys() != {"other"} or len(args) > 1 or factor != 1:
@@ -302,7 +308,7 @@ class Flow:
 
 
 def _is_image(node: Node) -> bool:
-    """Whether a node gives channels with height and width: until a Flatten or a Linear, what comes in does."""
+    """Whether a node gives channels with height and width, as the input does until a Flatten or a Linear."""
     while node.inputs:
         if node.op == "spread" or (node.kind is not None and node.kind.type in _IMAGES):
             return True

@@ -31,7 +31,7 @@ class Node(msgspec.Struct, eq=False):
 
 
 class Graph:
-    """Makes nodes. `spend` is told how much work each is, before it may become too much."""
+    """Makes nodes. `spend` is called with the work that each takes, and may raise an error for too much work."""
 
     def __init__(self, spend: Callable[[int], None], source: ast.AST) -> None:
         self._spend = spend
@@ -56,7 +56,7 @@ class Graph:
         return Node(op, source, tuple(inputs), kind, params or {}, dominator, dominator.depth + 1)
 
     def concatenate(self, source: ast.AST, inputs: Sequence[Node]) -> Node:
-        """A concatenation. What begins with an earlier one goes on from that, as dense blocks need it."""
+        """A concatenation. It extends an earlier concatenation of its first inputs, as dense blocks need it."""
         key = tuple(id(node) for node in inputs)
         self._spend(len(key))
         for length in range(min(len(key) - 1, 64), 1, -1):

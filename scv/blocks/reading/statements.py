@@ -63,7 +63,7 @@ class Reader(Calls):
         self.top = Scope({}, Scope(dict(self._assumed)))
 
     def read(self, tree: ast.Module) -> None:
-        """Go through the file. Behind what takes too long, such as a training loop, only definitions are read."""
+        """Go through the file. After what takes too long, such as a training loop, only definitions are read."""
         tired = False
         for statement in tree.body:
             if tired and not isinstance(statement, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef):
@@ -94,7 +94,7 @@ class Reader(Calls):
             module = self.instance(node, module, (), {})
         elif isinstance(module, Instance):
             fresh = self.instance(module.node, module.cls, module.args, module.kwargs)
-            # What was changed after it was made is taken as it stands at the end of the file.
+            # A network that was changed after its construction is used as it is at the end of the file.
             module = fresh if state(module, notes) == module.made else module
         return self.call(node, module, [Tensor(self._flow.input)], {})
 
@@ -203,7 +203,7 @@ class Reader(Calls):
         return self._run(node.body if taken else node.orelse, scope)
 
     def _tested(self, node: ast.expr, scope: Scope) -> bool | None:
-        """Whether a test holds. What is done to tensors there is no part of the network."""
+        """Whether a test holds; None where that cannot be known. What it does to tensors is no part of the network."""
         with self._notes.silent():
             return self.truth(self.eval(node, scope))
 
@@ -237,9 +237,10 @@ class Reader(Calls):
         return None
 
     def _skip(self, node: ast.stmt, bodies: Sequence[Sequence[ast.stmt]], scope: Scope) -> None:
-        """Leave statements out that are run or not, or so many times, as the data say.
+        """Leave out statements where the data decide whether, or how often, they run.
 
-        What they would set is unknown then. Only what matters to the network is a problem.
+        The names and attributes that they would set become unknown. A problem is reported only if this matters
+        to the network.
         """
         parts = [part for body in bodies for statement in body for part in ast.walk(statement)]
         self._notes.spend(len(parts))
@@ -349,7 +350,7 @@ def _as_read(target: Any) -> ast.expr:
 
 
 def _helper(node: ast.ClassDef) -> BlockType | None:
-    """The kind of block whose helper class, as our own code has it, this is."""
+    """The kind of block if this class is its helper class as our own code writes it, else None."""
     kind = CATALOGUE.get(node.name)
     if kind is None or not kind.helper:
         return None

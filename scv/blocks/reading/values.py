@@ -1,7 +1,7 @@
 """What an expression in somebody's code may be worth here: constants of Python, layers, modules, tensors.
 
 Constants are Python's own None, bool, int, float, str, list, tuple and dict. Everything else is one of the
-classes below. Nothing of the code is ever run; `Unknown` stands for all that cannot be said without running it.
+classes below. Nothing of the code is ever run; `Unknown` stands for all that cannot be known without running it.
 """
 
 import ast
@@ -26,7 +26,7 @@ MAX_PROBLEMS = 100
 
 
 class Unknown(msgspec.Struct, frozen=True, eq=False):
-    """A value that cannot be said, where it comes from, and why, if there is more to say than that."""
+    """A value that cannot be known, the node that it comes from, and the reason where a special one is known."""
 
     node: ast.AST
     why: Message | None = None
@@ -39,13 +39,13 @@ class External(msgspec.Struct, frozen=True):
 
 
 TRAINING = External("torch.nn.Module.training")
-"""`self.training`: which branch of an `if` it takes cannot be said, because the network does both."""
+"""`self.training`: it is neither true nor false here, because the network is used in training and in prediction."""
 
 
 class Tensor(msgspec.Struct, eq=False):
-    """What flows through `forward`. `loose` where a step before it was left out.
+    """A tensor in `forward`. `loose` is true where a step before it was left out.
 
-    Names of the same tensor hold the same object: what changes the tensor in place gives it another node.
+    All names of one tensor hold the same object: a change in place gives that object another node.
     """
 
     node: Node
@@ -100,7 +100,7 @@ class Function(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserClass(msgspec.Struct, frozen=True, eq=False):
-    """A class of the code. `kind` where it is the helper class that our own code has for a kind of block."""
+    """A class of the code. `kind` is the kind of block of which it is the helper class, if it is one."""
 
     node: ast.ClassDef
     scope: Scope
@@ -127,7 +127,7 @@ class UserClass(msgspec.Struct, frozen=True, eq=False):
         return [base for cls in self.lineage() for base in cls.bases if isinstance(base, External)]
 
     def holds(self) -> str | None:
-        """The class of torch for rows of modules that it is derived from, if it is: `Sequential` and the like."""
+        """Which of `Sequential`, `ModuleList` and `ModuleDict` it is derived from, if any."""
         names = [base.path.split(".")[-1] for base in self._foreign_bases()]
         return next((name for name in names if name in HOLDERS), None)
 
@@ -153,7 +153,7 @@ HOLDERS = ("Sequential", "ModuleList", "ModuleDict")
 """The classes of torch that hold other modules in order."""
 
 MAX_LINEAGE = 50
-"""More ancestors than this a class of modules does not have."""
+"""Most ancestors of a class, and most levels of nesting in a module, that are followed."""
 
 _MODULE_BASES = ("Module", "LightningModule", *HOLDERS)
 
@@ -161,8 +161,8 @@ _MODULE_BASES = ("Module", "LightningModule", *HOLDERS)
 class Instance(msgspec.Struct, eq=False):
     """An instance of a class of the code, the arguments that it was made with, and its attributes.
 
-    `modules` are those of a class that is derived from `nn.Sequential` or its like; `layer` is what an instance of a
-    class is that is derived from a layer of torch. `made` is the `state` that `__init__` left.
+    `modules` holds the modules if the class is derived from `nn.Sequential`, `nn.ModuleList` or `nn.ModuleDict`.
+    `layer` is the layer if the class is derived from a layer of torch. `made` is the `state` right after `__init__`.
     """
 
     cls: UserClass
@@ -185,7 +185,7 @@ class Super(msgspec.Struct, frozen=True, eq=False):
 class LayerValue(msgspec.Struct, eq=False):
     """A layer of torch as it is constructed, or a helper of our own code. `kind` is None where there is no such block.
 
-    `names` are the names of the arguments that may be given without one; None for those of the class.
+    `names` are the names of the positional arguments; None stands for those of the class.
     """
 
     node: ast.AST
@@ -197,7 +197,7 @@ class LayerValue(msgspec.Struct, eq=False):
     used: bool = False
 
     def change(self, name: str, value: Value) -> None:
-        """Give one of its attributes a value after it was made: an argument, where torch reads it at each call."""
+        """Set an attribute after construction; this has an effect only on arguments that torch reads at each call."""
         if self.kind is None or name not in self.kind.signature or name in _SIZES:
             return
         if name == "kernel_size" and self.kind.category != "pooling":
@@ -240,7 +240,7 @@ class Bound(msgspec.Struct, frozen=True, eq=False):
 
 
 def state(value: Value, notes: "Notes", depth: int = 0) -> Any:
-    """What a module holds, so that two states are equal where nothing in it was changed in between."""
+    """A snapshot of what a module holds: two snapshots are equal if nothing in it was changed in between."""
     notes.spend()
     if depth > MAX_LINEAGE:
         return None
@@ -277,14 +277,14 @@ def is_module(value: Value) -> bool:
 
 
 class CodeProblem(msgspec.Struct, frozen=True):
-    """What could not be taken, with its line, counted from 1."""
+    """What could not be imported, with its line, counted from 1."""
 
     line: int
     message: Message
 
 
 class CodeError(Exception):
-    """Nothing can be taken from the text at all; `message` says why, with the line where there is one."""
+    """Nothing can be imported from the text at all; `message` says why, with the line where there is one."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -292,10 +292,10 @@ class CodeError(Exception):
 
 
 class Notes:
-    """The problems found so far, and the bounds of the work: how many steps and how deep."""
+    """The problems found so far, and how many steps of work are left."""
 
     def __init__(self, source: str, steps: int = MAX_STEPS) -> None:
-        # As `ast` counts lines: a form feed or a Unicode separator ends none.
+        # Lines as `ast` counts them: a form feed or a Unicode separator does not end a line.
         self._lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._found: dict[tuple[int, str], CodeProblem] = {}
         self._silent = 0
@@ -319,7 +319,7 @@ class Notes:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Note nothing in between."""
+        """Note no problems inside the `with` block."""
         self._silent += 1
         try:
             yield
@@ -327,11 +327,11 @@ class Notes:
             self._silent -= 1
 
     def refuse(self, node: ast.AST) -> None:
-        """Note that a piece of code cannot be taken, in its own words."""
+        """Note that a piece of code cannot be imported, and quote it."""
         self.report(node, say("{code} cannot be imported.", code=self.code(node)))
 
     def unknown(self, value: Unknown) -> None:
-        """Note that a value is needed that cannot be said."""
+        """Note that a value is needed that cannot be known."""
         if value.why is None:
             self.refuse(value.node)
         else:
