@@ -40,8 +40,8 @@ def predict(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | No
     if judged is not None and judged.unfamiliar:
         notes.append(
             say(
-                "This image is not like those that the network was trained on, so its answer means little. Of the "
-                "test images {percent} % are as strange.",
+                "This image does not look like the training images, so the prediction means little. "
+                "Share of the test images that look as unusual: {percent} %.",
                 percent=f"{100 * judged.share_beyond:g}",
             )
         )

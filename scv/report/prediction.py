@@ -19,8 +19,8 @@ class Familiarity(msgspec.Struct, frozen=True, kw_only=True):
     """How far an image is from those that the network learned from.
 
     `strangeness` is 1 at the limit, which `share_beyond` of the test images exceed; 0 is usual for them. `energy` (in
-    nats) and `distance` (0 to 2, of directions of features) are the two scores that it is made of, of which the one
-    called `by` counts: the one that is more unusual.
+    nats) and `distance` (0 to 2, 1 minus a cosine) are the two scores that it is made of. `by` names the one that is
+    more unusual.
     """
 
     strangeness: float

@@ -153,7 +153,7 @@ async def test_a_strange_image_is_called_strange(owner: Visitor, run: Run) -> No
     ImageDraw.Draw(scribble).line([(float(x), float(y)) for x, y in places], fill=0, width=10)
     answer = await ask(owner, run, saved(scribble, "PNG"))
     assert "Reason:" in answer.text
-    assert "not like those that the network was trained on" in answer.text
+    assert "does not look like the training images" in answer.text
 
 
 @pytest.mark.usefixtures("predictor")
