@@ -262,7 +262,7 @@ def _branch_count(at: At, kind: Container, count: int) -> Problem:
 
 def _empty(classes: int) -> Problem:
     fix = Fix(say("Start with Flatten and Linear"), (Add("Flatten"), Add("Linear", None, {"out_features": classes})))
-    return Problem("empty", "error", say("The network is empty: add a first block from the left."), None, (fix,))
+    return Problem("empty", "error", say("The network is empty. Add a block from the left."), None, (fix,))
 
 
 def _wrong_output(last: At, shape: Shape, classes: int) -> Problem:

@@ -71,7 +71,7 @@ def run_training(task: Train, writer: WorkerWriter, orders: Orders) -> Event:
     try:
         settings = msgspec.json.decode(task.settings, type=TrainingSettings)
     except msgspec.DecodeError:
-        message = say("The training settings of this run cannot be read. Set them anew and start another run.")
+        message = say("The training settings of this run cannot be read. Set them again and start another run.")
         return Failed(code="invalid_settings", message=message)
     try:
         claim(Path(task.folder))

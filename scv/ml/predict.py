@@ -41,7 +41,7 @@ def predict(trained: Trained, pixels: NDArray[np.uint8], detector: Detector | No
         notes.append(
             say(
                 "This image does not look like the training images, so the prediction means little. "
-                "Share of the test images that look as unusual: {percent} %.",
+                "Share of the test images that look as unusual: {percent}%.",
                 percent=f"{100 * judged.share_beyond:g}",
             )
         )

@@ -227,7 +227,7 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
 
 def _learning(last: EpochFigures) -> Diagnosis:
     message = say(
-        "It learns: {validation} of images that it has not learned from are right.",
+        "It learns: validation accuracy {validation}.",
         validation=percent(last.validation_accuracy),
     )
     return Diagnosis("learning", message, say("Nothing needs to change."))

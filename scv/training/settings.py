@@ -156,7 +156,7 @@ FIELDS: tuple[Param, ...] = (
         default=_DEFAULTS.shift,
         minimum=0,
         maximum=8,
-        help=mark("Moves each training image by up to so many pixels, anew in every epoch."),
+        help=mark("Moves each training image by up to this many pixels, differently in each epoch."),
     ),
     Flag(
         name="flip",

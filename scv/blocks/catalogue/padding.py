@@ -86,7 +86,7 @@ class ReflectionPad2d(_PadFromImage):
     spared = 1
     summary = mark("Pads the image with its mirror image.")
     help = mark(
-        "The image is mirrored at its edge pixels, so the rim continues what is there and no artificial edge appears."
+        "The image is mirrored at its edge pixels, so the padding continues the image and no artificial edge appears."
     )
 
 

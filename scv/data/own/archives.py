@@ -170,10 +170,13 @@ def _refuse_places_outside(name: str) -> None:
 def _refuse_special(name: str, kind: int) -> None:
     if stat.S_ISLNK(kind):
         raise ImagesError(
-            say("{name} is a link to another place. Put the image itself there, or take it out.", name=foreign(name))
+            say(
+                "{name} is a link to another place. Put the image itself there, or remove the link.",
+                name=foreign(name),
+            )
         )
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ImagesError(say("{name} is neither a file nor a folder. Take it out.", name=foreign(name)))
+        raise ImagesError(say("{name} is neither a file nor a folder. Remove it.", name=foreign(name)))
 
 
 def _refuse_too_much(source: Path, files: int, size: int) -> None:

@@ -304,7 +304,7 @@ def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Sprite | None
     if not gap <= GAP:
         notes.append(
             say(
-                "Even {steps} steps leave a gap of {gap} %: do not rely on these maps.",
+                "Even {steps} steps leave a gap of {gap}%: do not rely on these maps.",
                 steps=steps,
                 gap=_percent(gap),
             )
@@ -313,7 +313,7 @@ def _gradients_method(shape: Shape, steps: int, gap: float, tiles: Sprite | None
         name="integrated_gradients",
         title=say("Integrated gradients"),
         meaning=say("How much each pixel raises or lowers the score, compared with an empty image."),
-        settings=say("up to {steps} steps, gap at most {gap} %", steps=steps, gap=_percent(gap)),
+        settings=say("up to {steps} steps, gap at most {gap}%", steps=steps, gap=_percent(gap)),
         signed=True,
         legend=legend(SIGNED, -1, 1),
         rows=shape[1],

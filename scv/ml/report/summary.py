@@ -64,7 +64,7 @@ def _accuracy(metrics: Metrics) -> Sentence:
 
 def _certainty(metrics: Metrics) -> Sentence:
     message = say(
-        "Confidence interval (95 %): {low} to {high}.",
+        "Confidence interval (95%): {low} to {high}.",
         low=percent(metrics.low),
         high=percent(metrics.high),
     )

@@ -60,4 +60,4 @@ def _told() -> Iterator[None]:
     except ImagesError as error:
         raise RefusedError(error.message) from error
     except (KeyError, IndexError, FileNotFoundError) as error:
-        raise NotFoundError(say("There is no such image, or it has just been taken away.")) from error
+        raise NotFoundError(say("There is no such image, or it has just been removed.")) from error

@@ -69,7 +69,7 @@ def test_a_trained_network_is_summed_up(digits: Resident, tmp_path: Path) -> Non
     for part in (
         f"Test accuracy {100 * metrics.accuracy:.1f}% ({len(digits.test_labels)} images)",
         f"{cell.label} predicted as {cell.predicted} ({cell.count} of",
-        "Confidence interval (95 %): ",
+        "Confidence interval (95%): ",
         "Validation accuracy was 90.0%",
         "channels of its activations",
     ):
