@@ -38,7 +38,7 @@ ENGLISH = {
     r"\brim\b": "padding",
     r"\bmends?\b": "Fix all",
     r"would like to see": "What maximally activates each channel",
-    r"(?<!\()\bsure(st)?\b(?!\))": "confidence",
+    r"(?<![({])\bsure(st)?\b(?![)}])": "confidence",
 }
 """What is not said any more, and what is said instead."""
 
