@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from math import log
 from statistics import fmean
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from scv.message import Message, say
+from scv.training.accuracy import Accuracy, compare
 from scv.training.optimizers import OPTIMIZERS
 from scv.training.settings import FIELDS, TrainingSettings, lower_rate
 
@@ -80,13 +81,26 @@ class Diagnosis(msgspec.Struct, frozen=True):
     change: dict[str, Any] = {}
 
 
+class Evidence(NamedTuple):
+    """What the accuracies rest on. `test` is None before the test."""
+
+    validation_images: int
+    test: Accuracy | None = None
+
+
 def diagnose(
-    epochs: Sequence[EpochFigures], classes: int, settings: TrainingSettings, *, finished: bool
+    epochs: Sequence[EpochFigures],
+    classes: int,
+    settings: TrainingSettings,
+    *,
+    finished: bool,
+    evidence: Evidence | None = None,
 ) -> tuple[Diagnosis, ...]:
     """What the epochs of a training show: one thing, the gravest, or nothing while it is too early to say.
 
     A training that is `finished` has trained all that it was to, by its epochs or by its patience. `epochs` may be
-    those of a run that failed; what its error says then goes before what is found here.
+    those of a run that failed; what its error says then goes before what is found here. Where there is a test result,
+    the verdict speaks from it.
     """
     if not epochs:
         return ()
@@ -106,7 +120,7 @@ def diagnose(
         return (_unfinished(epochs, settings),)
     if finished and last.train_loss > UNEXPLAINED * log(classes):
         return (_underfitting(last, settings),)
-    return (_learning(last),)
+    return (_learning(max(epoch.validation_accuracy for epoch in epochs), settings, evidence),)
 
 
 class _Means:
@@ -184,17 +198,18 @@ def _overfitting(last: _Means, settings: TrainingSettings) -> Diagnosis:
         train=percent(last.train_accuracy),
         validation=percent(last.validation_accuracy),
     )
+    return Diagnosis("overfitting", message, *_against_overfitting(settings))
+
+
+def _against_overfitting(settings: TrainingSettings) -> tuple[Message, dict[str, Any]]:
     if settings.train_percent < 100:
-        advice = say("More images help most: use all of the training data.")
-        return Diagnosis("overfitting", message, advice, {"train_percent": 100})
+        return say("More images help most: use all of the training data."), {"train_percent": 100}
     if not settings.shift:
-        advice = say("Use data augmentation: shift by a pixel or two, so that no image is seen twice.")
-        return Diagnosis("overfitting", message, advice, {"shift": 2})
+        return say("Use data augmentation: shift by a pixel or two, so that no image is seen twice."), {"shift": 2}
     if not settings.weight_decay:
         advice = say("Weight decay keeps the weights small. Dropout before the last layer helps as well.")
-        return Diagnosis("overfitting", message, advice, OPTIMIZERS[settings.optimizer].against_overfitting)
-    advice = say("Put Dropout before the last layer, or use fewer channels: a smaller network overfits less.")
-    return Diagnosis("overfitting", message, advice)
+        return advice, OPTIMIZERS[settings.optimizer].against_overfitting
+    return say("Put Dropout before the last layer, or use fewer channels: a smaller network overfits less."), {}
 
 
 def _unfinished(epochs: Sequence[EpochFigures], settings: TrainingSettings) -> Diagnosis:
@@ -225,12 +240,41 @@ def _underfitting(last: EpochFigures, settings: TrainingSettings) -> Diagnosis:
     return Diagnosis("underfitting", message, advice, change if change["epochs"] > settings.epochs else {})
 
 
-def _learning(last: EpochFigures) -> Diagnosis:
-    message = say(
-        "It learns: validation accuracy {validation}.",
-        validation=percent(last.validation_accuracy),
-    )
+def _learning(best: float, settings: TrainingSettings, evidence: Evidence | None) -> Diagnosis:
+    """`best` is the validation accuracy of the best epoch, whose weights are kept."""
+    if evidence is None or evidence.validation_images == 0:
+        message = say("It learns: validation accuracy {validation}.", validation=percent(best))
+        return Diagnosis("learning", message, say("Nothing needs to change."))
+    validation = Accuracy(best, evidence.validation_images)
+    if evidence.test is not None:
+        return _tested(validation, evidence.test, settings)
+    message = say("It learns: validation accuracy {validation}.", validation=measured(validation))
+    if validation.is_uncertain:
+        return Diagnosis("learning", message, say("These are too few images to tell. The test will show more."))
     return Diagnosis("learning", message, say("Nothing needs to change."))
+
+
+def _tested(validation: Accuracy, test: Accuracy, settings: TrainingSettings) -> Diagnosis:
+    values = {"test": measured(test), "validation": measured(validation)}
+    if compare(validation, test) == "lower":
+        message = say("Test accuracy is lower than validation accuracy: {test}; validation {validation}.", **values)
+        return Diagnosis("overfitting", message, *_against_overfitting(settings))
+    message = say("It learns: test accuracy {test}; validation {validation}.", **values)
+    if test.is_uncertain:
+        return Diagnosis("learning", message, say("More test images would tell the accuracy more exactly."))
+    return Diagnosis("learning", message, say("Nothing needs to change."))
+
+
+def measured(accuracy: Accuracy) -> Message:
+    """`96.6% (355 images, 95% confidence interval 94.2% to 98.1%)`."""
+    low, high = accuracy.interval
+    return say(
+        "{share} ({images} images, confidence interval {low} to {high})",
+        share=percent(accuracy.share),
+        images=f"{accuracy.images:,}",
+        low=percent(low),
+        high=percent(high),
+    )
 
 
 BRAKES = ("weight_decay", "label_smoothing", "rotation", "crop", "cutout", "shift")

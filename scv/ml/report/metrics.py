@@ -1,7 +1,6 @@
 """How good a network is on the test set: confusion, figures of each class, top-k, calibration."""
 
 from collections.abc import Sequence
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from scv.report.metrics import (
     Metrics,
     TopK,
 )
+from scv.training.accuracy import interval
 
 BINS = 15
 """As Guo et al. 2017 take."""
@@ -45,7 +45,7 @@ def make_metrics(
     images, classes = found.logits.shape
     counts = confusion_counts(found.labels, found.predictions, classes)
     right = int(counts.trace())
-    low, high = interval(right, images)
+    low, high = interval(right / images, images)
     figures = class_figures(counts, trained.class_names)
     confusion = _confusion(found, counts, resident.test_images, folder)
     on_progress(1.0)
@@ -105,15 +105,6 @@ def _macro(figures: Sequence[ClassFigures]) -> Average:
 def top_k(ranks: NDArray[np.int64], classes: int) -> tuple[TopK, ...]:
     """Accuracy among the k likeliest, for each k that leaves a class out; 1 always."""
     return tuple(TopK(k, float((ranks < k).mean())) for k in TOP if k == 1 or k < classes)
-
-
-def interval(right: int, images: int) -> tuple[float, float]:
-    """Between what the share that is right lies, with 95 % confidence (Wilson 1927)."""
-    z = 1.959964
-    share, spread = right / images, z * z / images
-    middle = (share + spread / 2) / (1 + spread)
-    reach = z * sqrt(share * (1 - share) / images + spread / (4 * images)) / (1 + spread)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def calibration(confidences: NDArray[np.float32], right: NDArray[np.bool_], bins: int = BINS) -> Calibration:

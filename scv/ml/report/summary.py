@@ -1,7 +1,5 @@
 """What the figures of a report say, in plain words, and where they come from."""
 
-from math import sqrt
-
 from scv.data.resident import Resident
 from scv.message import foreign, say
 from scv.ml.train.train import libraries
@@ -10,11 +8,9 @@ from scv.report.layers import Layers
 from scv.report.metrics import ClassFigures, Metrics
 from scv.report.mistakes import Mistakes
 from scv.report.summary import Provenance, Sentence, Summary
+from scv.training.accuracy import APART, Accuracy, compare
 from scv.training.diagnosis import guessing, percent
 from scv.training.progress import Result
-
-_APART = 0.01
-"""So much between confidence and accuracy, or validation and test, is worth a word if it is more than chance."""
 
 
 def make_summary(
@@ -74,14 +70,20 @@ def _certainty(metrics: Metrics) -> Sentence:
 def _validation(metrics: Metrics, result: Result, trained: Trained, resident: Resident) -> Sentence:
     settings = trained.info.settings
     parts = resident.split(train_percent=settings.train_percent, validation_percent=settings.validation_percent)
-    promised, images = result.validation_accuracy, max(1, len(parts.validation))
-    chance = sqrt(_deviation(metrics) ** 2 + promised * (1 - promised) / images)
-    values = {"validation": percent(result.validation_accuracy), "test": percent(metrics.accuracy)}
-    apart = metrics.accuracy - result.validation_accuracy
-    if abs(apart) <= max(_APART, 2 * chance):
+    validation = Accuracy(result.validation_accuracy, max(1, len(parts.validation)))
+    values = {"validation": percent(validation.share), "test": percent(metrics.accuracy)}
+    found = compare(validation, Accuracy(metrics.accuracy, metrics.images))
+    if found == "equal" and validation.is_uncertain:
+        message = say(
+            "Validation accuracy was {validation}, but of only {images} images. Rely on the test.",
+            validation=values["validation"],
+            images=f"{validation.images:,}",
+        )
+        return Sentence("summary", "fair", message)
+    if found == "equal":
         message = say("Validation accuracy was {validation}, test accuracy is {test}: as expected.", **values)
         return Sentence("summary", "good", message)
-    if apart > 0:
+    if found == "higher":
         message = say(
             "Validation accuracy was {validation}, test accuracy is {test}: the test images may be easier.", **values
         )
@@ -145,7 +147,7 @@ def _calibration(metrics: Metrics) -> Sentence:
     sure = metrics.calibration.confidence
     values = {"sure": percent(sure), "right": percent(metrics.accuracy)}
     apart = sure - metrics.accuracy
-    if abs(apart) <= max(_APART, 2 * _deviation(metrics)):
+    if abs(apart) <= max(APART, 2 * _deviation(metrics)):
         message = say("Well calibrated: mean confidence {sure}, accuracy {right}.", **values)
         return Sentence("metrics", "good", message)
     if apart > 0:

@@ -87,7 +87,11 @@ class ReportPage:
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
         """What the curves say."""
-        return () if self.run.status == "failed" else diagnoses(self.live, self.settings, self.dataset.classes)
+        return (
+            ()
+            if self.run.status == "failed"
+            else diagnoses(self.live, self.settings, self.dataset, self.run.test_accuracy)
+        )
 
     @property
     def gone(self) -> bool:

@@ -150,7 +150,7 @@ def _page(
         live=live,
         code=highlight_module(module_lines(document, dataset.shape, dataset.classes), document),
         fields=_fields(settings, form or {}, refused or {}),
-        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset.classes),
+        diagnoses=() if run.status == "failed" else diagnoses(live, settings, dataset, run.test_accuracy),
         plot=plot_data(live, accuracies_of(run, series_runs)),
         series=series_of(series_runs),
         offers=() if run.active or run.held else offers(run, services.files),
@@ -206,10 +206,10 @@ class RunController(Controller):
         template = "live_foot" if request.query_params.get("view") == "foot" else "live"
         seen = request.headers.get("last-event-id", "0-0")
 
-        settings, classes = run.settings, dataset_of(run).classes
+        settings, dataset = run.settings, dataset_of(run)
 
         def render(live: LiveRun) -> str:
-            page = LivePage(live, diagnoses(live, settings, classes), plot_data(live, others))
+            page = LivePage(live, diagnoses(live, settings, dataset), plot_data(live, others))
             return services.renderer.html(context, f"runs/{template}.html", page)
 
         messages: AsyncIterator[ServerSentEventMessage] = run_events(

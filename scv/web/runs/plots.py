@@ -5,8 +5,11 @@ from typing import Any
 
 import msgspec
 
-from scv.training.diagnosis import Diagnosis, diagnose
+from scv.data.official.catalogue import DatasetInfo
+from scv.training.accuracy import Accuracy
+from scv.training.diagnosis import Diagnosis, Evidence, diagnose
 from scv.training.settings import TrainingSettings
+from scv.web.runs.estimates import images_of
 from scv.web.runs.live import LiveRun
 
 SERIES = (
@@ -31,6 +34,15 @@ def plot_data(live: LiveRun, others: Sequence[Sequence[float]] = ()) -> str:
     return msgspec.json.encode(data).decode()
 
 
-def diagnoses(live: LiveRun, settings: TrainingSettings, classes: int) -> tuple[Diagnosis, ...]:
-    """The diagnosis of the curves so far; empty while there is too little to judge."""
-    return diagnose(live.metrics, classes, settings, finished=live.ended and live.done == 1.0)
+def diagnoses(
+    live: LiveRun, settings: TrainingSettings, dataset: DatasetInfo, test_accuracy: float | None = None
+) -> tuple[Diagnosis, ...]:
+    """The diagnosis of the curves so far, and of the test where there is one; empty while it is too early to judge."""
+    test = None if test_accuracy is None else Accuracy(test_accuracy, dataset.test_size)
+    return diagnose(
+        live.metrics,
+        dataset.classes,
+        settings,
+        finished=live.ended and live.done == 1.0,
+        evidence=Evidence(images_of(settings, dataset).validation, test),
+    )

@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, t
 
 from scv.data.resident import Resident
 from scv.ml.predictions import Outcomes, answers_to
-from scv.ml.report.metrics import calibration, class_figures, confusion_counts, interval, make_metrics, top_k
+from scv.ml.report.metrics import calibration, class_figures, confusion_counts, make_metrics, top_k
 from scv.ml.trained import Trained
 from scv.report.metrics import Metrics
 from tests.ml.conftest import FORGETFUL, document
@@ -119,12 +119,6 @@ def test_what_cannot_be_divided_is_said_to_be_unknown() -> None:
 def test_two_classes_have_no_second_guess() -> None:
     assert [row.k for row in top_k(np.array([0, 1]), 2)] == [1]
     assert [row.k for row in top_k(np.array([0, 1]), 3)] == [1, 2]
-
-
-def test_the_interval_is_wilsons() -> None:
-    assert interval(9500, 10_000) == pytest.approx((0.94555, 0.95410), abs=1e-5)
-    assert interval(10, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
-    assert interval(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
 
 
 def test_images_of_two_hundred_classes_stay_within_one_sheet(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from scv.data.official.catalogue import DATASETS
 from scv.db.base import now
 from scv.db.tables import EpochMetric
 from scv.training.progress import EpochMetrics, Progress
@@ -102,7 +103,7 @@ def test_a_loss_that_is_no_number_is_a_gap() -> None:
 
 @pytest.mark.parametrize(("ended", "kinds"), [(False, []), (True, ["stuck"])])
 def test_the_end_is_judged_sooner_than_a_training_that_goes_on(ended: bool, kinds: list[str]) -> None:
-    told = diagnoses(live(epoch(1, 0.1), epoch(2, 0.1), ended=ended), TrainingSettings(epochs=4), 10)
+    told = diagnoses(live(epoch(1, 0.1), epoch(2, 0.1), ended=ended), TrainingSettings(epochs=4), DATASETS["digits"])
     assert [diagnosis.kind for diagnosis in told] == kinds
 
 
