@@ -46,6 +46,12 @@ class RequestContext:
         """The CSRF token."""
         return csrf_token({"request": self.request})
 
+    @cached_property
+    def area(self) -> str:
+        """Which link of the top bar the page belongs to: the first part of its address; runs belong to models."""
+        first = self.request.url.path.split("/")[1]
+        return "models" if first == "runs" else first
+
 
 class Renderer:
     """Renders templates in each language."""
