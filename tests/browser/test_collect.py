@@ -54,6 +54,7 @@ def begin(window: Window, *names: str) -> None:
         page.locator("#class-name").fill(name)
         page.locator("#class-name").press("Enter")
         expect(page.get_by_role("radio", name=name)).to_be_checked()
+        expect(page.locator("#class-name")).to_have_value("")
 
 
 def folder_of(window: Window, server: Server) -> Path:
@@ -421,3 +422,15 @@ def test_the_pages_are_accessible(browser: Browser, signed_in: StorageState, ser
     assert violations(window) == []
     context.close()
     assert window.complaints() == []
+
+
+def test_classes_are_typed_one_after_the_other(window: Window) -> None:
+    begin(window)
+    keyboard, field = window.page.keyboard, window.page.locator("#class-name")
+    expect(field).to_be_focused()
+    for name in ("circle", "square"):
+        keyboard.type(name)
+        keyboard.press("Enter")
+        expect(window.page.get_by_role("radio", name=name)).to_be_checked()
+        expect(field).to_have_value("")
+    expect(window.page.locator(".pick-one", has_text="circlesquare")).to_have_count(0)

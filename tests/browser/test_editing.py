@@ -159,14 +159,20 @@ def test_two_tabs_do_not_overwrite_each_other(window: Window, context: BrowserCo
     expect(window.page.locator("#refusal")).to_have_count(0)
 
 
-def test_back_returns_to_the_tab_before(window: Window) -> None:
+def test_back_leaves_the_editor_at_once_and_a_reload_keeps_the_tab(window: Window) -> None:
+    """Tabs and selected blocks are no entries of the browser's history, but the address names them."""
     window.new_model("Back")
+    press(window, "Conv2d")
+    press(window, "ReLU")
+    window.page.locator("#stack > li h3 a").first.click()
+    expect(window.page.locator("#stack > li").first).to_have_attribute("aria-current", "true")
     window.page.locator("#tab-code").click()
     expect(window.page.locator("#pane-code")).to_be_visible()
-    window.page.locator("#tab-runs").click()
-    expect(window.page.locator("#pane-runs")).to_be_visible()
-    window.page.go_back()
+    window.page.reload()
     expect(window.page.locator("#pane-code")).to_be_visible()
+    expect(window.page.locator("#stack > li").first).to_have_attribute("aria-current", "true")
+    window.page.go_back()
+    expect(window.page).to_have_url(f"{window.base}/models/new")
 
 
 def test_the_language_can_be_switched_and_back(window: Window) -> None:

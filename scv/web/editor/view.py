@@ -224,11 +224,11 @@ def _code(document: Document, checked: Check, place: Place, dataset: DatasetInfo
 
 
 def _settled(place: Place, document: Document) -> Place:
-    """The place, or the nearest one where its block or branch is gone."""
+    """The place, or the nearest one where its block or branch is gone. An editor that is just opened shows its top."""
     chosen = taken(document, place.block) if place.block else None
     if chosen is None:
-        last = document.blocks[-1].id if document.blocks else None
-        return msgspec.structs.replace(place, block=last, branch=None)
+        nearest = (document.blocks[-1 if place.block else 0].id) if document.blocks else None
+        return msgspec.structs.replace(place, block=nearest, branch=None)
     if place.branch is not None and place.branch >= len(chosen.branches or ()):
         return msgspec.structs.replace(place, branch=None)
     return place

@@ -3,6 +3,7 @@
 import re
 
 from scv.blocks.document import Block, Document
+from scv.blocks.starters import STARTERS
 from tests.web.conftest import BROKEN, Visitor, add_version, path_of, reload
 
 NESTED = Document(
@@ -283,3 +284,11 @@ async def test_the_code_of_a_container_is_shown_with_what_it_holds(owner: Visito
     pane = (await owner.get(f"{path_of(version)}?block=residual1")).text.partition('id="pane-block"')[2]
     code = re.sub("<[^>]*>", "", pane.partition("<pre")[2].partition("</pre>")[0].partition(">")[2])
     assert code.startswith("self.residual1 = Residual(\n    main=nn.Conv2d(1, 1, kernel_size=3, padding=1),\n")
+
+
+async def test_an_editor_that_is_just_opened_shows_its_first_block(owner: Visitor) -> None:
+    """Not the last one, which may lie far below what is in sight."""
+    version = await add_version(owner, STARTERS["lenet"].build((1, 8, 8), 10))
+    page = (await owner.get(path_of(version))).text
+    chosen = re.findall(r'data-block="(\w+)"\s+data-category="\w+" aria-current="true"', page)
+    assert chosen == [version.document.blocks[0].id]
