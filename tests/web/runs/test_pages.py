@@ -1,6 +1,7 @@
 """A run's pages and its event stream, on a real broker and a real server."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -264,6 +265,8 @@ async def test_a_finished_run_shows_its_accuracy_and_where_it_came_from(owner: V
         assert text in page
     assert "sse-connect" not in page
     assert page.count('class="best"') == 1
+    for term in ("Loss", "Best epoch", "Validation images", "Seed", "Parameters"):
+        assert re.search(rf"<dt>{term}</dt><dd>[^<]{{20,}}</dd>", page), f"a sentence says what {term} means"
 
 
 async def test_a_running_run_says_where_it_runs_and_its_end_is_said_once(owner: Visitor) -> None:
