@@ -132,7 +132,7 @@ def test_a_strange_image_is_told_and_a_digit_is_not(trained: Trained, detector: 
     assert digit.notes == ()
     assert stranger.familiarity is not None
     assert stranger.familiarity.unfamiliar
-    assert "1 %" in str(stranger.notes[0])
+    assert "1%" in str(stranger.notes[0])
 
 
 def test_what_was_learned_of_the_dataset_is_kept_and_belongs_to_its_network_alone(
