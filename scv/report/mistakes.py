@@ -21,8 +21,8 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     """Of the training set, of whose `images` `looked` were looked at.
 
     With `folds` other networks of the same kind answered, each to images that it did not learn from, and were right
-    about the share `accuracy`. Without, it was the network itself, which did not learn from `held_out` of them; what it
-    learned from it may know by heart, wrong label and all, so that fewer of those are found.
+    about the share `accuracy`. Without, it was the network itself, which did not learn from `held_out` of them. It may
+    have memorised the wrong labels of the others, so fewer of those are found.
     """
 
     suspects: Gallery

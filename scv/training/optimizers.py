@@ -14,7 +14,7 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True):
     `rate` is a learning rate that suits it: SGD's steps are as large as the gradient, the others' as the rate.
     `arguments` are those of the class, besides learning rate and weight decay, that are not torch's default.
     `default_decay` is torch's default weight decay, and `fused` says whether torch can make the step in one pass over
-    all weights. `against_overfitting` are the settings to try, by name, where a network learns by heart.
+    all weights. `against_overfitting` are the settings to try, by name, where a network overfits.
     """
 
     rate: float

@@ -1,7 +1,7 @@
 """Answers to training images by networks that did not learn from them: cross-validation, within a limit of work.
 
 The images are dealt into folds; for each fold a network of the same kind learns from the others, by the settings of
-the run, and answers to it. So an image with a wrong label cannot have been learned by heart.
+the run, and answers to it. So no wrong label can have been memorised.
 """
 
 from dataclasses import dataclass, replace
